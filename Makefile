@@ -1,0 +1,67 @@
+# Recipes. `make` alone prints the lines that start with `##`.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+# Lock the environment by what is written there, not by when: a checkout of the same lock installs nothing.
+STAMP := $(VENV)/installed.lock
+LOCK := requirements-local.lock
+
+# `make demo KEEP=1` leaves server, UI and worker up.
+KEEP ?=
+# `make test PYTEST="-k ladder -x"` hands words to pytest.
+PYTEST ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check lint docs record lock clean
+
+## make install   put everything into .venv (again only when the lock has changed)
+install:
+	@python=$$(sh tools/find_python.sh) || exit 1; \
+	if cmp -s $(LOCK) $(STAMP) && [ -x $(PY) ]; then exit 0; fi; \
+	echo "==> making $(VENV) with $$python"; \
+	sh tools/make_venv.sh "$$python" $(VENV) || exit 1; \
+	echo "==> installing what $(LOCK) lists, checked by hash (a minute or two the first time)"; \
+	$(PY) -m pip install --disable-pip-version-check --progress-bar on --require-hashes -r $(LOCK) || exit 1; \
+	cp $(LOCK) $(STAMP); \
+	echo "==> installed"
+
+## make demo      a whole onboarding on a real Temporal server on this machine (KEEP=1: leave it up)
+demo: install
+	@$(PY) starter.py demo $(if $(KEEP),--keep)
+
+## make test      what CI runs: lint, types, floors, every test (PYTEST="-k word -x" narrows it)
+test: install lint
+	@echo "==> tests"
+	@$(PY) -m pytest tests $(PYTEST)
+
+## make check     another name of make test
+check: test
+
+## make lint      ruff, mypy, import contracts
+lint: install
+	@echo "==> ruff"
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@echo "==> mypy"
+	@$(PY) -m mypy
+	@echo "==> floors"
+	@$(VENV)/bin/lint-imports
+
+## make docs      write the pictures and tables that are made from the code
+docs: install
+	@$(PY) tools/make_docs.py
+
+## make lock      write the lock files again (needs `uv` on the PATH)
+lock:
+	@uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
+	    --custom-compile-command "make lock" --quiet --extra postgres -o requirements.lock
+	@uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
+	    --custom-compile-command "make lock" --quiet --extra postgres --group local --group test --group lint \
+	    -o requirements-local.lock
+
+## make clean     remove the environment, the caches and the data of this machine
+clean:
+	@rm -rf $(VENV) .data .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
