@@ -1,0 +1,335 @@
+"""What a run is: frozen values, nothing computed, nothing that could not be written down as JSON.
+
+Only `engine/` builds a changed `RunState`. Dictionaries are treated as frozen too: a change makes a new one, and their order
+(that of the definition) is part of the value.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from onboarding.engine.calendars import Calendar
+from onboarding.language.model import Definition, Mark, Side
+from onboarding.messages import MessageFault
+
+
+class RunStatus(StrEnum):
+    """Where a run as a whole is."""
+
+    RUNNING = "running"
+    ON_HOLD = "on_hold"
+    CLOSED = "closed"
+
+
+class RunOutcome(StrEnum):
+    """How a run ended."""
+
+    LIVE = "live"
+    LOST = "lost"
+    CANCELLED = "cancelled"
+
+
+class StageStatus(StrEnum):
+    """Where a stage is."""
+
+    NOT_READY = "not_ready"
+    OPEN = "open"
+    DONE = "done"
+    SKIPPED = "skipped"
+
+
+class ItemStatus(StrEnum):
+    """Where an item is. Overdue is no status: it is a due instant in the past and the ladder step reached."""
+
+    NOT_READY = "not_ready"
+    OPEN = "open"
+    ANSWERED = "answered"
+    IN_REVIEW = "in_review"
+    RETURNED = "returned"
+    DONE = "done"
+    SKIPPED = "skipped"
+    WAIVED = "waived"
+    CANCELLED = "cancelled"
+
+
+class PlannedKind(StrEnum):
+    """What the clock will do to an open item by itself."""
+
+    REMINDER = "reminder"
+    STEP = "step"
+    DUE = "due"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartOrder:
+    """The one argument of a run: everything it needs for life, fixed before it starts.
+
+    `people` are the handles that hold each role at the start, `customer_contacts` all handles of the customer, `calendars` the
+    calendars by name with their zone tables, `calendar_of` the calendar of a person where it is not that of the side.
+    `inputs` hold handles where the start file gave mail addresses. `snapshot` is set by continue-as-new alone.
+    """
+
+    run: str
+    customer: str
+    definition: Definition
+    inputs: dict[str, Any]
+    people: dict[str, tuple[str, ...]]
+    customer_contacts: tuple[str, ...]
+    calendars: dict[str, Calendar]
+    calendar_of: dict[str, str] = field(default_factory=dict)
+    input_digest: str = ""
+    started_by: str = "unverified"
+    rules_version: int = 1
+    snapshot: "RunState | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """An instant at which the clock acts on an item. `index` is the step's place in its plan, `times` the repetition."""
+
+    at: datetime
+    kind: PlannedKind
+    index: int = 0
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vote:
+    """One person's decision in the current round of an approval."""
+
+    handle: str
+    role: str
+    outcome: str
+    at: datetime
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What was delivered: values, file references, by whom, and the digest a decision is tied to."""
+
+    fields: dict[str, Any]
+    files: tuple[dict[str, Any], ...]
+    by: str
+    on_behalf_of: str | None
+    at: datetime
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemState:
+    """One item of one run. `due_at` and `planned` are computed once, when the item opens, and stored."""
+
+    id: str
+    status: ItemStatus = ItemStatus.NOT_READY
+    round: int = 1
+    owner: str = ""
+    opened_at: datetime | None = None
+    due_at: datetime | None = None
+    due_why: str = ""
+    answered_at: datetime | None = None
+    closed_at: datetime | None = None
+    outcome: str | None = None
+    answer: Answer | None = None
+    draft_fields: dict[str, Any] = field(default_factory=dict)
+    draft_files: tuple[dict[str, Any], ...] = ()
+    faults: tuple[MessageFault, ...] = ()
+    """Why the last answer was returned, for whoever must answer again."""
+    votes: tuple[Vote, ...] = ()
+    actors: tuple[str, ...] = ()
+    """Who submitted, completed or decided, or on whose behalf: what four eyes looks at."""
+    checks: tuple[str, ...] = ()
+    """One word for each check of the current answer: `pending`, `passed`, `failed`, `broken`."""
+    returns: dict[str, int] = field(default_factory=dict)
+    """How often each outcome of this approval has reopened items."""
+    awaits: tuple[str, ...] = ()
+    """Items this approval sent back and waits for."""
+    planned: tuple[Planned, ...] = ()
+    steps: int = 0
+    mark: Mark | None = None
+    alarmed: tuple[str, ...] = ()
+    reminded: tuple[str, ...] = ()
+    """Keys of escalations of this round that were sent out: retracted when the answer lands."""
+    overdue: bool = False
+    """The deadline was acted on: what comes now is late."""
+    late: bool = False
+    tacit: bool = False
+    by_person: bool = False
+    """A hook that failed and became a person's job."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageState:
+    """One stage of one run. `visit` counts how often it was entered."""
+
+    id: str
+    status: StageStatus = StageStatus.NOT_READY
+    owner: str = ""
+    visit: int = 0
+    entered_at: datetime | None = None
+    left_at: datetime | None = None
+    target_at: datetime | None = None
+    progress_at: datetime | None = None
+    stall_at: datetime | None = None
+    stalled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """Something known about the customer, with its origin."""
+
+    name: str
+    value: Any
+    item: str
+    round: int
+    at: datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Debt:
+    """A waiver: what was passed without being met. Settled when it is met after all."""
+
+    stage: str
+    item: str | None
+    condition: str | None
+    by: str
+    reason: str
+    at: datetime
+    counts: bool = True
+    expires_at: datetime | None = None
+    expired: bool = False
+    settled_at: datetime | None = None
+
+    @property
+    def text(self) -> str:
+        """What was waived, as `gate` shows it."""
+        return self.condition or self.item or ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldState:
+    """The run stands still since `since`; only `review_at` goes on."""
+
+    reason: str
+    side: Side
+    by: str
+    since: datetime
+    review_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revert:
+    """A reassignment that ends by itself: who gets `kind` `target` back at `at`."""
+
+    at: datetime
+    kind: str
+    target: str
+    to: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldMessage:
+    """An early message: valid, kept, applied when its item opens. `at` is its receipt."""
+
+    at: datetime
+    item: str
+    name: str
+    content: dict[str, Any]
+    via: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """The first answer to a message id, kept for the life of the run."""
+
+    digest: str
+    outcome: str
+    code: str
+    item: str | None
+    status: str | None
+    at: datetime
+    actor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedEntry:
+    """A signal that changed nothing, and why."""
+
+    n: int
+    at: datetime
+    via: str
+    name: str
+    message_id: str
+    code: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrailEntry:
+    """Who did what on whose behalf. `digest` is chained: SHA-256 of the one before and of this entry."""
+
+    n: int
+    at: datetime
+    actor: str
+    on_behalf_of: str | None
+    channel: str | None
+    message: str
+    item: str | None
+    outcome: str
+    code: str
+    message_id: str | None
+    digest: str
+    sentence: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booking:
+    """A stretch of the run's time and who had it. `to` is `None` while it goes on; `item` is empty when nobody had it."""
+
+    item: str
+    stage: str
+    round: int
+    side: str
+    who: str
+    clock: str
+    since: datetime
+    to: datetime | None = None
+    held_side: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunState:
+    """Everything that changes in a run."""
+
+    run: str
+    customer: str
+    started_at: datetime
+    at: datetime
+    """The latest instant handled; time never runs backwards."""
+    status: RunStatus = RunStatus.RUNNING
+    outcome: RunOutcome | None = None
+    reason: str = ""
+    closed_at: datetime | None = None
+    promised_at: datetime | None = None
+    stages: dict[str, StageState] = field(default_factory=dict)
+    items: dict[str, ItemState] = field(default_factory=dict)
+    facts: dict[str, Fact] = field(default_factory=dict)
+    milestones: dict[str, datetime] = field(default_factory=dict)
+    holders: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    debts: tuple[Debt, ...] = ()
+    hold: HoldState | None = None
+    reverts: tuple[Revert, ...] = ()
+    held: tuple[HeldMessage, ...] = ()
+    remembered: dict[str, Remembered] = field(default_factory=dict)
+    refused: tuple[RefusedEntry, ...] = ()
+    refused_count: int = 0
+    trail: tuple[TrailEntry, ...] = ()
+    trail_count: int = 0
+    ledger: tuple[Booking, ...] = ()
+    booking: Booking | None = None
+    asks: int = 0
+    escalations: int = 0
+    notices: int = 0
+    """Notices asked for so far: part of the key of those that belong to no item."""

@@ -1,0 +1,67 @@
+"""Every named maximum of the product, with its reason. A limit that is not here does not exist."""
+
+MESSAGE_BYTES = 65_536
+"""Canonical JSON of one message: the contract's 64 KiB; far below the server's 2 MB, above any honest form."""
+
+DEFINITION_BYTES = 262_144
+"""A definition file before parsing: parsers are slow and deep on hostile text."""
+
+ORDER_BYTES = 1_048_576
+"""A start order: half of what the server takes as one payload, so that a run can carry it across continue-as-new."""
+
+STATE_BYTES = 524_288
+"""What a run holds beside its order when it continues as new; the server terminates a run at 2 MB."""
+
+VERDICT_BYTES = 16_384
+"""One verdict; an update result over 2 MB would terminate the run."""
+
+FAULTS_TOLD = 50
+"""Faults listed in one verdict: more do not help the sender and would outgrow the verdict."""
+
+MESSAGE_ID_LENGTH = 128
+"""Characters of a message id: the contract's figure."""
+
+TEXT_LENGTH = 4_000
+"""Characters of a free text (comment, reason, note)."""
+
+NAME_LENGTH = 64
+"""Characters of a name we repeat from outside, in the refused list and on the cover sheet."""
+
+ATTRIBUTE_LENGTH = 200
+"""Characters of a search attribute: the server terminates a run whose Keyword value passes 2,048 bytes."""
+
+REMEMBERED_MESSAGES = 10_000
+"""Message ids remembered for the life of a run. Beyond it new messages are refused, never old ids forgotten."""
+
+REFUSED_KEPT = 100
+"""Refused signals listed; older ones are counted and stand in the rows."""
+
+TRAIL_KEPT = 400
+"""Trail entries a run carries; all of them stand in the rows."""
+
+LEDGER_KEPT = 1_000
+"""Booked intervals a run carries. Older neighbours of one side are merged, so that they always add up."""
+
+HELD_MESSAGES = 50
+"""Early messages kept for items that are not open."""
+
+NEXT_TOLD = 10
+"""Open items named in a verdict."""
+
+PAGE = 100
+"""Rows of one page of a query that can grow."""
+
+EVENTS_PER_RUN = 2_000
+"""History events after which a run continues as new: a cold replay then stays under two seconds."""
+
+HISTORY_BYTES = 1_048_576
+"""History size after which a run continues as new."""
+
+MESSAGES_PER_RUN = 500
+"""Messages after which a run continues as new."""
+
+ROWS_PER_TURN_BYTES = 262_144
+"""One `write_records` input; larger batches are split, because an activity input over 2 MB terminates the run."""
+
+EFFECTS_IN_FLIGHT = 200
+"""Activities started and not finished; further effects wait in the run's queue."""

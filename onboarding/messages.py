@@ -1,0 +1,370 @@
+"""What outsiders may say to a run, and what they hear back.
+
+A message arrives as any bytes at all. `parse` turns it into one frozen value of this file or into a `Refusal` that names
+every fault with its place; it never raises. Names, codes and shapes are the public contract.
+"""
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from onboarding import limits
+
+UNVERIFIED = "unverified"
+"""The actor of a signal that named none: nobody."""
+
+_ACTOR = re.compile(r"^(customer:|integration:)?[a-z0-9][a-z0-9._-]{0,62}$")
+_PRINTABLE_BREAKS = "\n\r\t"
+
+
+class OutcomeWord(StrEnum):
+    """The word a sender hears; the command line's exit codes follow from it."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    HELD = "held"
+    REJECTED = "rejected"
+    CONFLICT = "conflict"
+    CLOSED = "closed"
+    UNKNOWN = "unknown"
+    TOO_LARGE = "too_large"
+    FORBIDDEN = "forbidden"
+    RETRY_LATER = "retry_later"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageFault:
+    """One thing that does not fit: a JSON pointer into the message, a stable code, a sentence without the value."""
+
+    place: str
+    code: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextItem:
+    """An item that is open now: what the sender may expect to happen next."""
+
+    item: str
+    title: str
+    who: str
+    due: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The answer to one message (contract, section 1)."""
+
+    outcome: OutcomeWord
+    code: str
+    sentence: str
+    message_id: str
+    item: str | None = None
+    status: str | None = None
+    received_at: datetime | None = None
+    next: tuple[NextItem, ...] = ()
+    faults: tuple[MessageFault, ...] = ()
+
+    @property
+    def refused(self) -> bool:
+        """True when the message changed nothing and never will under this verdict."""
+        return self.outcome not in (OutcomeWord.ACCEPTED, OutcomeWord.HELD, OutcomeWord.DUPLICATE)
+
+
+def _plain_text(value: str) -> str:
+    if any(unicodedata.category(char) in ("Cc", "Cs") and char not in _PRINTABLE_BREAKS for char in value):
+        raise PydanticCustomError("control_characters", "Text holds a control character or half a character; remove it.")
+    return value
+
+
+def canonical_actor(value: str) -> str:
+    """One spelling for one person: Unicode NFKC, trimmed, lower case."""
+    return unicodedata.normalize("NFKC", value).strip().lower()
+
+
+def _actor(value: str) -> str:
+    actor = canonical_actor(value)
+    if "@" in actor:
+        raise PydanticCustomError("mail_address", "An actor is a handle or a role, never a mail address.")
+    if not _ACTOR.match(actor):
+        raise PydanticCustomError("not_a_handle", "An actor is a handle such as dana, customer:admin or integration:crm.")
+    return actor
+
+
+def _instant(value: datetime) -> datetime:
+    return value.astimezone(UTC).replace(microsecond=0)
+
+
+Text = Annotated[str, Field(strict=True, max_length=limits.TEXT_LENGTH), AfterValidator(_plain_text)]
+Name = Annotated[str, Field(strict=True, min_length=1, max_length=500), AfterValidator(_plain_text)]
+Actor = Annotated[str, Field(strict=True, max_length=200), AfterValidator(_actor)]
+MessageId = Annotated[str, Field(strict=True, min_length=1, max_length=limits.MESSAGE_ID_LENGTH), AfterValidator(_plain_text)]
+Instant = Annotated[AwareDatetime, AfterValidator(_instant)]
+
+
+class Message(BaseModel):
+    """What every message carries; each kind adds its own fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: ClassVar[str] = ""
+
+    message_id: MessageId
+    actor: Actor
+    on_behalf_of: Actor | None = None
+    sent_at: Instant | None = None
+    channel: Name | None = None
+
+
+class FileReference(BaseModel):
+    """A file that stays where it is; only its reference and hash travel."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    uri: Annotated[Name, Field(max_length=2_000)]
+    sha256: Annotated[str, Field(strict=True, pattern=r"^[0-9a-f]{64}$")]
+    type: Name
+    bytes: Annotated[int, Field(strict=True, ge=1)]
+    name: Name
+
+
+class Submit(Message):
+    """A customer delivers; validated at once; a draft stores parts."""
+
+    name: ClassVar[str] = "submit"
+    item: Name
+    fields: dict[Annotated[str, Field(max_length=200)], Any] = Field(default_factory=dict)
+    files: tuple[FileReference, ...] = ()
+    draft: StrictBool = False
+
+
+class Decide(Message):
+    """A decision of an approval, or of the review of an answer, by one of its named outcomes."""
+
+    name: ClassVar[str] = "decide"
+    item: Name
+    outcome: Name
+    comment: Text | None = None
+
+
+class Complete(Message):
+    """A person on our side finishes a task and gives the facts it must provide."""
+
+    name: ClassVar[str] = "complete"
+    item: Name
+    provides: dict[Annotated[str, Field(max_length=200)], Any] = Field(default_factory=dict)
+    comment: Text | None = None
+
+
+class Happen(Message):
+    """The outside world says so."""
+
+    name: ClassVar[str] = "happen"
+    event: Name
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
+class Hold(Message):
+    """Stops the clocks of the run, booked to a side, until resumed; `review_at` is the one clock that goes on."""
+
+    name: ClassVar[str] = "hold"
+    reason: Text
+    side: Literal["customer", "provider", "third_party"] = "customer"
+    review_at: Instant | None = None
+
+
+class Resume(Message):
+    """Starts the clocks again and moves every due date by the held business time."""
+
+    name: ClassVar[str] = "resume"
+    reason: Text | None = None
+
+
+class Extend(Message):
+    """A new due date for an item or a new target for a stage; the old one stays in the record."""
+
+    name: ClassVar[str] = "extend"
+    item: Name | None = None
+    stage: Name | None = None
+    due: Instant
+    reason: Text
+
+
+class Reassign(Message):
+    """Changes the owner of an item or stage, or the holder of a role; exactly one owner stays."""
+
+    name: ClassVar[str] = "reassign"
+    item: Name | None = None
+    stage: Name | None = None
+    role: Name | None = None
+    to: Actor
+    until: Instant | None = None
+    reason: Text | None = None
+
+
+class Waive(Message):
+    """Passes a gate condition or an item, with a reason; it becomes debt."""
+
+    name: ClassVar[str] = "waive"
+    item: Name | None = None
+    condition: Name | None = None
+    reason: Text | None = None
+    expires: Instant | None = None
+
+
+class Reopen(Message):
+    """A new round for items; exactly what depended on them is open again."""
+
+    name: ClassVar[str] = "reopen"
+    items: Annotated[tuple[Name, ...], Field(min_length=1, max_length=200)]
+    reason: Text
+
+
+class Note(Message):
+    """Recorded; does not count as progress."""
+
+    name: ClassVar[str] = "note"
+    text: Text
+
+
+class Cancel(Message):
+    """Closes the run as lost or cancelled."""
+
+    name: ClassVar[str] = "cancel"
+    reason: Text
+    outcome: Literal["lost", "cancelled"] = "cancelled"
+
+
+KINDS: tuple[type[Message], ...] = (
+    Submit, Decide, Complete, Happen, Hold, Resume, Extend, Reassign, Waive, Reopen, Note, Cancel,
+)  # fmt: skip
+BY_NAME: dict[str, type[Message]] = {kind.name: kind for kind in KINDS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """A message that has a readable shape, and how it came."""
+
+    message: Message
+    name: str
+    digest: str
+    via: Literal["update", "signal"]
+    marked: tuple[str, ...] = field(default=())
+    """`generated_id`, `unverified`: what the sender left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A message that could not be read, with as much of its identity as could be saved."""
+
+    name: str
+    message_id: str
+    via: Literal["update", "signal"]
+    outcome: OutcomeWord
+    faults: tuple[MessageFault, ...]
+
+
+def canonical_json(value: Any) -> str:
+    """Sorted keys, no white space: two contents are the same when these texts are."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def content_digest(name: str, content: Mapping[str, Any]) -> str:
+    """The hash that tells a repeat from a reuse of an id: name and content, without the id itself."""
+    body = {key: value for key, value in content.items() if key != "message_id"}
+    return hashlib.sha256(f"{name}:{canonical_json(body)}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def parse(name: str, raw: Any, *, via: Literal["update", "signal"], fallback_id: str) -> Received | Refusal:
+    """Reads one decoded JSON argument as the message called `name`.
+
+    `fallback_id` stands in for a missing `message_id` (the update's own id, or a generated one for a signal).
+    """
+
+    def refusal(code: str, sentence: str, outcome: OutcomeWord = OutcomeWord.REJECTED, place: str = "") -> Refusal:
+        fault = MessageFault(place=place, code=code, sentence=sentence)
+        return Refusal(name=name[: limits.NAME_LENGTH], message_id=_id_of(raw, fallback_id), via=via, outcome=outcome, faults=(fault,))
+
+    if not isinstance(raw, dict):
+        return refusal("not_an_object", "A message is one JSON object; see the contract for its fields.")
+    try:
+        text = canonical_json(raw)
+        size = len(text.encode("utf-8"))
+    except UnicodeEncodeError:
+        return refusal("control_characters", "The message holds half a character (a lone surrogate); remove it.")
+    except (TypeError, ValueError, RecursionError):
+        return refusal("not_json", "The message is not plain JSON (a number without value, or nested too deep).")
+    if size > limits.MESSAGE_BYTES:
+        sentence = f"The message has {size} bytes, {limits.MESSAGE_BYTES} are allowed; give files by reference."
+        return refusal("message_too_large", sentence, OutcomeWord.TOO_LARGE)
+    kind = BY_NAME.get(name)
+    if kind is None:
+        from onboarding.language.nearest import nearest  # the one helper for "did you mean"
+
+        hint = nearest(name, list(BY_NAME))
+        return refusal("unknown_message", f"There is no message of this name{hint}.", OutcomeWord.UNKNOWN)
+    content = dict(raw)
+    marked: tuple[str, ...] = ()
+    if content.get("message_id") is None:
+        content["message_id"] = fallback_id
+        if via == "signal":
+            marked += ("generated_id",)
+    if via == "signal" and content.get("actor") is None:
+        content["actor"] = UNVERIFIED
+        marked += (UNVERIFIED,)
+    try:
+        message = kind.model_validate_json(canonical_json(content))
+    except ValidationError as error:
+        faults = tuple(_fault(detail, content) for detail in error.errors(include_url=False, include_input=False))
+        return Refusal(
+            name=name,
+            message_id=_id_of(raw, fallback_id),
+            via=via,
+            outcome=OutcomeWord.REJECTED,
+            faults=faults[: limits.FAULTS_TOLD],
+        )
+    return Received(message=message, name=name, digest=content_digest(name, raw), via=via, marked=marked)
+
+
+def _id_of(raw: Any, fallback: str) -> str:
+    given = raw.get("message_id") if isinstance(raw, dict) else None
+    if isinstance(given, str) and 0 < len(given) <= limits.MESSAGE_ID_LENGTH and given.isprintable():
+        return given
+    return fallback
+
+
+_SENTENCES = {
+    "missing": ("required", "This field is required."),
+    "extra_forbidden": ("unknown_field", "This message has no such field."),
+    "timezone_aware": ("no_offset", "An instant carries an offset, such as 2026-11-21T10:00:00Z."),
+}
+
+
+def _fault(detail: ErrorDetails, content: Mapping[str, Any]) -> MessageFault:
+    place = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in detail["loc"])
+    kind = detail["type"]
+    if kind in _SENTENCES:
+        code, sentence = _SENTENCES[kind]
+        return MessageFault(place=place[:200], code=code, sentence=sentence)
+    code = kind if kind in ("control_characters", "mail_address", "not_a_handle") else _code_of(kind)
+    return MessageFault(place=place[:200], code=code, sentence=detail["msg"].rstrip(".") + ".")
+
+
+def _code_of(kind: str) -> str:
+    if kind.startswith(("string_too_long", "too_long")):
+        return "too_long"
+    if kind.startswith(("string_too_short", "too_short")):
+        return "too_short"
+    if kind == "literal_error":
+        return "not_a_choice"
+    if kind == "string_pattern_mismatch":
+        return "wrong_form"
+    return "wrong_type"
