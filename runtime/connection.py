@@ -1,0 +1,327 @@
+"""How a process of ours talks to Temporal: one plugin for client, worker and replayer.
+
+Tests and production share it, so that they cannot diverge (architecture.md, section 9).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import functools
+import logging
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
+from urllib.parse import quote
+
+import temporalio.api.failure.v1
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import (
+    AddSearchAttributesRequest,
+    ListSearchAttributesRequest,
+)
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DefaultFailureConverter, PayloadConverter
+from temporalio.envconfig import ClientConfig, ClientConnectConfig
+from temporalio.plugin import SimplePlugin
+from temporalio.runtime import (
+    LogForwardingConfig,
+    LoggingConfig,
+    Runtime,
+    TelemetryConfig,
+    TelemetryFilter,
+)
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from runtime.errors import SettingsInvalid, Unreachable
+from runtime.settings import Settings
+
+DEFAULT_ADDRESS: Final = "localhost:7233"
+PROBE: Final = timedelta(seconds=2)
+"""How long a port may take to open."""
+ANSWER: Final = timedelta(seconds=3)
+"""How long the server behind it may take to answer."""
+
+SEARCH_ATTRIBUTES: Final[Mapping[str, str]] = {
+    "OnboardingCustomer": "Keyword",
+    "OnboardingDefinition": "Keyword",
+    "OnboardingStage": "Keyword",
+    "OnboardingOwner": "Keyword",
+    "OnboardingHealth": "Keyword",
+    "OnboardingWaitingOn": "Keyword",
+    "OnboardingSegment": "Keyword",
+    "OnboardingWave": "Keyword",
+    "OnboardingDueAt": "Datetime",
+    "OnboardingPromisedAt": "Datetime",
+    "OnboardingSignedAt": "Datetime",
+    "OnboardingEscalations": "Int",
+    "OnboardingAsks": "Int",
+    "OnboardingFirstValue": "Bool",
+}
+"""Name and type of every search attribute (contract.md, section 2). A type is what the Temporal command line calls it."""
+
+# Native code cannot be imported twice in one process, and the large pure packages cost 50 ms and a
+# megabyte for each run if they are. None of them asks a clock when it is called.
+LIBRARIES: Final = (
+    "cel_expr_python", "re2", "_re2", "pydantic", "pydantic_core", "annotated_types",
+    "typing_extensions", "email_validator", "dns", "idna", "phonenumbers", "stdnum",
+)  # fmt: skip
+# Our own rooms are reloaded for each run only under `strict`: 60 ms against 8 ms (style.md, F1 and F2).
+OURS: Final = ("onboarding", "activities")
+
+# An answer to a person, not a bug: the place in our code means nothing to its reader.
+_ANSWERS: Final = frozenset({"Refused", "StartRefused"})
+
+
+class FailureConverter(DefaultFailureConverter):
+    """Failures without the stack trace where they are an answer: the Temporal UI shows it to senders."""
+
+    def to_failure(
+        self,
+        exception: BaseException,
+        payload_converter: PayloadConverter,
+        failure: temporalio.api.failure.v1.Failure,
+    ) -> None:
+        """As the default, then empty `stack_trace` of a refusal."""
+        super().to_failure(exception, payload_converter, failure)
+        if failure.application_failure_info.type in _ANSWERS:
+            failure.stack_trace = ""
+
+
+def plugin(*, strict: bool = False) -> SimplePlugin:
+    """Converter, failures and sandbox. `strict` reloads our rooms in the sandbox, so that it stops any clock."""
+    passed = LIBRARIES if strict else (*LIBRARIES, *OURS)
+    return SimplePlugin(
+        "onboarding",
+        data_converter=dataclasses.replace(
+            pydantic_data_converter, failure_converter_class=FailureConverter
+        ),
+        workflow_runner=SandboxedWorkflowRunner(
+            restrictions=SandboxRestrictions.default.with_passthrough_modules(*passed)
+        ),
+    )
+
+
+@functools.cache
+def build_runtime(logger: logging.Logger | None = None) -> Runtime:
+    """The SDK's native half, its log lines sent to `logger` (default `temporalio.core`) and so to stderr.
+
+    Left alone it writes them to stdout, into the middle of `-o json`. One per process and logger.
+    """
+    return Runtime(
+        telemetry=TelemetryConfig(
+            logging=LoggingConfig(
+                filter=TelemetryFilter(core_level="WARN", other_level="ERROR"),
+                forwarding=LogForwardingConfig(logger or logging.getLogger("temporalio.core")),
+            )
+        )
+    )
+
+
+def connect_config() -> ClientConnectConfig:
+    """What `TEMPORAL_*` and `temporal.toml` say, with the default address filled in.
+
+    Raises `SettingsInvalid` if the file or the profile cannot be read.
+    """
+    try:
+        config = ClientConfig.load_client_connect_config()
+    except (RuntimeError, ValueError, TypeError, OSError) as error:
+        raise SettingsInvalid(
+            f"Temporal's own configuration cannot be read: {error}.",
+            place="TEMPORAL_CONFIG_FILE",
+            way_out="Look at TEMPORAL_PROFILE, TEMPORAL_CONFIG_FILE and the other TEMPORAL_* variables.",
+        ) from error
+    config.setdefault("target_host", DEFAULT_ADDRESS)
+    return config
+
+
+async def connect(
+    settings: Settings | None = None,
+    *,
+    address: str | None = None,
+    namespace: str | None = None,
+    strict: bool = False,
+) -> Client:
+    """A client of the configured server, or of `address` and `namespace` where a door has its own server.
+
+    Raises `Unreachable` within five seconds if nothing answers, `SettingsInvalid` if Temporal's own
+    configuration cannot be read. The caller need not close it.
+    """
+    # A server that this process started needs no key and no certificate of another one.
+    config = ClientConnectConfig(target_host=address) if address else connect_config()
+    if namespace is not None:
+        config["namespace"] = namespace
+    target = config["target_host"]
+    await _port_opens(target)
+    try:
+        # Cancelling leaves the native call behind, so a process whose connection timed out must end
+        # with os._exit (reference: sdk-python issue 300); doors do that anyway.
+        async with asyncio.timeout(ANSWER.total_seconds()):
+            return await Client.connect(
+                **config,
+                plugins=[plugin(strict=strict)],
+                runtime=build_runtime(),
+                connect_timeout=ANSWER,
+                identity=f"onboarding-{settings.environment}" if settings else None,
+            )
+    except TimeoutError as error:
+        raise _unreachable(
+            target, f"has an open port and did not answer in {ANSWER.seconds} s"
+        ) from error
+    except (RuntimeError, RPCError, ValueError) as error:
+        raise _unreachable(target, f"did not answer as one: {_short(error)}") from error
+
+
+def _short(error: Exception) -> str:
+    """The native layer's error is a paragraph; its inner message is what a person can use."""
+    inner = re.search(r'message: "([^"]+)"', str(error))
+    return (inner.group(1) if inner else str(error))[:200]
+
+
+async def _port_opens(target: str) -> None:
+    """Fail early: the SDK's own connection attempts cannot be cancelled without a hang at exit."""
+    host, _, port = target.rpartition(":")
+    if not host or not port.isdigit():
+        raise SettingsInvalid(
+            f"The Temporal address {target!r} is not host:port.",
+            place="TEMPORAL_ADDRESS",
+            way_out=f"Write it like {DEFAULT_ADDRESS}.",
+        )
+    try:
+        async with asyncio.timeout(PROBE.total_seconds()):
+            _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+    except TimeoutError as error:
+        raise _unreachable(target, f"did not answer in {PROBE.seconds} s") from error
+    except (OSError, OverflowError) as error:
+        raise _unreachable(target, "cannot be connected to") from error
+    writer.close()
+
+
+def _unreachable(target: str, what: str) -> Unreachable:
+    return Unreachable(
+        f"The Temporal server at {target} {what}.",
+        place=target,
+        way_out=(
+            "Start one on this machine with `python starter.py dev`, or set TEMPORAL_ADDRESS to yours; "
+            "`python starter.py doctor` looks at each step."
+        ),
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AttributeCheck:
+    """One search attribute as it should be and as the server has it (`found` is None if it has not)."""
+
+    name: str
+    wanted: str
+    found: str | None
+    added: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether runs can set it."""
+        return self.found == self.wanted
+
+    @property
+    def sentence(self) -> str:
+        """What is true of it, with the way out where it is wrong."""
+        if self.added and self.ok:
+            return f"{self.name} was registered as {self.wanted}."
+        if self.ok:
+            return f"{self.name} is registered as {self.wanted}."
+        if self.found is None:
+            return (
+                f"{self.name} is not registered, so no run can start or go on; "
+                "`python starter.py doctor --fix` registers it."
+            )
+        return (
+            f"{self.name} is registered as {self.found}, not as {self.wanted}, which stops every run that "
+            "sets it; remove it with `temporal operator search-attribute remove` and run doctor --fix."
+        )
+
+
+async def ensure_search_attributes(
+    client: Client, *, fix: bool = False
+) -> tuple[AttributeCheck, ...]:
+    """Compare the server's search attributes with ours; `fix` registers the missing ones.
+
+    A wrong type cannot be fixed here: the server answers ok to a second registration and changes
+    nothing, so types are always listed and compared. Raises `Unreachable` if the server refuses to list.
+    """
+    found = await _registered(client)
+    missing = [name for name in SEARCH_ATTRIBUTES if name not in found]
+    if fix and missing:
+        request = AddSearchAttributesRequest(namespace=client.namespace)
+        for name in missing:
+            request.search_attributes[name] = _type_number(SEARCH_ATTRIBUTES[name])
+        try:
+            await client.operator_service.add_search_attributes(request, timeout=_CALL)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.ALREADY_EXISTS:
+                raise _refused(client, error) from error
+        found = await _registered(client)
+    return tuple(
+        AttributeCheck(
+            name=name, wanted=wanted, found=found.get(name), added=fix and name in missing
+        )
+        for name, wanted in SEARCH_ATTRIBUTES.items()
+    )
+
+
+_CALL: Final = timedelta(seconds=5)
+
+
+async def _registered(client: Client) -> dict[str, str]:
+    request = ListSearchAttributesRequest(namespace=client.namespace)
+    try:
+        answer = await client.operator_service.list_search_attributes(request, timeout=_CALL)
+    except RPCError as error:
+        raise _refused(client, error) from error
+    return {name: _type_word(number) for name, number in answer.custom_attributes.items()}
+
+
+def _refused(client: Client, error: RPCError) -> Unreachable:
+    if error.status is RPCStatusCode.NOT_FOUND:
+        return Unreachable(
+            f"The Temporal server has no namespace {client.namespace!r}.",
+            place=client.namespace,
+            way_out="Create it with `temporal operator namespace create`, or set TEMPORAL_NAMESPACE.",
+            code="namespace_unknown",
+        )
+    return Unreachable(
+        f"The Temporal server did not tell its search attributes: {error.message}.",
+        place=client.namespace,
+        way_out="The key or certificate needs the right to read and write the namespace's attributes.",
+    )
+
+
+def _type_number(word: str) -> IndexedValueType.ValueType:
+    return IndexedValueType.Value(f"INDEXED_VALUE_TYPE_{word.upper()}")
+
+
+def _type_word(number: IndexedValueType.ValueType) -> str:
+    """`Keyword` for INDEXED_VALUE_TYPE_KEYWORD; `KeywordList` and later kinds come out readable enough."""
+    words = IndexedValueType.Name(number).removeprefix("INDEXED_VALUE_TYPE_").split("_")
+    return "".join(word.capitalize() for word in words)
+
+
+def ui_base(settings: Settings, address: str | None = None) -> str | None:
+    """The address of the Temporal UI: the one that is set, else the dev server's habit of port + 1000.
+
+    `address` is the server's, `host:port`. None if it is on another machine and nothing is set.
+    """
+    if settings.ui_url is not None:
+        return settings.ui_url
+    host, _, port = (address or DEFAULT_ADDRESS).rpartition(":")
+    if host in ("localhost", "127.0.0.1", "[::1]") and port.isdigit():
+        return f"http://{host}:{int(port) + 1000}"
+    return None
+
+
+def ui_url(base: str, namespace: str, workflow_id: str, run_id: str) -> str:
+    """The page of a run in the Temporal UI that shows the cover sheet (tab User Metadata)."""
+    parts = (quote(part, safe="") for part in (namespace, workflow_id, run_id))
+    return "{}/namespaces/{}/workflows/{}/{}/user-metadata".format(base.rstrip("/"), *parts)

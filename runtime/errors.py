@@ -1,0 +1,64 @@
+"""What can be wrong with the ground a process stands on.
+
+SetupError
+    SettingsInvalid      a variable or file of the configuration; nothing was started
+    Unreachable          no Temporal server answers at the configured address; nothing was sent
+    NoTemporalBinary     no usable Temporal command line on this machine
+    DevServerFailed      the development server was started and did not become healthy
+"""
+
+from __future__ import annotations
+
+
+class SetupError(Exception):
+    """Something outside the program must be changed before it can work.
+
+    Raised at a door, before anything is done. Doors catch it, print `sentence` and `way_out`, and end
+    with `exit_code` (`contract.md`, section 3); nobody else catches it.
+    """
+
+    code = "setup"
+    exit_code = 70
+
+    def __init__(
+        self, sentence: str, *, place: str = "", way_out: str = "", code: str = ""
+    ) -> None:
+        """Keep the parts apart, so that a door can print them and a program can read them."""
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.place = place
+        self.way_out = way_out
+        if code:
+            self.code = code
+
+    def __str__(self) -> str:
+        """The sentence, and the way out after it."""
+        return f"{self.sentence} {self.way_out}".strip()
+
+
+class SettingsInvalid(SetupError):
+    """A variable is unknown, or its value cannot be used. `place` is the variable's name."""
+
+    code = "settings_invalid"
+    exit_code = 64
+
+
+class Unreachable(SetupError):
+    """No Temporal server answered within five seconds. `place` is the address."""
+
+    code = "unreachable"
+    exit_code = 69
+
+
+class NoTemporalBinary(SetupError):
+    """No step of the search found a Temporal command line that can be used."""
+
+    code = "no_temporal_binary"
+    exit_code = 69
+
+
+class DevServerFailed(SetupError):
+    """The development server ended or stayed unhealthy. `place` is its log file."""
+
+    code = "dev_server_failed"
+    exit_code = 69

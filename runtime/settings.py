@@ -1,0 +1,145 @@
+"""The settings of one process: read once, at a door, and then handed on as a value.
+
+The connection to Temporal is not here: Temporal's own configuration (`TEMPORAL_ADDRESS`,
+`TEMPORAL_PROFILE`, `temporal.toml`) is read by `runtime/connection.py`. Business durations are not here
+either: they belong in definitions.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AnyHttpUrl, Field, TypeAdapter, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from runtime.errors import SettingsInvalid
+
+PREFIX = "ONBOARDING_"
+ROOT = Path(__file__).resolve().parent.parent
+"""The project folder. Doors run from any folder, so defaults hang here and not on the current one."""
+DATA = ROOT / ".data"
+"""What this machine keeps: database, dev server file, logs. Never committed."""
+
+# The drivers that are installed; another one would fail much later, at the first query.
+_DATABASES = ("sqlite", "postgresql", "postgresql+psycopg")
+_HTTP: TypeAdapter[AnyHttpUrl] = TypeAdapter(AnyHttpUrl)
+
+
+def _database_url(value: str) -> str:
+    try:
+        url = make_url(value)
+    except (ArgumentError, ValueError):  # the latter for a port that is no number
+        raise ValueError(
+            "it is not an SQLAlchemy URL, such as sqlite:////folder/file.sqlite"
+        ) from None
+    if url.drivername not in _DATABASES:
+        raise ValueError(f"it names {url.drivername!r}; possible are {', '.join(_DATABASES)}")
+    return value
+
+
+def _plain_word(value: str) -> str:
+    if value != value.strip() or not value.isprintable():
+        raise ValueError("it has space around it or characters that cannot be printed")
+    return value
+
+
+def _web_address(value: str) -> str:
+    try:
+        _HTTP.validate_python(value)
+    except ValidationError:
+        raise ValueError("it is not an address that begins with http:// or https://") from None
+    return value.rstrip("/")
+
+
+Word = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_plain_word)]
+
+
+class Settings(BaseSettings):
+    """Every `ONBOARDING_*` variable with its safe default; `.env.example` lists the same ones."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+
+    database_url: Annotated[str, AfterValidator(_database_url)] = (
+        f"sqlite:///{DATA / 'onboarding.sqlite'}"
+    )
+    """Where ledger, trail and open items are kept."""
+    environment: Word = "local"
+    """The name of this installation, for logs and notices."""
+    definitions: Path = ROOT / "definitions"
+    """The folder in which a definition is found by its id."""
+    directory: Path | None = None
+    """A YAML file with the members of groups; without it groups are empty."""
+    log_format: Literal["auto", "console", "json"] = "auto"
+    """`auto` is `console` on a terminal and `json` elsewhere."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The least important line that is written."""
+    task_queue: Word = "onboarding"
+    """The Temporal task queue that workers poll and starts name."""
+    ui_url: Annotated[str, AfterValidator(_web_address)] | None = None
+    """The address of the Temporal UI, for links; without it it is guessed for a server on this machine."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """`read_settings` has read the environment already, so that unknown names are seen there."""
+        return (init_settings,)
+
+
+def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process, from `environ` (default: the process environment).
+
+    Raises `SettingsInvalid` with every fault at once: an unknown `ONBOARDING_*` name with the nearest
+    known one, or a value that cannot be used. An empty variable counts as not set.
+    """
+    environ = os.environ if environ is None else environ
+    fields = {PREFIX + name.upper(): name for name in Settings.model_fields}
+    given = {key: value for key, value in environ.items() if key.upper().startswith(PREFIX)}
+
+    faults = [_unknown(key, list(fields)) for key in sorted(given) if key not in fields]
+    values = {fields[key]: value for key, value in given.items() if key in fields and value.strip()}
+    try:
+        settings = Settings(**values)  # type: ignore[arg-type]  # strings are what variables hold
+    except ValidationError as error:
+        for fault in error.errors(include_url=False, include_input=False):
+            faults.append((PREFIX + str(fault["loc"][0]).upper(), _sentence(fault["msg"])))
+    else:
+        if not faults:
+            return _absolute(settings)
+    raise SettingsInvalid(
+        " ".join(f"{name} {sentence}" for name, sentence in faults),
+        place=faults[0][0],
+        way_out="All settings are listed in .env.example.",
+    )
+
+
+def _unknown(key: str, known: list[str]) -> tuple[str, str]:
+    near = difflib.get_close_matches(key.upper(), known, n=1, cutoff=0.0)[0]
+    return key, f"is not a setting; the nearest one is {near}."
+
+
+def _sentence(message: str) -> str:
+    """Pydantic's own words, without the class of the exception and never with the value: it may be secret."""
+    text = message.removeprefix("Value error, ").rstrip(".")
+    return f"cannot be used: {text[:1].lower()}{text[1:]}."
+
+
+def _absolute(settings: Settings) -> Settings:
+    """A relative path means the folder the command was typed in; a later `chdir` must not move it."""
+    return settings.model_copy(
+        update={
+            "definitions": settings.definitions.expanduser().absolute(),
+            "directory": settings.directory and settings.directory.expanduser().absolute(),
+        }
+    )
