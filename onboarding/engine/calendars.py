@@ -36,20 +36,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _EPOCH_WEEKDAY = 3  # it was a Thursday
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
+# fmt: off
+_MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September",
+           "October", "November", "December")
+# fmt: on
 
 _Windows = tuple[tuple[int, int], ...]
 
@@ -371,7 +361,9 @@ class _Days:
             base = midnight - offset
             return tuple([(base + begin, base + end) for begin, end in self._hours])
         second = self._offsets.second
-        return _joined((second(midnight + begin), second(midnight + end)) for begin, end in self._hours)
+        return _joined(
+            (second(midnight + begin), second(midnight + end)) for begin, end in self._hours
+        )
 
     def _shared(self, theirs: _Windows) -> _Windows:
         return _joined(
