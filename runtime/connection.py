@@ -9,7 +9,9 @@ import asyncio
 import dataclasses
 import functools
 import logging
+import os
 import re
+import socket
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
@@ -165,7 +167,7 @@ async def connect(
                 plugins=[plugin(strict=strict)],
                 runtime=build_runtime(),
                 connect_timeout=ANSWER,
-                identity=f"onboarding-{settings.environment}" if settings else None,
+                identity=_identity(settings),
             )
     except TimeoutError as error:
         raise _unreachable(
@@ -173,6 +175,12 @@ async def connect(
         ) from error
     except (RuntimeError, RPCError, ValueError) as error:
         raise _unreachable(target, f"did not answer as one: {_short(error)}") from error
+
+
+def _identity(settings: Settings | None) -> str:
+    """Who this process is in histories and on the UI's page of workers; runtime/health.py looks for the host."""
+    where = f"{os.getpid()}@{socket.gethostname()}"
+    return f"{where} ({settings.environment})" if settings else where
 
 
 def _short(error: Exception) -> str:
