@@ -9,8 +9,10 @@ SetupError
 
 from __future__ import annotations
 
+from onboarding.errors import OnboardingError
 
-class SetupError(Exception):
+
+class SetupError(OnboardingError):
     """Something outside the program must be changed before it can work.
 
     Raised at a door, before anything is done. Doors catch it, print `sentence` and `way_out`, and end

@@ -8,7 +8,7 @@ for name in ${PYTHON:-} python3 python3.13 python3.12 python3.11 python3.14 pyth
         echo "$path"
         exit 0
     fi
-    seen="${seen:-}${seen:+, }$name is $("$path" -V 2>&1 | head -n 1)"
+    seen="${seen:-}${seen:+, }$name is $("$path" -V 2>&1)"
 done
 echo "No Python 3.11 or newer was found${seen:+ ($seen)}." >&2
 echo "Install one (Debian and Ubuntu: apt install python3 python3-venv), or name it: make install PYTHON=/path/to/python3.12" >&2
