@@ -48,8 +48,10 @@ def test_a_whole_number_and_one_unit_are_a_duration(text: str, amount: int, unit
 
 @pytest.mark.parametrize(
     "text",
-    ["", "3", "bd", "0bd", "03bd", "-3bd", "+3bd", "1.5d", "1d12h", "3 bd", " 3bd", "3bd ", "3bd\n"]
-    + ["3BD", "3w", "3days", "P3D", "٣bd", "３d", "1_000s", "1e3s"],
+    [
+        *("", "3", "bd", "0bd", "03bd", "-3bd", "+3bd", "1.5d", "1d12h", "3 bd", " 3bd", "3bd "),
+        *("3bd\n", "3BD", "3w", "3days", "P3D", "٣bd", "３d", "1_000s", "1e3s"),
+    ],
 )
 def test_anything_else_is_refused_with_an_example(text: str) -> None:
     """Fractions, sums, blanks, zero, signs and foreign digits are no durations."""
@@ -99,11 +101,26 @@ def test_a_position_is_due_an_offset_or_a_share(text: str, position: Offset | Sh
 
 @pytest.mark.parametrize(
     "text",
-    ["", "Due", "2bd", "0%", "101%", "060%", "60 %", "+60%", "-due", "+", "-", "+-1bd", "60.5%", "%"],
+    [
+        "",
+        "Due",
+        "2bd",
+        "0%",
+        "101%",
+        "060%",
+        "60 %",
+        "+60%",
+        "-due",
+        "+",
+        "-",
+        "+-1bd",
+        "60.5%",
+        "%",
+    ],
 )
 def test_another_position_is_refused(text: str) -> None:
     """A bare duration has no direction, and a share ends at 100 %."""
-    with pytest.raises(ValueError, match="^expected "):
+    with pytest.raises(ValueError, match=r"^expected "):
         parse_offset(text)
 
 
@@ -134,9 +151,14 @@ def test_values_survive_the_journey_as_json(duration: Duration, position: Offset
 def test_any_text_gives_a_value_or_a_value_error(text: str) -> None:
     """No text brings another exception, and none is read loosely."""
     try:
-        assert text == str(parse_offset(text))
+        position = parse_offset(text)
     except ValueError as refused:
-        assert str(refused).endswith(".")
+        sentence = str(refused)
+    else:
+        sentence = f"{position}."
+
+    assert sentence == f"{text}." or sentence.startswith("expected ")
+    assert sentence.endswith(".")
 
 
 @pytest.mark.parametrize(
@@ -178,6 +200,7 @@ def test_business_time_has_no_length_of_its_own(text: str) -> None:
     """Only a calendar can measure it, so asking is an error."""
     duration = parse_duration(text)
 
-    assert ("business", True) == (duration.family, duration.is_business)
+    assert duration.is_business
+    assert duration.family == "business"
     with pytest.raises(ValueError, match="only a calendar"):
         _ = duration.seconds
