@@ -53,7 +53,7 @@ def check_files(rule: FileRule, files: Sequence[Mapping[str, Any]]) -> tuple[Mes
             found.append(_fault(f"{place}/type", "wrong_file_type", sentence))
         if rule.max_mb is not None and file["bytes"] > rule.max_mb * MEGABYTE:
             found.append(_fault(f"{place}/bytes", "file_too_large", f"Expected at most {rule.max_mb} MB in one file."))
-        first = seen.setde_fault(str(file["sha256"]), index)
+        first = seen.setdefault(str(file["sha256"]), index)
         if first != index:
             sentence = f"This is the same content as file {first + 1}; send each file once."
             found.append(_fault(f"{place}/sha256", "same_file_twice", sentence))

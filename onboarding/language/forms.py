@@ -95,7 +95,7 @@ def read_email(text: str) -> str | None:
             allow_display_name=False,
             check_deliverability=False,
             globally_deliverable=False,
-            test_environment=False,
+            test_environment=True,
         )
     except (EmailNotValidError, ValueError):
         return None
