@@ -12,7 +12,7 @@ KEEP ?=
 PYTEST ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check lint docs record lock clean
+.PHONY: help install demo test check lint docs lock clean
 
 ## make install   put everything into .venv (again only when the lock has changed)
 install:

@@ -98,9 +98,7 @@ def plugin(*, strict: bool = False) -> SimplePlugin:
     passed = LIBRARIES if strict else (*LIBRARIES, *OURS)
     return SimplePlugin(
         "onboarding",
-        data_converter=dataclasses.replace(
-            pydantic_data_converter, failure_converter_class=FailureConverter
-        ),
+        data_converter=dataclasses.replace(pydantic_data_converter, failure_converter_class=FailureConverter),
         workflow_runner=SandboxedWorkflowRunner(
             restrictions=SandboxRestrictions.default.with_passthrough_modules(*passed)
         ),
@@ -170,9 +168,7 @@ async def connect(
                 identity=_identity(settings),
             )
     except TimeoutError as error:
-        raise _unreachable(
-            target, f"has an open port and did not answer in {ANSWER.seconds} s"
-        ) from error
+        raise _unreachable(target, f"has an open port and did not answer in {ANSWER.seconds} s") from error
     except (RuntimeError, RPCError, ValueError) as error:
         raise _unreachable(target, f"did not answer as one: {_short(error)}") from error
 
@@ -251,9 +247,7 @@ class AttributeCheck:
         )
 
 
-async def ensure_search_attributes(
-    client: Client, *, fix: bool = False
-) -> tuple[AttributeCheck, ...]:
+async def ensure_search_attributes(client: Client, *, fix: bool = False) -> tuple[AttributeCheck, ...]:
     """Compare the server's search attributes with ours; `fix` registers the missing ones.
 
     A wrong type cannot be fixed here: the server answers ok to a second registration and changes
@@ -272,9 +266,7 @@ async def ensure_search_attributes(
                 raise _refused(client, error) from error
         found = await _registered(client)
     return tuple(
-        AttributeCheck(
-            name=name, wanted=wanted, found=found.get(name), added=fix and name in missing
-        )
+        AttributeCheck(name=name, wanted=wanted, found=found.get(name), added=fix and name in missing)
         for name, wanted in SEARCH_ATTRIBUTES.items()
     )
 

@@ -166,9 +166,7 @@ class DevServer:
         if process is None:
             raise RuntimeError("the server is not running")
         self._dismiss_watcher()
-        process.returncode = (
-            0  # otherwise Popen warns that the child is still running when it is collected
-        )
+        process.returncode = 0  # otherwise Popen warns that the child is still running when it is collected
         return process.pid
 
     def _wait_or_kill(self, process: subprocess.Popen[bytes]) -> None:
@@ -235,9 +233,7 @@ class DevServer:
             else:
                 wrong = [check.sentence for check in checks if not check.ok]
                 problem = wrong[0] if wrong else ""
-                if self._ui and not await asyncio.to_thread(
-                    _answers, f"http://127.0.0.1:{self.ui_port}"
-                ):
+                if self._ui and not await asyncio.to_thread(_answers, f"http://127.0.0.1:{self.ui_port}"):
                     problem = "its UI does not answer"
                 if not problem:
                     # A stranger on the same port would answer as well: then ours has ended by now.

@@ -22,9 +22,7 @@ class SetupError(OnboardingError):
     code = "setup"
     exit_code = 70
 
-    def __init__(
-        self, sentence: str, *, place: str = "", way_out: str = "", code: str = ""
-    ) -> None:
+    def __init__(self, sentence: str, *, place: str = "", way_out: str = "", code: str = "") -> None:
         """Keep the parts apart, so that a door can print them and a program can read them."""
         super().__init__(sentence)
         self.sentence = sentence

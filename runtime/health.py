@@ -37,11 +37,7 @@ async def pollers(client: Client, task_queue: str) -> list[str]:
         timeout=timedelta(seconds=5),
     )
     oldest = datetime.now(UTC) - FRESH
-    return [
-        poller.identity
-        for poller in answer.pollers
-        if poller.last_access_time.ToDatetime(tzinfo=UTC) >= oldest
-    ]
+    return [poller.identity for poller in answer.pollers if poller.last_access_time.ToDatetime(tzinfo=UTC) >= oldest]
 
 
 async def check() -> str:

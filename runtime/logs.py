@@ -26,9 +26,7 @@ FIELDS = (
 _TEMPORAL = ("temporal_workflow", "temporal_activity")
 
 
-def set_up_logs(
-    log_format: LogFormat = "auto", level: str = "INFO", stream: TextIO | None = None
-) -> None:
+def set_up_logs(log_format: LogFormat = "auto", level: str = "INFO", stream: TextIO | None = None) -> None:
     """Send every log line of the process to `stream` (default stderr). Calling it again replaces it.
 
     `level` is a name of the standard library. `auto` is `console` if the stream is a terminal.

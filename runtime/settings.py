@@ -35,9 +35,7 @@ def _database_url(value: str) -> str:
     try:
         url = make_url(value)
     except (ArgumentError, ValueError):  # the latter for a port that is no number
-        raise ValueError(
-            "it is not an SQLAlchemy URL, such as sqlite:////folder/file.sqlite"
-        ) from None
+        raise ValueError("it is not an SQLAlchemy URL, such as sqlite:////folder/file.sqlite") from None
     if url.drivername not in _DATABASES:
         raise ValueError(f"it names {url.drivername!r}; possible are {', '.join(_DATABASES)}")
     return value
@@ -65,9 +63,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
-    database_url: Annotated[str, AfterValidator(_database_url)] = (
-        f"sqlite:///{DATA / 'onboarding.sqlite'}"
-    )
+    database_url: Annotated[str, AfterValidator(_database_url)] = f"sqlite:///{DATA / 'onboarding.sqlite'}"
     """Where ledger, trail and open items are kept."""
     environment: Word = "local"
     """The name of this installation, for logs and notices."""

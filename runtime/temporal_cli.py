@@ -137,13 +137,9 @@ def _look(name: str, path: Path | None) -> tuple[TemporalCli | None, Step]:
     by_hand = name == VARIABLE
     if path is None or not path.is_file():
         where = f"at {path}" if path is not None else f"in the {name}"
-        sentence = (
-            f"{VARIABLE} names {path}, which is no file." if by_hand else f"There is none {where}."
-        )
+        sentence = f"{VARIABLE} names {path}, which is no file." if by_hand else f"There is none {where}."
         way_out = f"Correct {VARIABLE}, or remove it." if by_hand else ""
-        return None, Step(
-            name=name, level="fail" if by_hand else "warn", sentence=sentence, way_out=way_out
-        )
+        return None, Step(name=name, level="fail" if by_hand else "warn", sentence=sentence, way_out=way_out)
     version = _server_version(path)
     if version is None:
         return None, Step(
@@ -168,9 +164,7 @@ def _look(name: str, path: Path | None) -> tuple[TemporalCli | None, Step]:
 def _server_version(path: Path) -> tuple[int, ...] | None:
     """The server's version in `temporal version 1.9.1 (Server 1.32.0, UI 2.54.1)`; None if it is not that."""
     try:
-        answer = subprocess.run(
-            [str(path), "--version"], capture_output=True, text=True, timeout=20, check=False
-        )
+        answer = subprocess.run([str(path), "--version"], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
         return None
     match = re.search(r"Server (\d+)\.(\d+)\.(\d+)", answer.stdout)

@@ -49,9 +49,7 @@ async def test_no_server_is_a_sentence_within_five_seconds(monkeypatch: pytest.M
     assert "starter.py dev" in caught.value.way_out
 
 
-@pytest.mark.parametrize(
-    "words", [b"", b"HTTP/1.1 400 no\r\n\r\n"], ids=["silent", "another protocol"]
-)
+@pytest.mark.parametrize("words", [b"", b"HTTP/1.1 400 no\r\n\r\n"], ids=["silent", "another protocol"])
 def test_something_else_on_the_port_is_unreachable_too(words: bytes) -> None:
     """In a process of its own, that ends as doors do: a connection that timed out can hang at exit."""
     program = (
@@ -85,9 +83,7 @@ def test_something_else_on_the_port_is_unreachable_too(words: bytes) -> None:
 
 
 @pytest.mark.parametrize("address", ["nonsense", "host:port", ":7233", "host:"])
-async def test_an_address_that_is_none_is_a_setting_to_correct(
-    address: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_address_that_is_none_is_a_setting_to_correct(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not the network's fault."""
     monkeypatch.setenv("TEMPORAL_ADDRESS", address)
 
@@ -97,9 +93,7 @@ async def test_an_address_that_is_none_is_a_setting_to_correct(
     assert caught.value.place == "TEMPORAL_ADDRESS"
 
 
-def test_a_profile_that_cannot_be_read_is_a_setting_to_correct(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_profile_that_cannot_be_read_is_a_setting_to_correct(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Temporal's own file, with an unknown profile and with nonsense in it."""
     file = tmp_path / "temporal.toml"
     monkeypatch.setenv("TEMPORAL_CONFIG_FILE", str(file))
@@ -116,9 +110,7 @@ def test_a_profile_that_cannot_be_read_is_a_setting_to_correct(
     assert config["target_host"] == "somewhere:1"
 
 
-def test_without_configuration_it_is_the_local_server(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_without_configuration_it_is_the_local_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Port 7233, as Temporal's own command line."""
     monkeypatch.setenv("TEMPORAL_CONFIG_FILE", str(tmp_path / "none.toml"))
 

@@ -70,9 +70,7 @@ OLD = "temporal version 1.5.1 (Server 1.29.1, UI 2.42.1)"
 
 
 @pytest.mark.live
-async def test_a_healthy_server_has_our_search_attributes_and_a_ui(
-    dev_server: DevServer, client: Client
-) -> None:
+async def test_a_healthy_server_has_our_search_attributes_and_a_ui(dev_server: DevServer, client: Client) -> None:
     """What the context manager hands out can be used at once."""
     checks = await ensure_search_attributes(client)
     with urllib.request.urlopen(str(dev_server.ui_url), timeout=10) as page:
@@ -87,9 +85,7 @@ async def test_a_missing_attribute_is_seen_and_registered_and_a_wrong_type_is_on
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server answers ok to a second registration with another type and changes nothing."""
-    monkeypatch.setattr(
-        "runtime.connection.SEARCH_ATTRIBUTES", {"Spare": "Double", "OnboardingAsks": "Text"}
-    )
+    monkeypatch.setattr("runtime.connection.SEARCH_ATTRIBUTES", {"Spare": "Double", "OnboardingAsks": "Text"})
 
     before = await ensure_search_attributes(client)
     after = await ensure_search_attributes(client, fix=True)
@@ -100,9 +96,7 @@ async def test_a_missing_attribute_is_seen_and_registered_and_a_wrong_type_is_on
 
 
 @pytest.mark.live
-async def test_sixty_days_pass_in_seconds_and_the_clock_says_where_it_is(
-    client: Client, clock: Clock
-) -> None:
+async def test_sixty_days_pass_in_seconds_and_the_clock_says_where_it_is(client: Client, clock: Clock) -> None:
     """Time skipping V2 on the shared server, driven to set instants."""
     async with Worker(client, task_queue="sleepers", workflows=[Sleeper]):
         handle = await client.start_workflow(Sleeper.run, id="sleeper-1", task_queue="sleepers")
@@ -135,15 +129,11 @@ async def test_a_run_nobody_advances_stays_in_real_time(client: Client, clock: C
 
 
 @pytest.mark.live
-@pytest.mark.parametrize(
-    ("type_name", "shown"), [("Refused", False), ("StartRefused", False), ("Bug", True)]
-)
+@pytest.mark.parametrize(("type_name", "shown"), [("Refused", False), ("StartRefused", False), ("Bug", True)])
 async def test_a_refusal_shows_no_stack_trace(client: Client, type_name: str, shown: bool) -> None:
     """The Temporal UI prints it to the sender; for a bug it is what we need."""
     async with Worker(client, task_queue="sleepers", workflows=[Sleeper]):
-        handle = await client.start_workflow(
-            Sleeper.run, id=f"sleeper-{type_name}", task_queue="sleepers"
-        )
+        handle = await client.start_workflow(Sleeper.run, id=f"sleeper-{type_name}", task_queue="sleepers")
         with pytest.raises(WorkflowUpdateFailedError) as caught:
             await handle.execute_update(Sleeper.ask, type_name)
         await handle.terminate()
@@ -176,9 +166,7 @@ async def test_two_servers_on_one_file_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.live
-async def test_a_named_port_that_is_taken_is_an_error_with_the_port(
-    dev_server: DevServer, tmp_path: Path
-) -> None:
+async def test_a_named_port_that_is_taken_is_an_error_with_the_port(dev_server: DevServer, tmp_path: Path) -> None:
     """A named port is a wish of a person; another one would surprise."""
     with pytest.raises(DevServerFailed, match=f"port {dev_server.port} is used"):
         await DevServer(tmp_path, port=dev_server.port).start()
@@ -232,9 +220,7 @@ def test_the_server_does_not_outlive_a_killed_owner(tmp_path: Path) -> None:
 
 
 @pytest.mark.live
-async def test_a_server_that_ends_at_once_says_its_last_words(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_server_that_ends_at_once_says_its_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sentence holds what the binary said, and where the rest is."""
     monkeypatch.setenv("TEMPORAL_CLI_PATH", str(a_binary(tmp_path / "bin", NEW)))
 

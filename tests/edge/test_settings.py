@@ -37,15 +37,11 @@ def test_settings_do_not_change_after_they_are_read() -> None:
         read_settings({}).task_queue = "other"  # type: ignore[misc]
 
 
-def test_a_relative_folder_is_the_one_of_the_caller(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_relative_folder_is_the_one_of_the_caller(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """And stays it when the process changes folder."""
     monkeypatch.chdir(tmp_path)
 
-    settings = read_settings(
-        {"ONBOARDING_DEFINITIONS": "mine", "ONBOARDING_DIRECTORY": "people.yaml"}
-    )
+    settings = read_settings({"ONBOARDING_DEFINITIONS": "mine", "ONBOARDING_DIRECTORY": "people.yaml"})
 
     assert tmp_path / "mine" == settings.definitions
     assert tmp_path / "people.yaml" == settings.directory
@@ -99,17 +95,9 @@ def test_a_bad_value_is_a_sentence_that_does_not_repeat_it(name: str, value: str
 def test_all_faults_are_told_at_once() -> None:
     """One round of corrections is enough."""
     with pytest.raises(SettingsInvalid) as caught:
-        read_settings(
-            {"ONBOARDING_LOG_LEVEL": "loud", "ONBOARDING_UI_URL": "x", "ONBOARDING_X": "1"}
-        )
+        read_settings({"ONBOARDING_LOG_LEVEL": "loud", "ONBOARDING_UI_URL": "x", "ONBOARDING_X": "1"})
 
-    assert (
-        sum(
-            caught.value.sentence.count(name)
-            for name in ("_LEVEL can", "_UI_URL can", "ONBOARDING_X is")
-        )
-        == 3
-    )
+    assert sum(caught.value.sentence.count(name) for name in ("_LEVEL can", "_UI_URL can", "ONBOARDING_X is")) == 3
 
 
 def test_the_example_file_lists_every_setting_with_its_default() -> None:
@@ -119,9 +107,7 @@ def test_the_example_file_lists_every_setting_with_its_default() -> None:
 
     assert [f"ONBOARDING_{name.upper()}" for name in Settings.model_fields] == list(listed)
     assert read_settings({}) == read_settings(listed)
-    written = {
-        name.removeprefix("ONBOARDING_").lower(): value for name, value in listed.items() if value
-    }
+    written = {name.removeprefix("ONBOARDING_").lower(): value for name, value in listed.items() if value}
     defaults = read_settings({}).model_dump()
     assert written == {name: defaults[name] for name in written}
 

@@ -79,9 +79,7 @@ def test_the_image_holds_every_room() -> None:
 
 def test_every_image_has_an_exact_version(services: dict[str, Any]) -> None:
     """And the two halves of Temporal have the same one."""
-    images = {
-        name: service["image"] for name, service in services.items() if "build" not in service
-    }
+    images = {name: service["image"] for name, service in services.items() if "build" not in service}
 
     assert [image for image in images.values() if not re.search(r":\d+(\.\d+)+$", image)] == []
     assert (
@@ -116,9 +114,7 @@ def test_there_is_no_password_in_the_file(services: dict[str, Any]) -> None:
     secret = [value for value in values if "POSTGRES_PASSWORD" in value]
     assert len(secret) >= 4
     assert [value for value in secret if "${POSTGRES_PASSWORD:?" not in value] == []
-    assert [
-        value for value in values if value not in secret and "://" in value and "@" in value
-    ] == []
+    assert [value for value in values if value not in secret and "://" in value and "@" in value] == []
 
 
 def test_what_stays_up_is_health_checked_and_what_ends_is_waited_for(
@@ -132,9 +128,7 @@ def test_what_stays_up_is_health_checked_and_what_ends_is_waited_for(
         for other, rule in service.get("depends_on", {}).items()
     }
 
-    assert {"worker"} == {
-        name for name in services if name not in jobs and "healthcheck" not in services[name]
-    }
+    assert {"worker"} == {name for name in services if name not in jobs and "healthcheck" not in services[name]}
     assert {(job, "service_completed_successfully") for job in jobs} <= waited
     assert {"service_healthy"} == {rule for other, rule in waited if other not in jobs}
 

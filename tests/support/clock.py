@@ -26,9 +26,7 @@ class Clock:
     def __init__(self, client: Client) -> None:
         """The client starts runs as usual: their time is real until the first `advance`."""
         # The server switches skipping off after 200 hops of a session unless told otherwise (4).
-        self._skipper = TimeSkipper(
-            client, config=TimeSkippingConfig(enabled=False, max_session_skip_count=100_000)
-        )
+        self._skipper = TimeSkipper(client, config=TimeSkippingConfig(enabled=False, max_session_skip_count=100_000))
 
     async def now(self, handle: WorkflowHandle[Any, Any]) -> datetime:
         """The instant that the run would answer to `workflow.now()`."""
