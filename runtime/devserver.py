@@ -22,8 +22,9 @@ from typing import IO, Final, Self
 
 from temporalio.client import Client
 
-from runtime.connection import SEARCH_ATTRIBUTES, connect, ensure_search_attributes
+from runtime.connection import connect
 from runtime.errors import DevServerFailed, Unreachable
+from runtime.search_attributes import SEARCH_ATTRIBUTES, ensure_search_attributes
 from runtime.settings import DATA
 from runtime.temporal_cli import TemporalCli, find_cli
 

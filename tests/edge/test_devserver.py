@@ -19,9 +19,9 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from runtime import temporal_cli
-from runtime.connection import SEARCH_ATTRIBUTES, ensure_search_attributes
 from runtime.devserver import DevServer, client_of
 from runtime.errors import DevServerFailed, NoTemporalBinary
+from runtime.search_attributes import SEARCH_ATTRIBUTES, ensure_search_attributes
 from runtime.settings import ROOT
 from runtime.temporal_cli import explain, find_cli
 from tests.support.clock import Clock
@@ -85,7 +85,7 @@ async def test_a_missing_attribute_is_seen_and_registered_and_a_wrong_type_is_on
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server answers ok to a second registration with another type and changes nothing."""
-    monkeypatch.setattr("runtime.connection.SEARCH_ATTRIBUTES", {"Spare": "Double", "OnboardingAsks": "Text"})
+    monkeypatch.setattr("runtime.search_attributes.SEARCH_ATTRIBUTES", {"Spare": "Double", "OnboardingAsks": "Text"})
 
     before = await ensure_search_attributes(client)
     after = await ensure_search_attributes(client, fix=True)

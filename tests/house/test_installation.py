@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from runtime.connection import SEARCH_ATTRIBUTES
+from runtime.search_attributes import SEARCH_ATTRIBUTES
 from runtime.settings import ROOT, Settings
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
