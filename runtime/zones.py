@@ -51,8 +51,7 @@ def zone(name: str, from_year: int, to_year: int) -> Zone:
     """
     if not FIRST_YEAR <= from_year <= to_year <= LAST_YEAR:
         raise ValueError(
-            f"expected years in order between {FIRST_YEAR} and {LAST_YEAR},"
-            f" found {from_year} to {to_year}."
+            f"expected years in order between {FIRST_YEAR} and {LAST_YEAR}, found {from_year} to {to_year}."
         )
     # A name becomes a path: only listed ones do.
     if name not in _names():

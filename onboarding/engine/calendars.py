@@ -91,9 +91,7 @@ class Calendar:
 # The empty clock is "calendar": every hour of every day, a bd of 24 hours, a bh of one.
 Clock = tuple[Calendar, ...]
 
-_ALWAYS = Calendar(
-    zone=Zone(name="UTC", transitions=((0, 0),)), week=tuple(range(7)), hours=((0, 1_440),)
-)
+_ALWAYS = Calendar(zone=Zone(name="UTC", transitions=((0, 0),)), week=tuple(range(7)), hours=((0, 1_440),))
 
 
 def is_working(clock: Clock, at: datetime) -> bool:
@@ -101,9 +99,7 @@ def is_working(clock: Clock, at: datetime) -> bool:
     second = _second(at)
     days = _days(clock)
     today = days.day_of(second)
-    return any(
-        begin <= second < end for day in (today - 1, today) for begin, end in days.windows(day)
-    )
+    return any(begin <= second < end for day in (today - 1, today) for begin, end in days.windows(day))
 
 
 def next_working(clock: Clock, at: datetime) -> datetime:
@@ -168,9 +164,7 @@ def share(clock: Clock, opened: datetime, due: datetime, percent: int) -> dateti
     return add_working_seconds(clock, opened, total * percent // 100)
 
 
-def explain_due(
-    clock: Clock, calendar_name: str, at: datetime, duration: Duration, due: datetime
-) -> str:
+def explain_due(clock: Clock, calendar_name: str, at: datetime, duration: Duration, due: datetime) -> str:
     """How `due` came about, for a reader: start, zone, calendar, and what was skipped."""
     days = _days(clock)
     parts = [f"{duration} from {days.spoken(_second(at))} {days.zone_name}"]
@@ -361,9 +355,7 @@ class _Days:
             base = midnight - offset
             return tuple([(base + begin, base + end) for begin, end in self._hours])
         second = self._offsets.second
-        return _joined(
-            (second(midnight + begin), second(midnight + end)) for begin, end in self._hours
-        )
+        return _joined((second(midnight + begin), second(midnight + end)) for begin, end in self._hours)
 
     def _shared(self, theirs: _Windows) -> _Windows:
         return _joined(

@@ -137,9 +137,7 @@ def parse_offset(text: str) -> Offset | Share:
     share = _SHARE.fullmatch(text)
     if share is not None:
         return Share(int(share.group(1)))
-    raise ValueError(
-        f"expected a position like due, +2bd, -1bd or a share from 1% to 100%, found {_quote(text)}."
-    )
+    raise ValueError(f"expected a position like due, +2bd, -1bd or a share from 1% to 100%, found {_quote(text)}.")
 
 
 def comparable(a: Duration, b: Duration) -> bool:

@@ -1,8 +1,7 @@
 """Durations and positions: what a definition may write, and what may be compared."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from pydantic import TypeAdapter
 
 from onboarding.language.units import (
@@ -185,9 +184,7 @@ def test_only_like_is_compared_with_like(a: str, b: str, answer: bool | None) ->
     assert (answer is not None) is comparable(first, second)
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("2d", 172_800), ("6h", 21_600), ("30m", 1_800), ("10s", 10)]
-)
+@pytest.mark.parametrize(("text", "seconds"), [("2d", 172_800), ("6h", 21_600), ("30m", 1_800), ("10s", 10)])
 def test_wall_clock_has_a_length(text: str, seconds: int) -> None:
     """Wall-clock units are so many seconds everywhere."""
     duration = parse_duration(text)

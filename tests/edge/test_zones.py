@@ -5,8 +5,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from onboarding.engine.calendars import Calendar, Zone, add_working_seconds, windows
 from runtime.zones import FIRST_YEAR, LAST_YEAR, UnknownZone, nearest_zones, zone
@@ -26,10 +25,7 @@ ZONES = [
 
 def changes(of: Zone) -> list[tuple[str, int]]:
     """The changes of offset without the opening entry, in UTC and minutes."""
-    return [
-        (f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}", offset // 60)
-        for at, offset in of.transitions[1:]
-    ]
+    return [(f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}", offset // 60) for at, offset in of.transitions[1:]]
 
 
 @pytest.mark.parametrize(
@@ -43,16 +39,12 @@ def changes(of: Zone) -> list[tuple[str, int]]:
         ("UTC", 2025, []),
     ],
 )
-def test_every_change_of_offset_is_found_to_the_second(
-    name: str, year: int, expected: list[tuple[str, int]]
-) -> None:
+def test_every_change_of_offset_is_found_to_the_second(name: str, year: int, expected: list[tuple[str, int]]) -> None:
     """Half hours, Ramadan and the southern half of the year included."""
     assert expected == changes(zone(name, year, year))
 
 
-@pytest.mark.parametrize(
-    ("name", "offset"), [("Asia/Kathmandu", 20_700), ("Asia/Kolkata", 19_800), ("UTC", 0)]
-)
+@pytest.mark.parametrize(("name", "offset"), [("Asia/Kathmandu", 20_700), ("Asia/Kolkata", 19_800), ("UTC", 0)])
 def test_a_zone_without_changes_is_one_entry(name: str, offset: int) -> None:
     """The opening entry alone says it all."""
     ((_, found),) = zone(name, 2020, 2030).transitions
@@ -92,8 +84,7 @@ def test_a_calendar_works_by_the_data_alone() -> None:
     clock = (Calendar(zone=berlin, week=tuple(range(7)), hours=((540, 600),)),)
 
     begins = [
-        next(windows(clock, datetime(2025, 3, day, tzinfo=UTC), datetime(2025, 4, 9, tzinfo=UTC)))
-        for day in (29, 30)
+        next(windows(clock, datetime(2025, 3, day, tzinfo=UTC), datetime(2025, 4, 9, tzinfo=UTC))) for day in (29, 30)
     ]
 
     for hour, (begin, _) in zip((8, 7), begins, strict=True):
