@@ -1,0 +1,248 @@
+"""The start order of a run: everything it needs for life, made from a definition and a start input, or every fault at once.
+
+Nothing is looked up here. Zones come as explicit data through the caller, groups as lists of members, and people leave as a
+directory of their own: a run holds handles, never an address or a name.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import Any, Protocol
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from onboarding import limits
+from onboarding.engine.calendars import Calendar, Zone
+from onboarding.engine.roster import Person, Roster, contact_handle
+from onboarding.engine.state import StartOrder
+from onboarding.errors import StartRefused
+from onboarding.language.model import CalendarRule, Definition, Field, FieldType
+from onboarding.language.values import HANDLE, check_fields
+from onboarding.messages import MessageFault, canonical_actor, canonical_json
+
+CUSTOMER_INPUT = "customer_id"
+"""The one input that we know by name: it repeats the customer's key, for conditions and for integrations."""
+
+_FALLBACK = Calendar(zone=Zone(name="UTC", transitions=((0, 0),)), week=(0, 1, 2, 3, 4), hours=((540, 1_020),))
+
+# A hand-written order with a field too many is a mistake. A snapshot is our own, perhaps of the release after
+# this one (a rollback in the middle of a run): refusing it would end a run that was fine.
+_STRICT = TypeAdapter(StartOrder, config=ConfigDict(extra="forbid", strict=True))
+_LENIENT = TypeAdapter(StartOrder, config=ConfigDict(extra="ignore", strict=True))
+
+
+class Compiled(Protocol):
+    """What is needed of a compiled file: its inputs, and the definition with the variants that these inputs choose."""
+
+    @property
+    def inputs(self) -> tuple[Field, ...]: ...
+
+    def choose(self, inputs: Mapping[str, Any]) -> Definition: ...
+
+
+def run_name(customer: str, definition: str) -> str:
+    """The name of a run, which is its workflow id: opaque keys only."""
+    return f"onboarding/{customer}/{definition}"
+
+
+def build_order(
+    compiled: Compiled,
+    *,
+    customer: str,
+    inputs: Mapping[str, Any],
+    zones: Callable[[str], Zone],
+    groups: Mapping[str, Sequence[str]],
+    started_by: str,
+) -> tuple[StartOrder, tuple[Person, ...]]:
+    """The order of one run and the directory of its people; `StartRefused` with every fault of key and input."""
+    faults = list(_key_faults(customer))
+    if not isinstance(inputs, Mapping):
+        raise StartRefused((*faults, _fault("", "not_an_object", "A start input is one mapping of the definition's inputs.")))
+    values, found = check_fields(compiled.inputs, _with_customer(compiled, customer, inputs), prefix="")
+    faults += found
+    if values.get(CUSTOMER_INPUT, customer) != customer:
+        faults.append(_fault(f"/{CUSTOMER_INPUT}", "other_customer", "Expected the key of the customer that is started."))
+    try:
+        definition = compiled.choose(values)
+    except LookupError:  # inputs with faults may fit no combination of variants
+        if faults:
+            raise StartRefused(faults) from None
+        raise
+    roster = Roster(definition=definition, inputs=values, groups=groups)
+    roster.fill()
+    calendars = _Calendars(definition, values, zones)
+    calendars.fill(roster)
+    # People are looked at in spite of faulty inputs, so that one try tells everything; what follows from those is left out.
+    known = {_input_of(one.place) for one in faults}
+    faults += [one for one in roster.faults + calendars.faults if _input_of(one.place) not in known]
+    if faults:
+        raise StartRefused(faults)
+    order = StartOrder(
+        run=run_name(customer, definition.id),
+        customer=customer,
+        definition=definition,
+        inputs=roster.without_addresses(),
+        people=roster.people,
+        customer_contacts=roster.contacts,
+        calendars=calendars.made,
+        calendar_of=calendars.of,
+        input_digest=_digest(definition, values),
+        started_by=canonical_actor(started_by),
+    )
+    size = len(write_order(order).encode())
+    if size > limits.ORDER_BYTES:
+        sentence = f"The start order has {size} bytes, {limits.ORDER_BYTES} are allowed; shorten the definition or the input."
+        raise StartRefused((_fault("", "order_too_large", sentence),))
+    return order, tuple(roster.directory.values())
+
+
+def write_order(order: StartOrder) -> str:
+    """An order as JSON text."""
+    return _STRICT.dump_json(order).decode()
+
+
+def read_order(raw: Any) -> StartOrder:
+    """An order from JSON text, bytes, or decoded JSON; `StartRefused` with the places that cannot be read, never a value."""
+    try:
+        text = raw if isinstance(raw, str | bytes) else json.dumps(raw, allow_nan=False)
+        decoded = json.loads(text)
+        resumed = isinstance(decoded, dict) and decoded.get("snapshot") is not None
+        order = (_LENIENT if resumed else _STRICT).validate_json(text)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False, include_context=False)
+        faults = [_unreadable("".join(f"/{part}" for part in one["loc"]), one["msg"]) for one in details]
+        raise StartRefused(faults[: limits.FAULTS_TOLD]) from None
+    except (ValueError, TypeError, RecursionError):
+        raise StartRefused((_unreadable("", "Expected JSON"),)) from None
+    faults = list(_contradictions(order))
+    if faults:
+        raise StartRefused(faults[: limits.FAULTS_TOLD])
+    return order
+
+
+def _contradictions(order: StartOrder) -> list[MessageFault]:
+    """What a run would trip over for ever: names that lead nowhere in an order that somebody wrote or changed by hand."""
+    definition = order.definition
+    items, stages = {item.id for item in definition.items}, {stage.id for stage in definition.stages}
+    roles = {role.id for role in definition.roles}
+    wanted = [("/run", order.run, {run_name(order.customer, definition.id)})]
+    wanted += [("/calendars", name, set(order.calendars)) for name in ("provider", "customer", *order.calendar_of.values())]
+    for index, stage in enumerate(definition.stages):
+        place = f"/definition/stages/{index}"
+        wanted += [(f"{place}/items", name, items) for name in stage.items]
+        wanted += [(f"{place}/needs", name, items | stages) for name in stage.needs]
+        wanted += [(f"{place}/owner", stage.owner, roles)]
+    for index, item in enumerate(definition.items):
+        place = f"/definition/items/{index}"
+        wanted += [(f"{place}/stage", item.stage, stages), (f"{place}/owner", item.owner, roles)]
+        wanted += [(f"{place}/owners", name, roles) for name in item.owners]
+        wanted += [(f"{place}/needs", name, items | stages) for name in item.needs]
+    found = [_unreadable(place, "Expected a name that exists in this order") for place, name, known in wanted if name not in known]
+    if not HANDLE.fullmatch(order.customer):
+        found.append(_unreadable("/customer", "Expected the opaque key of a customer"))
+    if any(not calendar.zone.transitions or not calendar.hours for calendar in order.calendars.values()):
+        found.append(_unreadable("/calendars", "Expected zone data and hours in every calendar"))
+    return found
+
+
+def _key_faults(customer: Any) -> tuple[MessageFault, ...]:
+    if isinstance(customer, str) and HANDLE.fullmatch(customer):
+        return ()
+    sentence = "A customer's key is opaque: 1 to 63 lower-case letters, digits, dots, dashes and _, such as c-1042; no name."
+    return (_fault("/customer", "not_a_key", sentence),)
+
+
+def _input_of(place: str) -> str:
+    return place.split("/")[1] if place else ""
+
+
+def _with_customer(compiled: Compiled, customer: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    declared = any(rule.name == CUSTOMER_INPUT for rule in compiled.inputs)
+    if declared and inputs.get(CUSTOMER_INPUT) is None:
+        return {**inputs, CUSTOMER_INPUT: customer}
+    return inputs
+
+
+def _digest(definition: Definition, values: Mapping[str, Any]) -> str:
+    """Tells a repeated start from another one: which plan, and the values as checked, so that spelling does not count."""
+    return hashlib.sha256(canonical_json([definition.hash, dict(values)]).encode()).hexdigest()
+
+
+class _Calendars:
+    """The calendars of one run with their zones written out; `of` says whose calendar is not that of their side."""
+
+    def __init__(self, definition: Definition, inputs: Mapping[str, Any], zones: Callable[[str], Zone]) -> None:
+        self.rules = {rule.id: rule for rule in definition.calendars}
+        self.inputs = inputs
+        self.types = {rule.name: rule.type for rule in definition.inputs}
+        self.zones = zones
+        self.made: dict[str, Calendar] = {}
+        self.of: dict[str, str] = {}
+        self.faults: list[MessageFault] = []
+
+    def fill(self, roster: Roster) -> None:
+        for rule in self.rules.values():
+            self.made[rule.id] = self.calendar(rule)
+        self.made.setdefault("provider", _FALLBACK)
+        self.made.setdefault("customer", self.made["provider"])
+        customer = self.rules.get("customer")
+        if customer is not None and self.follows_contacts(customer):
+            self.each_their_own(roster, customer)
+
+    def each_their_own(self, roster: Roster, rule: CalendarRule) -> None:
+        """One calendar for each contact with a zone; whoever names none has the fallback."""
+        for place, contact in roster.each_contact():
+            handle = contact_handle(contact)
+            if contact.get("tz") is None:
+                self.of.setdefault(handle, rule.fallback or "provider")
+                continue
+            made = self.in_zone(rule, contact["tz"], f"{place}/tz")
+            self.made[f"customer:{handle}"] = made
+            self.of[handle] = f"customer:{handle}"
+
+    def calendar(self, rule: CalendarRule, seen: tuple[str, ...] = ()) -> Calendar:
+        if rule.tz is not None:
+            return self.in_zone(rule, rule.tz, f"/calendars/{rule.id}/tz")
+        zone = self.zone_from_inputs(rule)
+        if zone is not None:
+            return self.in_zone(rule, *zone)
+        fallback = self.rules.get(rule.fallback or "provider")
+        if fallback is None or fallback.id in (*seen, rule.id):
+            return _FALLBACK
+        return self.calendar(fallback, (*seen, rule.id))
+
+    def zone_from_inputs(self, rule: CalendarRule) -> tuple[str, str] | None:
+        """The zone an input names, and the place of that input: the first contact that has one, or a text."""
+        name, _, rest = (rule.source or "").removeprefix("input.").partition(".")
+        if name not in self.inputs:
+            return None
+        if not rest:
+            return str(self.inputs[name]), f"/{name}"
+        for index, contact in enumerate(self.inputs[name]):
+            if contact.get(rest) is not None:
+                return contact[rest], f"/{name}/{index}/{rest}"
+        return None
+
+    def follows_contacts(self, rule: CalendarRule) -> bool:
+        name = (rule.source or "").removeprefix("input.").partition(".")[0]
+        return self.types.get(name) is FieldType.CONTACTS
+
+    def in_zone(self, rule: CalendarRule, tz: str, place: str) -> Calendar:
+        try:
+            zone = self.zones(tz)
+        except ValueError:
+            fault = _fault(place, "unknown_zone", "Expected an IANA time zone such as Europe/Berlin.")
+            if fault not in self.faults:
+                self.faults.append(fault)
+            zone = _FALLBACK.zone
+        holidays = tuple(date.fromisoformat(day) for day in rule.holidays)
+        return Calendar(zone=zone, week=rule.week, hours=rule.hours, holidays=holidays)
+
+
+def _fault(place: str, code: str, sentence: str) -> MessageFault:
+    return MessageFault(place=place, code=code, sentence=sentence)
+
+
+def _unreadable(place: str, sentence: str) -> MessageFault:
+    return _fault(place[:200], "order_unreadable", f"{sentence.rstrip('.')}.")
