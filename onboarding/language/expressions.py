@@ -1,0 +1,397 @@
+"""Conditions: the only file that knows CEL.
+
+A condition is checked against the definition's own declarations when the file is loaded, so that evaluating it
+in a run cannot fail for a reason the author could have seen. What remains (an absent fact, a division by zero)
+makes it false, with a sentence that says why. Evaluation is deterministic and asks no clock.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from cel_expr_python import cel
+
+from onboarding.language.condition_text import (
+    FUNCTIONS,
+    METHODS,
+    ROOTS,
+    Reading,
+    Reference,
+    compared_texts,
+    read,
+)
+from onboarding.language.model import ConditionKind, Definition, Field, FieldType, Item, ItemKind
+from onboarding.language.nearest import nearest
+
+MAX_CONDITION = 500
+"""Characters of a condition: the language's figure; it also bounds the time one evaluation takes."""
+
+STATUSES = ("not_ready", "open", "answered", "in_review", "returned", "done", "skipped", "waived", "cancelled")
+_ITEM_PARTS = ("status", "done", "outcome")
+
+_FACT = re.compile(r"facts\.([a-z][a-z0-9_]*)")
+_PLAIN = re.compile(r"[a-z][a-z0-9_]*")
+_CEL_PLACE = re.compile(r"<input>:(\d+):(\d+): (.*)")
+_OVERLOAD = re.compile(r"found no matching overload for '_?([^_' ]+?)_?' applied to '(?:\w+\.)?\(?(.*?)\)?'")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with a condition, and where in its text; `name` is the unknown word, if that is the matter."""
+
+    rule: str
+    message: str
+    line: int = 1
+    column: int = 1
+    name: str | None = None
+
+
+class Result(NamedTuple):
+    """Whether a condition holds, and what kept it from being decided, if anything did."""
+
+    holds: bool
+    why: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Declarations:
+    """The names a condition may use. Two of them are the same when their signatures are."""
+
+    inputs: Mapping[str, Field]
+    facts: Mapping[str, Field]
+    items: Mapping[str, tuple[str, ...]]
+    milestones: tuple[str, ...]
+    signature: str = field(default="")
+
+    def __hash__(self) -> int:
+        return hash(self.signature)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Declarations) and other.signature == self.signature
+
+
+def declare(inputs: tuple[Field, ...], items: tuple[Item, ...], milestones: tuple[str, ...]) -> Declarations:
+    """Declarations of these parts of a definition."""
+    facts = {given.name: given for item in items for given in (*item.fields, *item.provides)}
+    outcomes = {
+        item.id: tuple(outcome.name for outcome in item.outcomes) for item in items if item.kind is ItemKind.APPROVAL
+    }
+    parts = {item.id: outcomes.get(item.id, ()) for item in items}
+    typed = [(each.name, each.type.value, each.values) for each in (*inputs, *facts.values())]
+    signature = repr((len(inputs), typed, parts, milestones))
+    return Declarations({each.name: each for each in inputs}, facts, parts, milestones, signature)
+
+
+class _Same:
+    """Makes a value a cache key by identity: a definition is large, frozen and made once."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Definition) -> None:
+        self.value = value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.value is self.value
+
+
+def declarations_of(definition: Definition) -> Declarations:
+    """The declarations of a compiled definition; asking again for the same one costs nothing."""
+    return _declarations(_Same(definition))
+
+
+@lru_cache(maxsize=64)
+def _declarations(same: _Same) -> Declarations:
+    definition = same.value
+    milestones = tuple(stage.milestone for stage in definition.stages if stage.milestone)
+    return declare(definition.inputs, definition.items, milestones)
+
+
+def reference_kind(text: str) -> tuple[ConditionKind, str]:
+    """How an entry of a gate is read: a fact, an item, or an expression."""
+    fact = _FACT.fullmatch(text)
+    if fact:
+        return ConditionKind.FACT, fact.group(1)
+    if _PLAIN.fullmatch(text) and text not in (*ROOTS, "true", "false"):
+        return ConditionKind.ITEM, text
+    return ConditionKind.CEL, text
+
+
+def only_inputs(text: str) -> bool:
+    """Whether a condition refers to start inputs and nothing else."""
+    return all(reference.names[0] == "input" for reference in read(text[:MAX_CONDITION]).references)
+
+
+def warm() -> None:
+    """Pay the price of the first expression of a process (a third of a second) outside of a workflow task."""
+    cel.NewEnv(variables={}).compile("true")
+
+
+# --- checking -----------------------------------------------------------------
+
+
+def check(declarations: Declarations, text: str) -> tuple[Problem, ...]:
+    """Everything wrong with a condition; nothing when it may be evaluated."""
+    if len(text) > MAX_CONDITION:
+        sentence = f"A condition has at most {MAX_CONDITION} characters, found {len(text)}: split it, or make a fact of a part."
+        return (Problem("condition_too_long", sentence),)
+    reading = read(text)
+    if reading.stray is not None:
+        return (_stray(reading),)
+    problems = [*_functions(reading), *_names(declarations, reading)]
+    if problems:
+        return tuple(problems)
+    compiled = _compile(declarations, text)
+    if isinstance(compiled, Problem):
+        return (compiled,)
+    problems += _values(declarations, reading)
+    if not reading.references and not problems:
+        rule, word = ("always_true", "true") if compiled.evaluate({}).holds else ("never_true", "false")
+        problems.append(
+            Problem(rule, f"The condition refers to nothing and is always {word}: remove it, or name an input or fact.")
+        )
+    return tuple(problems)
+
+
+def _place(text: str, at: int) -> tuple[int, int]:
+    line = text.count("\n", 0, at) + 1
+    return line, at - (text.rfind("\n", 0, at) + 1) + 1
+
+
+def _stray(reading: Reading) -> Problem:
+    at = reading.stray or 0
+    found = reading.text[at]
+    hints = {
+        "=": "compare with ==",
+        "&": "write && for and",
+        "|": "write || for or",
+        "'": "close the text with '",
+        '"': 'close the text with "',
+    }
+    hint = hints.get(found, "see the operators in the description of the language")
+    return Problem(
+        "condition_syntax", f"The character {found!r} does not belong here: {hint}.", *_place(reading.text, at)
+    )
+
+
+def _functions(reading: Reading) -> list[Problem]:
+    problems = []
+    for token in reading.calls:
+        known = (*FUNCTIONS, *METHODS)
+        if token.text not in known and token.text not in ("in",):
+            way_out = nearest(token.text, known) or f"; known: {', '.join(dict.fromkeys(known))}."
+            problems.append(
+                Problem(
+                    "condition_function",
+                    f"Conditions have no function {token.text!r}{way_out}",
+                    *_place(reading.text, token.at),
+                )
+            )
+    if reading.nested:
+        sentence = f"{reading.nested.text!r} stands inside another `all` or `exists`: split the condition."
+        problems.append(Problem("condition_nesting", sentence, *_place(reading.text, reading.nested.at)))
+    return problems
+
+
+def _names(declarations: Declarations, reading: Reading) -> list[Problem]:
+    problems = []
+    for reference in reading.references:
+        problem = _unknown(declarations, reference)
+        if problem:
+            line, column = _place(reading.text, reference.at)
+            problems.append(Problem("unknown_reference", problem[0], line, column, problem[1]))
+    return problems
+
+
+def _unknown(declarations: Declarations, reference: Reference) -> tuple[str, str] | None:
+    root, rest = reference.names[0], reference.names[1:]
+    if root == "debt":
+        return None
+    tables: dict[str, tuple[str, ...]] = {
+        "input": tuple(declarations.inputs),
+        "facts": tuple(declarations.facts),
+        "items": tuple(declarations.items),
+        "milestones": declarations.milestones,
+    }
+    if root not in tables:
+        full = [f"{table}.{name}" for table in ("input", "facts", "milestones") for name in tables[table]]
+        same = [name for name in full if name.endswith(f".{root}")]
+        way_out = f"; did you mean {same[0]!r}?" if same else nearest(str(reference), [*full, *ROOTS]) or _roots()
+        return f"{root!r} is not known in conditions{way_out}", root
+    if not rest:
+        return f"{root!r} alone says nothing: write {root}.name{'.done' if root == 'items' else ''}.", root
+    if rest[0] not in tables[root]:
+        what = {"input": "input", "facts": "fact", "items": "item", "milestones": "milestone"}[root]
+        hint = (
+            nearest(rest[0], tables[root]).replace("did you mean '", f"did you mean '{root}.")
+            or "; declare it, or correct the name."
+        )
+        return f"There is no {what} {rest[0]!r}{hint}", rest[0]
+    if root == "items" and (len(rest) < 2 or rest[1] not in _ITEM_PARTS):
+        part = rest[1] if len(rest) > 1 else ""
+        return (
+            f"An item has status, done and outcome: write items.{rest[0]}.done{nearest(part, _ITEM_PARTS)}",
+            f"{rest[0]}.{part}",
+        )
+    return None
+
+
+def _roots() -> str:
+    return "; conditions refer to input.x, facts.x, items.x.done, milestones.x and debt."
+
+
+def _values(declarations: Declarations, reading: Reading) -> list[Problem]:
+    problems = []
+    for reference in reading.references:
+        known = _known_values(declarations, reference)
+        for token in compared_texts(reading, reference) if known else ():
+            if token.text[1:-1] not in known:
+                hint = nearest(token.text[1:-1], known) or f"; it is one of {', '.join(known)}."
+                sentence = f"{str(reference)!r} is never {token.text[1:-1]!r}{hint}"
+                problems.append(Problem("never_true", sentence, *_place(reading.text, token.at)))
+    return problems
+
+
+def _known_values(declarations: Declarations, reference: Reference) -> tuple[str, ...]:
+    names = reference.names
+    if len(names) == 2 and names[0] in ("input", "facts"):
+        table = declarations.inputs if names[0] == "input" else declarations.facts
+        return table[names[1]].values
+    if len(names) == 3 and names[2] == "status":
+        return STATUSES
+    return declarations.items[names[1]] if len(names) == 3 and names[2] == "outcome" else ()
+
+
+# --- compiling and evaluating -------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Variable:
+    """A declared name: where its value lies in the activation."""
+
+    name: str
+    path: tuple[str, ...]
+    number: bool
+    asked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A compiled condition."""
+
+    expression: Any
+    variables: tuple[_Variable, ...]
+
+    def evaluate(self, activation: Mapping[str, Any]) -> Result:
+        """The result for these values; never raises."""
+        values: dict[str, Any] = {}
+        absent: str | None = None
+        for variable in self.variables:
+            value: Any = activation
+            for step in variable.path:
+                value = value.get(step) if isinstance(value, Mapping) else None
+            if variable.asked:
+                values[variable.name] = value is not None
+            elif value is None:
+                absent = absent or variable.name
+            else:
+                values[variable.name] = float(value) if variable.number and isinstance(value, int) else _plain(value)
+        try:
+            found = self.expression.eval(data=values).value()
+        except Exception:  # what the engine of another language raises is no reason to stop a run
+            found = None
+        if isinstance(found, bool):
+            return Result(found)
+        return Result(False, f"{absent} is not known yet" if absent else "it cannot be decided with the values known")
+
+
+def evaluate(declarations: Declarations, text: str, activation: Mapping[str, Any]) -> Result:
+    """Whether a condition holds for these values. What is absent makes it false and is named."""
+    program = _compile(declarations, text)
+    if isinstance(program, Problem):
+        return Result(False, program.message)
+    return program.evaluate(activation)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    return list(value) if isinstance(value, tuple) else value
+
+
+@lru_cache(maxsize=4_096)
+def _compile(declarations: Declarations, text: str) -> Program | Problem:
+    reading = read(text)
+    variables: dict[str, _Variable] = {}
+    types: dict[str, Any] = {}
+    for reference in reading.references:
+        path = reference.names[: {"items": 3, "debt": 1}.get(reference.names[0], 2)]
+        asked = reference.asked and len(reference.names) == len(path)
+        name = ".".join(("has", *path) if asked else path)
+        kind, number = _type(declarations, path)
+        variables[name] = _Variable(name, path, number, asked)
+        types[name] = cel.Type.BOOL if asked else kind
+    try:
+        expression = cel.NewEnv(variables=types).compile(reading.rewritten)
+    except Exception as error:
+        return _from_cel(str(error))
+    found = expression.return_type().name()
+    if found != "BOOL":
+        return Problem(
+            "condition_type", f"A condition is true or false, this one is a {_word(found)}: compare it with something."
+        )
+    return Program(expression, tuple(variables.values()))
+
+
+def _type(declarations: Declarations, path: tuple[str, ...]) -> tuple[Any, bool]:
+    if path[0] == "debt":
+        return cel.Type.INT, False
+    if path[0] == "milestones" or (path[0] == "items" and path[-1:] == ("done",)):
+        return cel.Type.BOOL, False
+    table = {"input": declarations.inputs, "facts": declarations.facts}.get(path[0], {})
+    found = table.get(path[1]) if len(path) > 1 else None
+    if found is None:
+        return cel.Type.STRING, False
+    kinds = {
+        FieldType.INT: cel.Type.INT,
+        FieldType.NUMBER: cel.Type.DOUBLE,
+        FieldType.BOOL: cel.Type.BOOL,
+        FieldType.LIST: cel.Type.List(cel.Type.DYN),
+        FieldType.CONTACTS: cel.Type.List(cel.Type.Map(cel.Type.STRING, cel.Type.DYN)),
+    }
+    return kinds.get(found.type, cel.Type.STRING), found.type is FieldType.NUMBER
+
+
+def _word(cel_type: str) -> str:
+    words = {
+        "STRING": "text",
+        "INT": "whole number",
+        "DOUBLE": "number",
+        "LIST": "list",
+        "MAP": "mapping",
+        "NULL": "nothing",
+    }
+    return words.get(cel_type.upper().partition("(")[0].partition("<")[0], "value")
+
+
+def _from_cel(text: str) -> Problem:
+    place = _CEL_PLACE.search(text)
+    if place is None:
+        return Problem("condition_nesting", "The condition is nested too deeply: split it into several.")
+    line, column, said = int(place.group(1)), int(place.group(2)), place.group(3)
+    overload = _OVERLOAD.search(said)
+    if overload:
+        operator, kinds = overload.groups()
+        words = " and ".join(_word(kind.strip()) for kind in kinds.split(",") if kind.strip())
+        hint = "; write whole numbers as 2.0 beside a number" if "double" in kinds and "int" in kinds else ""
+        return Problem(
+            "condition_type", f"{operator!r} does not fit {words}: compare values of one type{hint}.", line, column
+        )
+    rule = "condition_syntax" if "yntax error" in said else "condition_type"
+    said = said.removeprefix("Syntax error: ").removesuffix(" [INVALID_ARGUMENT]").split(" expecting {")[0]
+    return Problem(rule, f"The condition does not parse here: {said}.", line, column)
