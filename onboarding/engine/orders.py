@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any, Protocol
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from onboarding import limits
 from onboarding.engine.calendars import Calendar, Zone
@@ -26,10 +26,7 @@ CUSTOMER_INPUT = "customer_id"
 
 _FALLBACK = Calendar(zone=Zone(name="UTC", transitions=((0, 0),)), week=(0, 1, 2, 3, 4), hours=((540, 1_020),))
 
-# A hand-written order with a field too many is a mistake. A snapshot is our own, perhaps of the release after
-# this one (a rollback in the middle of a run): refusing it would end a run that was fine.
-_STRICT = TypeAdapter(StartOrder, config=ConfigDict(extra="forbid", strict=True))
-_LENIENT = TypeAdapter(StartOrder, config=ConfigDict(extra="ignore", strict=True))
+_ORDER = TypeAdapter(StartOrder)
 
 
 class Compiled(Protocol):
@@ -99,7 +96,7 @@ def build_order(
 
 def write_order(order: StartOrder) -> str:
     """An order as JSON text."""
-    return _STRICT.dump_json(order).decode()
+    return _ORDER.dump_json(order).decode()
 
 
 def read_order(raw: Any) -> StartOrder:
@@ -107,8 +104,10 @@ def read_order(raw: Any) -> StartOrder:
     try:
         text = raw if isinstance(raw, str | bytes) else json.dumps(raw, allow_nan=False)
         decoded = json.loads(text)
+        # A hand-written order with a field too many is a mistake. A snapshot is our own, perhaps of the release after
+        # this one (a rollback in the middle of a run): refusing it would end a run that was fine.
         resumed = isinstance(decoded, dict) and decoded.get("snapshot") is not None
-        order = (_LENIENT if resumed else _STRICT).validate_json(text)
+        order = _ORDER.validate_json(text, strict=True, extra="ignore" if resumed else "forbid")
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False, include_context=False)
         faults = [_unreadable("".join(f"/{part}" for part in one["loc"]), one["msg"]) for one in details]

@@ -143,7 +143,9 @@ class Roster:
         self.directory.setdefault((handle, role), person)
 
     def _fault(self, place: str, code: str, sentence: str) -> None:
-        self.faults.append(MessageFault(place=place, code=code, sentence=sentence))
+        fault = MessageFault(place=place, code=code, sentence=sentence)
+        if fault not in self.faults:
+            self.faults.append(fault)
 
 
 def _bare(contact: Mapping[str, Any]) -> dict[str, Any]:
