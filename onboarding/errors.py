@@ -5,6 +5,7 @@
     ├── StartRefused         the start input does not fit the definition; carries every fault
     ├── LimitExceeded        something is larger than a named limit allows
     ├── RecordConflict       a row that is written once exists with other content
+    ├── HookRefused          a hook answered, and no repetition will change the answer
     └── UnknownRun           no run has this name
 
 A message that a run refuses is no exception: it gets a verdict (`onboarding.messages.Verdict`).
@@ -119,6 +120,23 @@ class RecordConflict(OnboardingError):
 
     def __str__(self) -> str:
         return f"{self.table} already holds {self.key!r} with other content: compare both before anything is overwritten."
+
+
+class HookRefused(OnboardingError):
+    """A hook gave an answer that no repetition will change.
+
+    Raised by a hook, or by the registry for a result that is none. `code` is stable; `sentence` is read
+    by the person whose job it becomes and holds no value of the customer. Never retry; the definition's
+    `on_failure` decides what happens.
+    """
+
+    def __init__(self, code: str, sentence: str) -> None:
+        self.code = code
+        self.sentence = sentence
+        super().__init__(code, sentence)
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.sentence}"
 
 
 class UnknownRun(OnboardingError):

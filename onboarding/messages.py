@@ -18,6 +18,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from onboarding import limits
+from onboarding.nearest import nearest
 
 UNVERIFIED = "unverified"
 """The actor of a signal that named none: nobody."""
@@ -82,7 +83,9 @@ class Verdict:
 
 def _plain_text(value: str) -> str:
     if any(unicodedata.category(char) in ("Cc", "Cs") and char not in _PRINTABLE_BREAKS for char in value):
-        raise PydanticCustomError("control_characters", "Text holds a control character or half a character; remove it.")
+        raise PydanticCustomError(
+            "control_characters", "Text holds a control character or half a character; remove it."
+        )
     return value
 
 
@@ -96,7 +99,9 @@ def _actor(value: str) -> str:
     if "@" in actor:
         raise PydanticCustomError("mail_address", "An actor is a handle or a role, never a mail address.")
     if not _ACTOR.match(actor):
-        raise PydanticCustomError("not_a_handle", "An actor is a handle such as dana, customer:admin or integration:crm.")
+        raise PydanticCustomError(
+            "not_a_handle", "An actor is a handle such as dana, customer:admin or integration:crm."
+        )
     return actor
 
 
@@ -107,7 +112,9 @@ def _instant(value: datetime) -> datetime:
 Text = Annotated[str, Field(strict=True, max_length=limits.TEXT_LENGTH), AfterValidator(_plain_text)]
 Name = Annotated[str, Field(strict=True, min_length=1, max_length=500), AfterValidator(_plain_text)]
 Actor = Annotated[str, Field(strict=True, max_length=200), AfterValidator(_actor)]
-MessageId = Annotated[str, Field(strict=True, min_length=1, max_length=limits.MESSAGE_ID_LENGTH), AfterValidator(_plain_text)]
+MessageId = Annotated[
+    str, Field(strict=True, min_length=1, max_length=limits.MESSAGE_ID_LENGTH), AfterValidator(_plain_text)
+]
 Instant = Annotated[AwareDatetime, AfterValidator(_instant)]
 
 
@@ -291,7 +298,13 @@ def parse(name: str, raw: Any, *, via: Literal["update", "signal"], fallback_id:
 
     def refusal(code: str, sentence: str, outcome: OutcomeWord = OutcomeWord.REJECTED, place: str = "") -> Refusal:
         fault = MessageFault(place=place, code=code, sentence=sentence)
-        return Refusal(name=name[: limits.NAME_LENGTH], message_id=_id_of(raw, fallback_id), via=via, outcome=outcome, faults=(fault,))
+        return Refusal(
+            name=name[: limits.NAME_LENGTH],
+            message_id=_id_of(raw, fallback_id),
+            via=via,
+            outcome=outcome,
+            faults=(fault,),
+        )
 
     if not isinstance(raw, dict):
         return refusal("not_an_object", "A message is one JSON object; see the contract for its fields.")
@@ -307,8 +320,6 @@ def parse(name: str, raw: Any, *, via: Literal["update", "signal"], fallback_id:
         return refusal("message_too_large", sentence, OutcomeWord.TOO_LARGE)
     kind = BY_NAME.get(name)
     if kind is None:
-        from onboarding.language.nearest import nearest  # the one helper for "did you mean"
-
         hint = nearest(name, list(BY_NAME))
         return refusal("unknown_message", f"There is no message of this name{hint}.", OutcomeWord.UNKNOWN)
     content = dict(raw)

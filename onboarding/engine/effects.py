@@ -189,4 +189,3 @@ class Decision:
     state: RunState
     effects: tuple[Effect, ...] = ()
     verdict: Verdict | None = None
-

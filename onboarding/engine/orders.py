@@ -55,11 +55,15 @@ def build_order(
     """The order of one run and the directory of its people; `StartRefused` with every fault of key and input."""
     faults = list(_key_faults(customer))
     if not isinstance(inputs, Mapping):
-        raise StartRefused((*faults, _fault("", "not_an_object", "A start input is one mapping of the definition's inputs.")))
+        raise StartRefused(
+            (*faults, _fault("", "not_an_object", "A start input is one mapping of the definition's inputs."))
+        )
     values, found = check_fields(compiled.inputs, _with_customer(compiled, customer, inputs), prefix="")
     faults += found
     if values.get(CUSTOMER_INPUT, customer) != customer:
-        faults.append(_fault(f"/{CUSTOMER_INPUT}", "other_customer", "Expected the key of the customer that is started."))
+        faults.append(
+            _fault(f"/{CUSTOMER_INPUT}", "other_customer", "Expected the key of the customer that is started.")
+        )
     try:
         definition = compiled.choose(values)
     except LookupError:  # inputs with faults may fit no combination of variants
@@ -89,7 +93,9 @@ def build_order(
     )
     size = len(write_order(order).encode())
     if size > limits.ORDER_BYTES:
-        sentence = f"The start order has {size} bytes, {limits.ORDER_BYTES} are allowed; shorten the definition or the input."
+        sentence = (
+            f"The start order has {size} bytes, {limits.ORDER_BYTES} are allowed; shorten the definition or the input."
+        )
         raise StartRefused((_fault("", "order_too_large", sentence),))
     return order, tuple(roster.directory.values())
 
@@ -126,7 +132,9 @@ def _contradictions(order: StartOrder) -> list[MessageFault]:
     items, stages = {item.id for item in definition.items}, {stage.id for stage in definition.stages}
     roles = {role.id for role in definition.roles}
     wanted = [("/run", order.run, {run_name(order.customer, definition.id)})]
-    wanted += [("/calendars", name, set(order.calendars)) for name in ("provider", "customer", *order.calendar_of.values())]
+    wanted += [
+        ("/calendars", name, set(order.calendars)) for name in ("provider", "customer", *order.calendar_of.values())
+    ]
     for index, stage in enumerate(definition.stages):
         place = f"/definition/stages/{index}"
         wanted += [(f"{place}/items", name, items) for name in stage.items]
@@ -137,7 +145,11 @@ def _contradictions(order: StartOrder) -> list[MessageFault]:
         wanted += [(f"{place}/stage", item.stage, stages), (f"{place}/owner", item.owner, roles)]
         wanted += [(f"{place}/owners", name, roles) for name in item.owners]
         wanted += [(f"{place}/needs", name, items | stages) for name in item.needs]
-    found = [_unreadable(place, "Expected a name that exists in this order") for place, name, known in wanted if name not in known]
+    found = [
+        _unreadable(place, "Expected a name that exists in this order")
+        for place, name, known in wanted
+        if name not in known
+    ]
     if not HANDLE.fullmatch(order.customer):
         found.append(_unreadable("/customer", "Expected the opaque key of a customer"))
     if any(not calendar.zone.transitions or not calendar.hours for calendar in order.calendars.values()):
@@ -148,7 +160,9 @@ def _contradictions(order: StartOrder) -> list[MessageFault]:
 def _key_faults(customer: Any) -> tuple[MessageFault, ...]:
     if isinstance(customer, str) and HANDLE.fullmatch(customer):
         return ()
-    sentence = "A customer's key is opaque: 1 to 63 lower-case letters, digits, dots, dashes and _, such as c-1042; no name."
+    sentence = (
+        "A customer's key is opaque: 1 to 63 lower-case letters, digits, dots, dashes and _, such as c-1042; no name."
+    )
     return (_fault("/customer", "not_a_key", sentence),)
 
 

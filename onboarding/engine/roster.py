@@ -131,7 +131,9 @@ class Roster:
         mine = (mail.lower() if mail else None, contact is not None)
         known = self._identities.setdefault(handle, mine)
         if known[0] != mine[0] and (known[1] or mine[1] or (known[0] and mine[0])):
-            sentence = f"Two different people would be called {handle!r} in this run; give one of them a handle of their own."
+            sentence = (
+                f"Two different people would be called {handle!r} in this run; give one of them a handle of their own."
+            )
             self._fault(place, "same_handle", sentence)
             return
         if known[0] is None:

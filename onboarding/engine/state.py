@@ -146,11 +146,13 @@ class ItemState:
     awaits: tuple[str, ...] = ()
     """Items this approval sent back and waits for."""
     planned: tuple[Planned, ...] = ()
-    steps: int = 0
+    fired: tuple[int, ...] = ()
+    """Ladder steps taken in this round, by their place in the ladder; none is taken twice."""
     mark: Mark | None = None
     alarmed: tuple[str, ...] = ()
-    reminded: tuple[str, ...] = ()
-    """Keys of escalations of this round that were sent out: retracted when the answer lands."""
+    """Who was told that this item is late: they hear when it is settled."""
+    sent: tuple[str, ...] = ()
+    """Keys of the reminders and escalations of this round: withdrawn, where still possible, when the answer lands."""
     overdue: bool = False
     """The deadline was acted on: what comes now is late."""
     late: bool = False
@@ -328,8 +330,11 @@ class RunState:
     trail: tuple[TrailEntry, ...] = ()
     trail_count: int = 0
     ledger: tuple[Booking, ...] = ()
+    """The latest closed stretches; `booked` has the sums of all of them, seconds by side."""
+    ledger_count: int = 0
+    booked: dict[str, int] = field(default_factory=dict)
     booking: Booking | None = None
     asks: int = 0
     escalations: int = 0
-    notices: int = 0
-    """Notices asked for so far: part of the key of those that belong to no item."""
+    rounds: int = 0
+    """Corrections: rounds beyond the first, over all items."""

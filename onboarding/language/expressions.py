@@ -24,7 +24,7 @@ from onboarding.language.condition_text import (
     read,
 )
 from onboarding.language.model import ConditionKind, Definition, Field, FieldType, Item, ItemKind
-from onboarding.language.nearest import nearest
+from onboarding.nearest import nearest
 
 MAX_CONDITION = 500
 """Characters of a condition: the language's figure; it also bounds the time one evaluation takes."""

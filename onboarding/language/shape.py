@@ -15,9 +15,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from onboarding.language.grammar import FileModel
-from onboarding.language.nearest import nearest, nearest_name
 from onboarding.language.places import Document, Path, spell
 from onboarding.language.rules import RULES, Faults
+from onboarding.nearest import nearest, nearest_name
 
 UNKNOWN = "?"
 """What stands where a required text was missing; no name, so nothing can refer to it by accident."""

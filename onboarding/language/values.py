@@ -18,8 +18,8 @@ from onboarding import limits
 from onboarding.language import forms
 from onboarding.language.attachments import check_files as check_files
 from onboarding.language.model import Field, FieldType
-from onboarding.language.nearest import nearest
 from onboarding.messages import MessageFault, canonical_actor
+from onboarding.nearest import nearest
 
 MOST_ENTRIES = 200
 """Entries of one list: more is a file, not a form."""

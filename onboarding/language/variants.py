@@ -14,10 +14,10 @@ from onboarding.language.condition_text import compared_texts, read
 from onboarding.language.expressions import Declarations, evaluate, only_inputs
 from onboarding.language.grammar import VariantModel
 from onboarding.language.model import Field, FieldType
-from onboarding.language.nearest import nearest
 from onboarding.language.places import Document, Path, Place
 from onboarding.language.rules import Faults
 from onboarding.language.source import KIND_KEYS
+from onboarding.nearest import nearest
 
 MAX_COMBINATIONS = 64
 """Sets of variants that can hold together; each is checked as a definition of its own."""

@@ -1,0 +1,224 @@
+"""What the clock does by itself: reminders, ladder steps, deadlines, stalls, waivers and reassignments that end.
+
+Instants are acted on in their order, each once. When the clock jumps over several, the effects are those of many small steps.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from onboarding.engine import deadlines, flow, moves, steering
+from onboarding.engine.effects import NoticeKind
+from onboarding.engine.notices import say, when
+from onboarding.engine.people import deputy_of, holder, item_owner, stage_owner
+from onboarding.engine.state import (
+    Debt,
+    ItemStatus,
+    Planned,
+    PlannedKind,
+    Revert,
+    RunOutcome,
+    RunState,
+    RunStatus,
+    StageState,
+    StageStatus,
+)
+from onboarding.engine.turn import Turn
+from onboarding.language.model import Item, ItemKind, LadderStep, StepAction
+
+Due = tuple[datetime, int, str, "Planned | StageState | Debt | Revert"]
+
+
+def alarm_at(state: RunState) -> datetime | None:
+    """The next instant at which something happens by itself, or `None`. Later than the last clock event handled."""
+    if state.status is RunStatus.CLOSED:
+        return None
+    if state.hold is not None:
+        return state.hold.review_at
+    return min((at for at, *_ in _pending(state)), default=None)
+
+
+def _pending(state: RunState) -> list[Due]:
+    found: list[Due] = []
+    for n, (name, item) in enumerate(state.items.items()):
+        one = deadlines.pending(item)
+        if one is not None:
+            found.append((one.at, n, name, one))
+    for n, (name, stage) in enumerate(state.stages.items(), len(found) + 1_000):
+        if stage.status is StageStatus.OPEN and stage.stall_at is not None and not stage.stalled:
+            found.append((stage.stall_at, n, name, stage))
+    for n, debt in enumerate(state.debts, 2_000):
+        if debt.expires_at is not None and debt.settled_at is None and not debt.expired:
+            found.append((debt.expires_at, n, debt.stage, debt))
+    for n, back in enumerate(state.reverts, 3_000):
+        found.append((back.at, n, back.target, back))
+    return found
+
+
+def advance(turn: Turn) -> None:
+    """Acts on every instant up to `turn.at`, in order; a hold or the end of the run stops it."""
+    while turn.state.status is not RunStatus.CLOSED:
+        if turn.state.hold is not None:
+            if turn.state.hold.review_at <= turn.at:
+                _review(turn)
+            return
+        due = [one for one in _pending(turn.state) if one[0] <= turn.at]
+        if not due:
+            return
+        _, _, name, what = min(due, key=lambda one: one[:2])
+        if isinstance(what, Planned):
+            _fire(turn, turn.plan.items[name], what)
+        elif isinstance(what, StageState):
+            _stall(turn, name)
+        elif isinstance(what, Debt):
+            steering.expire(turn, what)
+        else:
+            steering.revert(turn, what)
+
+
+def _review(turn: Turn) -> None:
+    held = turn.state.hold
+    assert held is not None, "only a hold is reviewed"
+    following = deadlines.review_after(turn)
+    turn.set(hold=replace(held, review_at=following))
+    turn.record("hold", code="hold_review", sentence=f"on hold since {held.since:%Y-%m-%d}: {held.reason}")
+    stage = next((s for s, state in turn.state.stages.items() if state.status is StageStatus.OPEN), None)
+    owner = stage_owner(turn.plan, turn.state, stage) if stage else held.by
+    lines = (
+        f"On hold since {when(held.since)}: {held.reason}.",
+        f"Resume it, or hold it longer; the next review is {when(following)}.",
+    )
+    say(
+        turn, NoticeKind.ESCALATION, owner, "escalation", "A run on hold waits for your review", lines,
+        part=f"review.{turn.at:%Y%m%dT%H%M%S}", stage=stage,
+    )  # fmt: skip
+
+
+def _fire(turn: Turn, item: Item, planned: Planned) -> None:
+    current = turn.state.items[item.id]
+    turn.item(item.id, planned=current.planned[1:])
+    match planned.kind:
+        case PlannedKind.REMINDER:
+            _remind(turn, item, planned)
+        case PlannedKind.DUE:
+            _overdue(turn, item)
+        case PlannedKind.STEP:
+            _step(turn, item, planned.index)
+
+
+def _remind(turn: Turn, item: Item, planned: Planned) -> None:
+    current = turn.state.items[item.id]
+    owner = item_owner(turn.plan, turn.state, item)
+    lines = (f"{item.title} is due {when(current.due_at)}.", f"Answer with the item's id: {item.id}.")
+    part = f"reminder{planned.index}.{planned.times}.{planned.at:%Y%m%dT%H%M%S}"
+    key = say(turn, NoticeKind.REMINDER, owner, "reminder", f"Reminder: {item.title}", lines, part=part, item=item)
+    turn.item(item.id, sent=(*current.sent, key))
+    deadlines.again(turn, item, planned)
+
+
+def _overdue(turn: Turn, item: Item) -> None:
+    """The deadline is acted on: from here on an answer is late. Silence never approves unless the definition says so."""
+    turn.item(item.id, overdue=True)
+    turn.record("clock", item=item.id, code="overdue", sentence=f"{item.title} is overdue")
+    match item.on_timeout:
+        case "escalate":
+            return
+        case "fail":
+            flow.close_run(
+                turn, RunOutcome.LOST, f"{item.title} was not settled in time; the definition ends the run here"
+            )
+        case "skip":
+            turn.item(item.id, tacit=True)
+            flow.finish_item(turn, item, "engine", ItemStatus.SKIPPED, outcome="timeout")
+        case "pass":
+            passing = next((one.name for one in item.outcomes if one.passes), "pass")
+            turn.item(item.id, tacit=True)
+            flow.finish_item(turn, item, "engine", outcome=passing)
+        case name:
+            chosen = next(one for one in item.outcomes if one.name == name)
+            turn.item(item.id, tacit=True)
+            if chosen.passes:
+                flow.finish_item(turn, item, "engine", outcome=name)
+            else:
+                moves.back_to(turn, item, chosen, "engine")
+    turn.record(
+        "clock",
+        item=item.id,
+        code="tacit",
+        sentence=f"{item.title}: {item.on_timeout} by time-out, as the definition says",
+    )
+
+
+def _step(turn: Turn, item: Item, index: int) -> None:
+    rung = item.ladder[index]
+    current = turn.state.items[item.id]
+    turn.item(item.id, fired=(*current.fired, index), mark=rung.mark or current.mark)
+    turn.set(escalations=turn.state.escalations + 1)
+    to = _recipients(turn, item, rung)
+    turn.record("clock", item=item.id, code=f"step_{rung.do}", sentence=f"{item.title}: step {index + 1}, {rung.do}")
+    match rung.do:
+        case StepAction.REASSIGN:
+            steering.give_item(turn, item.id, to[0])
+        case StepAction.HOLD:
+            side = turn.plan.roles[item.owner].side
+            steering.stand_still(turn, rung.reason or f"{item.title} is not answered", side, "engine")
+        case StepAction.FAIL:
+            _tell(turn, item, index, to)
+            flow.close_run(turn, RunOutcome.LOST, rung.reason or f"{item.title} was not settled in time")
+            return
+        case StepAction.SKIP:
+            _tell(turn, item, index, to)
+            turn.item(item.id, tacit=True)
+            flow.finish_item(turn, item, "engine", ItemStatus.SKIPPED, outcome="timeout")
+            return
+        case StepAction.NOTIFY:
+            pass
+    if rung.do is not StepAction.REASSIGN:
+        _tell(turn, item, index, to)
+
+
+def _recipients(turn: Turn, item: Item, rung: LadderStep) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for name in rung.to:
+        if name == "deputy":
+            handle = deputy_of(turn.plan, turn.state, item.owner)
+        else:
+            handle = holder(turn.plan, turn.state, name)
+        if handle is not None:
+            found[handle] = None
+    return tuple(found) or (stage_owner(turn.plan, turn.state, item.stage),)
+
+
+def _tell(turn: Turn, item: Item, index: int, to: tuple[str, ...]) -> None:
+    current = turn.state.items[item.id]
+    owner = item_owner(turn.plan, turn.state, item)
+    waits = "approve" if item.kind is ItemKind.APPROVAL else "deliver"
+    since = when(current.opened_at)
+    lines = (
+        f"{item.title} is due {when(current.due_at)} and open since {since}.",
+        f"We wait for {owner} to {waits} it.",
+    )
+    keys = tuple(
+        say(
+            turn, NoticeKind.ESCALATION, handle, "escalation", f"Escalation {index + 1}: {item.title}", lines, part=f"step{index}",
+            item=item, step=index + 1,
+        )
+        for handle in to
+    )  # fmt: skip
+    alarmed = tuple(dict.fromkeys([*current.alarmed, *to]))
+    turn.item(item.id, sent=(*current.sent, *keys), alarmed=alarmed)
+
+
+def _stall(turn: Turn, stage: str) -> None:
+    """Nothing has happened in a stage for its whole window: its owner hears of it, with the name of the blocker."""
+    rule = turn.plan.stages[stage]
+    current = turn.stage(stage, stalled=True)
+    blocking = [name for name in rule.items if turn.state.items[name].status in flow.ACTIVE]
+    names = ", ".join(turn.plan.items[name].title for name in blocking[:3]) or "its gate"
+    turn.record(
+        "clock", item=stage, code="stalled", sentence=f"{rule.title}: nothing since {when(current.progress_at)}"
+    )
+    lines = (f"No progress in {rule.title} since {when(current.progress_at)}.", f"It waits for: {names}.")
+    say(
+        turn, NoticeKind.ESCALATION, stage_owner(turn.plan, turn.state, stage), "escalation", f"No progress: {rule.title}", lines,
+        part=f"stall.{current.progress_at:%Y%m%dT%H%M%S}", stage=stage,
+    )  # fmt: skip

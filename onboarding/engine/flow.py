@@ -1,0 +1,292 @@
+"""What follows from a change: stages are entered and left, items open, close and go back, the run ends.
+
+`settle` is called at the end of every event and goes on until nothing more follows. It opens nothing whose needs do not hold.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from onboarding.engine import deadlines, gates
+from onboarding.engine.effects import NoticeKind, RunHook
+from onboarding.engine.notices import say, settled
+from onboarding.engine.people import holder
+from onboarding.engine.state import (
+    Debt,
+    HeldMessage,
+    ItemStatus,
+    RunOutcome,
+    RunStatus,
+    StageStatus,
+)
+from onboarding.engine.turn import Turn
+from onboarding.language.model import Item, ItemKind, Stage, StageAction
+
+ACTIVE = (ItemStatus.OPEN, ItemStatus.ANSWERED, ItemStatus.IN_REVIEW, ItemStatus.RETURNED)
+"""Statuses of an item that somebody has to do something about."""
+
+ApplyHeld = Callable[[Turn, HeldMessage], None]
+
+
+def settle(turn: Turn, apply_held: ApplyHeld) -> None:
+    """Goes on until nothing more follows from what has changed, or the run has ended."""
+    _skip_by_inputs(turn)
+    moved = True
+    while moved and turn.state.status is not RunStatus.CLOSED:
+        moved = _settle_debts(turn) | _enter_stages(turn) | _open_items(turn, apply_held) | _leave_stages(turn)
+        if all(stage.status in (StageStatus.DONE, StageStatus.SKIPPED) for stage in turn.state.stages.values()):
+            close_run(turn, RunOutcome.LIVE, "every stage is done")
+
+
+def _skip_by_inputs(turn: Turn) -> None:
+    # What only the inputs decide never changes: it is said once, at the start, so that no plan shows what will not happen.
+    if turn.state.trail_count or turn.before.items:
+        return
+    for name in turn.plan.settled_by_inputs:
+        stage = turn.plan.stages.get(name)
+        rule = stage or turn.plan.items[name]
+        if rule.when is not None and not gates.holds(turn.plan, turn.state, rule.when)[0]:
+            if stage is not None:
+                _skip_stage(turn, stage)
+            else:
+                skip_item(turn, turn.plan.items[name])
+
+
+def _settle_debts(turn: Turn) -> bool:
+    debts = tuple(_settled(turn, debt) for debt in turn.state.debts)
+    if debts == turn.state.debts:
+        return False
+    turn.set(debts=debts)
+    return True
+
+
+def _settled(turn: Turn, debt: Debt) -> Debt:
+    if debt.settled_at is not None:
+        return debt
+    if debt.item is not None:
+        met = turn.state.items[debt.item].status is ItemStatus.DONE
+    else:
+        gate = turn.plan.stages[debt.stage].gate
+        meant = [one for one in gate.all + gate.any if one.text == debt.condition]
+        met = all(gates.raw_condition(turn.plan, turn.state, debt.stage, one)[0] for one in meant)
+    return replace(debt, settled_at=turn.at) if met else debt
+
+
+def _enter_stages(turn: Turn) -> bool:
+    moved = False
+    for stage in turn.plan.definition.stages:
+        current = turn.state.stages[stage.id]
+        if current.status is not StageStatus.NOT_READY or not gates.needs_met(turn.plan, turn.state, stage.needs):
+            continue
+        moved = True
+        if stage.when is not None and not gates.holds(turn.plan, turn.state, stage.when)[0]:
+            _skip_stage(turn, stage)
+        else:
+            enter_stage(turn, stage)
+    return moved
+
+
+def _skip_stage(turn: Turn, stage: Stage) -> None:
+    turn.stage(stage.id, status=StageStatus.SKIPPED)
+    for name in stage.items:
+        if turn.state.items[name].status is ItemStatus.NOT_READY:
+            skip_item(turn, turn.plan.items[name])
+
+
+def enter_stage(turn: Turn, stage: Stage) -> None:
+    """A stage opens, for the first time or again; its target and stall window start."""
+    current = turn.state.stages[stage.id]
+    owner = current.owner or holder(turn.plan, turn.state, stage.owner)
+    side = turn.plan.roles[stage.owner].side
+    clock = turn.plan.clock(stage.clock, owner, side)
+    target = None if stage.target is None else deadlines.plan_length(clock, turn.at, stage.target)
+    first = current.visit == 0
+    turn.stage(
+        stage.id, status=StageStatus.OPEN, owner=owner, visit=current.visit + 1, progress_at=turn.at, stalled=False, left_at=None,
+        entered_at=turn.at, target_at=target if first else current.target_at,
+    )  # fmt: skip
+    turn.stage(stage.id, stall_at=deadlines.stall_at(turn, stage.id))
+    turn.record("stage", item=stage.id, code="stage_entered", sentence=f"{stage.title} begins")
+    if first:
+        _act(turn, stage, stage.on_enter, "enter")
+
+
+def _act(turn: Turn, stage: Stage, actions: tuple[StageAction, ...], part: str) -> None:
+    for index, action in enumerate(actions):
+        if action.notify is not None:
+            lines = (f"{stage.title}: {'begins' if part == 'enter' else 'is finished'}.",)
+            say(
+                turn, NoticeKind.HANDOFF, holder(turn.plan, turn.state, action.notify), action.template or "handover",
+                f"{stage.title}", lines, part=f"{part}{index}", stage=stage.id,
+            )  # fmt: skip
+        if action.hook is not None:
+            key = f"{turn.state.run}/{stage.id}/{turn.state.stages[stage.id].visit}/{part}{index}"
+            turn.call(
+                RunHook(
+                    key=key, activity=action.hook, stage=stage.id, item=None, title=stage.title, round=1, check=None,
+                    arguments=arguments(turn, stage.id, {}), attempts=8, backoff=2.0, timeout_seconds=600,
+                )
+            )  # fmt: skip
+
+
+def arguments(turn: Turn, about: str, more: dict[str, object]) -> dict[str, object]:
+    """What a hook is told: the run, what it is about, the facts known now."""
+    facts = {**turn.plan.order.inputs, **{name: fact.value for name, fact in turn.state.facts.items()}}
+    return {"run": turn.state.run, "customer": turn.state.customer, "item": about, "facts": facts, **more}
+
+
+def _open_items(turn: Turn, apply_held: ApplyHeld) -> bool:
+    moved = False
+    for item in turn.plan.definition.items:
+        current = turn.state.items[item.id]
+        if current.status is not ItemStatus.NOT_READY or turn.state.status is RunStatus.CLOSED:
+            continue
+        stage = turn.state.stages[item.stage]
+        if stage.status is not StageStatus.OPEN or not gates.needs_met(
+            turn.plan, turn.state, turn.plan.stages[item.stage].needs
+        ):
+            continue
+        if not gates.needs_met(turn.plan, turn.state, item.needs + current.awaits):
+            continue
+        moved = True
+        if item.when is not None and not gates.holds(turn.plan, turn.state, item.when)[0]:
+            skip_item(turn, item)
+            continue
+        open_item(turn, item)
+        _apply_early(turn, item, apply_held)
+    return moved
+
+
+def open_item(turn: Turn, item: Item, status: ItemStatus = ItemStatus.OPEN) -> None:
+    """An item opens: it has an owner, a due instant, a plan of what happens by itself, and is asked for."""
+    current = turn.state.items[item.id]
+    owner = current.owner or holder(turn.plan, turn.state, item.owner)
+    turn.item(
+        item.id, status=status, owner=owner, opened_at=turn.at, answered_at=None, closed_at=None, outcome=None, checks=(),
+        votes=(), actors=(), awaits=(), fired=(), mark=None, alarmed=(), sent=(), overdue=False, late=False, tacit=False, by_person=False,
+    )  # fmt: skip
+    deadlines.lay(turn, item)
+    turn.opened.append(item.id)
+    if item.kind is ItemKind.HOOK:
+        call_hook(turn, item)
+
+
+def call_hook(turn: Turn, item: Item) -> None:
+    """Asks for the activity of a hook item."""
+    assert item.activity is not None, "a hook has an activity"
+    turn.call(
+        RunHook(
+            key=hook_key(turn, item), activity=item.activity, stage=item.stage, item=item.id, title=item.title,
+            round=turn.state.items[item.id].round, check=None, arguments=arguments(turn, item.id, {}), attempts=item.attempts,
+            backoff=item.backoff, timeout_seconds=item.timeout.seconds if item.timeout else 600,
+        )
+    )  # fmt: skip
+
+
+def hook_key(turn: Turn, item: Item) -> str:
+    """The identity of a hook in its present round."""
+    return f"{turn.state.run}/{item.id}/{turn.state.items[item.id].round}/hook"
+
+
+def _apply_early(turn: Turn, item: Item, apply_held: ApplyHeld) -> None:
+    early = [held for held in turn.state.held if held.item == item.id]
+    if early:
+        turn.set(held=tuple(held for held in turn.state.held if held.item != item.id))
+        for held in early:
+            apply_held(turn, held)
+
+
+def skip_item(turn: Turn, item: Item) -> None:
+    """An item that is not needed counts as met; nothing of it is ever asked."""
+    turn.item(item.id, status=ItemStatus.SKIPPED, closed_at=None, planned=())
+
+
+def finish_item(
+    turn: Turn, item: Item, by: str, status: ItemStatus = ItemStatus.DONE, *, outcome: str | None = None
+) -> None:
+    """An item ends: its clock stops, alarmed people hear of it, its stage has made progress."""
+    current = turn.state.items[item.id]
+    settled(turn, item, by)
+    turn.item(
+        item.id, status=status, closed_at=turn.at, planned=(), outcome=outcome or current.outcome,
+        late=current.late or current.overdue, draft_fields={}, draft_files=(), faults=(),
+    )  # fmt: skip
+    progress(turn, item.stage)
+
+
+def progress(turn: Turn, stage: str) -> None:
+    """Something real happened in a stage: the stall window starts again, an alert clears itself."""
+    if turn.state.stages[stage].status is StageStatus.OPEN:
+        turn.stage(stage, progress_at=turn.at, stalled=False)
+        turn.stage(stage, stall_at=deadlines.stall_at(turn, stage))
+
+
+def _leave_stages(turn: Turn) -> bool:
+    moved = False
+    for stage in turn.plan.definition.stages:
+        current = turn.state.stages[stage.id]
+        if current.status is StageStatus.OPEN and gates.may_leave(turn.plan, turn.state, stage.id):
+            moved = True
+            _leave(turn, stage)
+    return moved
+
+
+def _leave(turn: Turn, stage: Stage) -> None:
+    for name in stage.items:
+        current = turn.state.items[name]
+        if current.status in ACTIVE or current.status is ItemStatus.NOT_READY:
+            turn.withdrawn += current.sent
+            turn.item(name, status=ItemStatus.CANCELLED, closed_at=turn.at, planned=())
+    turn.stage(stage.id, status=StageStatus.DONE, left_at=turn.at, stall_at=None, stalled=False)
+    if stage.milestone is not None:
+        turn.set(milestones={**turn.state.milestones, stage.milestone: turn.at})
+    turn.record("stage", item=stage.id, code="stage_left", sentence=f"{stage.title} is done")
+    _act(turn, stage, stage.on_exit, "exit")
+
+
+def reopen(turn: Turn, names: tuple[str, ...], status: ItemStatus) -> None:
+    """A new round for `names`; exactly what depended on them through `needs` is invalid again and waits for them.
+
+    Their stages are entered again; a milestone of such a stage is no longer reached.
+    """
+    dependents = turn.plan.downstream(names)
+    for name in (*names, *dependents):
+        item, current = turn.plan.items[name], turn.state.items[name]
+        if name not in names and current.status in (ItemStatus.NOT_READY, ItemStatus.SKIPPED):
+            continue
+        turn.withdrawn += current.sent
+        turn.forget(name)
+        fresh = current.opened_at is not None
+        turn.set(rounds=turn.state.rounds + (1 if fresh else 0))
+        turn.item(
+            name, status=ItemStatus.NOT_READY, round=current.round + 1 if fresh else current.round, opened_at=None, due_at=None,
+            due_why="", answered_at=None, closed_at=None, outcome=None, answer=None, votes=(), actors=(), checks=(), planned=(),
+            fired=(), mark=None, alarmed=(), sent=(), overdue=False, late=False, tacit=False, by_person=False,
+        )  # fmt: skip
+        _enter_again(turn, item.stage)
+    waiting = [name for before in names for name in turn.plan.downstream((before,))]
+    for name in names:
+        item = turn.plan.items[name]
+        if name not in waiting and gates.needs_met(turn.plan, turn.state, item.needs):
+            open_item(turn, item, status if item.kind is not ItemKind.HOOK else ItemStatus.OPEN)
+
+
+def _enter_again(turn: Turn, stage: str) -> None:
+    if turn.state.stages[stage].status is not StageStatus.DONE:
+        return
+    rule = turn.plan.stages[stage]
+    if rule.milestone is not None:
+        turn.set(milestones={name: at for name, at in turn.state.milestones.items() if name != rule.milestone})
+    enter_stage(turn, rule)
+    for name in rule.items:
+        if turn.state.items[name].status is ItemStatus.CANCELLED:
+            turn.item(name, status=ItemStatus.NOT_READY, closed_at=None)
+
+
+def close_run(turn: Turn, outcome: RunOutcome, reason: str) -> None:
+    """The run ends and changes no more."""
+    for name, current in turn.state.items.items():
+        if current.status in ACTIVE or current.status is ItemStatus.NOT_READY:
+            turn.withdrawn += current.sent
+            turn.item(name, status=ItemStatus.CANCELLED, closed_at=turn.at if current.opened_at else None, planned=())
+    turn.set(status=RunStatus.CLOSED, outcome=outcome, reason=reason, closed_at=turn.at, hold=None, held=(), reverts=())
+    turn.record("run", code=f"run_{outcome}", sentence=reason)

@@ -1,0 +1,177 @@
+"""Whether something may open or be left: needs, `when`, gate conditions, waivers and debt."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from onboarding.engine.people import holder, item_owner, stage_owner
+from onboarding.engine.plan import Plan
+from onboarding.engine.state import Debt, ItemStatus, RunState, StageStatus
+from onboarding.language.expressions import evaluate
+from onboarding.language.model import Condition, ConditionKind
+
+MET = (ItemStatus.DONE, ItemStatus.SKIPPED, ItemStatus.WAIVED, ItemStatus.CANCELLED)
+"""Statuses of an item that nobody waits for any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionView:
+    """One condition of a gate as it stands: met or why not, who holds it up, waived or not."""
+
+    text: str
+    met: bool
+    why: str
+    holder: str | None
+    waived: bool
+    kind: str
+
+
+def item_met(state: RunState, item: str) -> bool:
+    """Whether nothing more is expected of an item."""
+    return state.items[item].status in MET
+
+
+def need_met(state: RunState, need: str) -> bool:
+    """Whether one entry of `needs`, an item or a stage, holds."""
+    stage = state.stages.get(need)
+    if stage is not None:
+        return stage.status in (StageStatus.DONE, StageStatus.SKIPPED)
+    return item_met(state, need)
+
+
+def needs_met(plan: Plan, state: RunState, names: tuple[str, ...]) -> bool:
+    """Whether all of `needs` hold."""
+    return all(need_met(state, name) for name in names)
+
+
+def activation(plan: Plan, state: RunState) -> dict[str, Any]:
+    """What a condition sees: inputs, known facts, items, milestones, the number of open waivers."""
+    return {
+        "input": plan.order.inputs,
+        "facts": {name: fact.value for name, fact in state.facts.items()},
+        "items": {
+            name: {"status": str(item.status), "done": item.status is ItemStatus.DONE, "outcome": item.outcome or ""}
+            for name, item in state.items.items()
+        },
+        "milestones": {
+            stage.milestone: stage.milestone in state.milestones for stage in plan.definition.stages if stage.milestone
+        },
+        "debt": open_debt(state),
+    }
+
+
+def holds(plan: Plan, state: RunState, expression: str) -> tuple[bool, str | None]:
+    """Whether a CEL condition is true now; when not, why, where the evaluator can say (an absent fact)."""
+    return evaluate(plan.declarations, expression, activation(plan, state))
+
+
+def open_debt(state: RunState) -> int:
+    """Waivers that count as debt and were not settled by what they stood for."""
+    return sum(1 for debt in state.debts if debt.counts and debt.settled_at is None)
+
+
+def waiver(state: RunState, stage: str, text: str) -> Debt | None:
+    """The waiver in force for a condition of a stage, or `None`."""
+    for debt in state.debts:
+        if debt.stage == stage and debt.condition == text and not debt.expired:
+            return debt
+    return None
+
+
+def condition(plan: Plan, state: RunState, stage: str, one: Condition) -> ConditionView:
+    """One gate condition as it stands now."""
+    waived = waiver(state, stage, one.text) is not None
+    met, why, who = raw_condition(plan, state, stage, one)
+    return ConditionView(
+        text=one.text, met=met or waived, why=why, holder=who, waived=waived and not met, kind=one.kind
+    )
+
+
+def raw_condition(plan: Plan, state: RunState, stage: str, one: Condition) -> tuple[bool, str, str | None]:
+    """Whether a condition is met without any waiver, why not, and who holds it up."""
+    if one.kind is ConditionKind.ITEM:
+        item = plan.items.get(one.ref)
+        if item is None or state.items[one.ref].status in MET:
+            return True, "", None
+        return False, f"{item.title} is {state.items[one.ref].status.replace('_', ' ')}", item_owner(plan, state, item)
+    if one.kind is ConditionKind.FACT:
+        sources = plan.sources.get(one.ref, ())
+        if one.ref in state.facts or plan.order.inputs.get(one.ref) is not None:
+            return True, "", None
+        if sources and all(state.items[name].status is ItemStatus.SKIPPED for name in sources):
+            return True, "", None
+        giver = item_owner(plan, state, plan.items[sources[0]]) if sources else stage_owner(plan, state, stage)
+        return False, f"{one.ref} is not known yet", giver
+    met, why = holds(plan, state, one.text)
+    return met, "" if met else why or "the condition is false", stage_owner(plan, state, stage)
+
+
+def conditions(plan: Plan, state: RunState, stage: str) -> tuple[ConditionView, ...]:
+    """Everything that must hold to leave a stage: its entry needs, its required items, its gate."""
+    rule = plan.stages[stage]
+    found: list[ConditionView] = []
+    for need in rule.needs:
+        met = need_met(state, need)
+        other = plan.stages.get(need)
+        who = stage_owner(plan, state, need) if other else item_owner(plan, state, plan.items[need])
+        title = other.title if other else plan.items[need].title
+        found.append(_view(need, met, f"{title} is not finished", who, "need"))
+    for name in rule.items:
+        item = plan.items[name]
+        if item.optional and not any(c.kind is ConditionKind.ITEM and c.ref == name for c in rule.gate.all):
+            continue
+        current = state.items[name]
+        why = f"{item.title} is {current.status.replace('_', ' ')}"
+        view = _view(name, item_met(state, name), why, item_owner(plan, state, item), "item")
+        found.append(view)
+    found += [condition(plan, state, stage, one) for one in rule.gate.all if not _is_required_item(plan, stage, one)]
+    if rule.gate.any:
+        views = [condition(plan, state, stage, one) for one in rule.gate.any]
+        if any(view.met for view in views):
+            views = [
+                ConditionView(text=v.text, met=True, why="", holder=None, waived=v.waived, kind=v.kind) for v in views
+            ]
+        found += views
+    return tuple(found)
+
+
+def _is_required_item(plan: Plan, stage: str, one: Condition) -> bool:
+    return one.kind is ConditionKind.ITEM and one.ref in plan.stages[stage].items
+
+
+def _view(text: str, met: bool, why: str, who: str, kind: str) -> ConditionView:
+    return ConditionView(
+        text=text, met=met, why="" if met else why, holder=None if met else who, waived=False, kind=kind
+    )
+
+
+def may_leave(plan: Plan, state: RunState, stage: str) -> bool:
+    """Whether a stage may be left now. The cheap half first: conditions are evaluated only when all items are met."""
+    rule = plan.stages[stage]
+    if not needs_met(plan, state, rule.needs):
+        return False
+    if any(not item_met(state, name) for name in rule.items if not plan.items[name].optional):
+        return False
+    return all(view.met for view in conditions(plan, state, stage))
+
+
+def unmet(plan: Plan, state: RunState, stage: str) -> tuple[str, ...]:
+    """Sentences that say what keeps a stage from being left."""
+    return tuple(view.why or view.text for view in conditions(plan, state, stage) if not view.met)
+
+
+def progress(plan: Plan, state: RunState, stage: str) -> tuple[int, int]:
+    """How many of a stage's conditions are met, and of how many."""
+    views = conditions(plan, state, stage)
+    return sum(1 for view in views if view.met), len(views)
+
+
+def waivable(plan: Plan, stage: str) -> tuple[str, ...]:
+    """The texts that `waive` may name in a stage: its gate conditions."""
+    gate = plan.stages[stage].gate
+    return tuple(one.text for one in gate.all + gate.any)
+
+
+def overriders(plan: Plan, state: RunState, stage: str) -> tuple[str, ...]:
+    """The handles that may waive in a stage."""
+    override = plan.stages[stage].gate.override
+    return () if override is None else tuple(holder(plan, state, role) for role in override.by)

@@ -1,0 +1,89 @@
+"""What managers filter by: where a run is, how it does, whom it waits for, what comes next."""
+
+from datetime import datetime
+
+from onboarding.engine import booking
+from onboarding.engine.deadlines import pending
+from onboarding.engine.people import stage_owner
+from onboarding.engine.plan import Plan
+from onboarding.engine.state import PlannedKind, RunState, RunStatus, StageStatus
+from onboarding.language.model import Mark
+
+
+def health(plan: Plan, state: RunState) -> str:
+    """`on_hold`, `escalated`, `stalled`, `at_risk` or `on_track`: the worst that holds of what is open."""
+    if state.hold is not None:
+        return "on_hold"
+    marks = [item.mark for item in state.items.values() if item.mark is not None and item.closed_at is None]
+    if Mark.ESCALATED in marks:
+        return "escalated"
+    if Mark.STALLED in marks or any(
+        stage.stalled and stage.status is StageStatus.OPEN for stage in state.stages.values()
+    ):
+        return "stalled"
+    late = state.status is not RunStatus.CLOSED and any(
+        debt.expired and debt.settled_at is None for debt in state.debts
+    )
+    return "at_risk" if Mark.AT_RISK in marks or late else "on_track"
+
+
+def waiting_on(plan: Plan, state: RunState) -> str:
+    """`customer`, `provider`, `third_party`, or `nobody` once the run has ended."""
+    now = state.booking
+    if state.status is RunStatus.CLOSED or now is None:
+        return "nobody"
+    return str(now.held_side or now.side)
+
+
+def waiting_since(state: RunState) -> datetime | None:
+    """Since when the run's time has been with whoever has it now."""
+    return None if state.booking is None else state.booking.since
+
+
+def current_stage(plan: Plan, state: RunState) -> str:
+    """The id of the stage that the run's time is spent in."""
+    return state.booking.stage if state.booking is not None else booking.open_stage(plan, state)
+
+
+def current_owner(plan: Plan, state: RunState) -> str:
+    """The handle of the owner of the current stage."""
+    return stage_owner(plan, state, current_stage(plan, state))
+
+
+def next_due(state: RunState) -> datetime | None:
+    """The next due instant of an open item that is not overdue, else the earliest one."""
+    due = [
+        (item.overdue, item.due_at)
+        for item in state.items.values()
+        if item.due_at is not None and item.closed_at is None
+    ]
+    return min(due)[1] if due else None
+
+
+def upcoming(plan: Plan, state: RunState) -> tuple[tuple[datetime, str, str | None], ...]:
+    """What will happen by itself, as (instant, what, item): reminders, deadlines, ladder steps, stalls, reviews."""
+    if state.status is RunStatus.CLOSED:
+        return ()
+    if state.hold is not None:
+        return ((state.hold.review_at, "the hold is reviewed", None),)
+    found: list[tuple[datetime, str, str | None]] = []
+    for name, current in state.items.items():
+        item = plan.items[name]
+        for one in current.planned if pending(current) else ():
+            match one.kind:
+                case PlannedKind.REMINDER:
+                    what = f"reminder to {current.owner}: {item.title}"
+                case PlannedKind.DUE:
+                    what = f"deadline: {item.title} ({item.on_timeout})"
+                case PlannedKind.STEP:
+                    what = f"escalation step {one.index + 1} ({item.ladder[one.index].do}): {item.title}"
+            found.append((one.at, what, name))
+    for name, stage in state.stages.items():
+        if stage.status is StageStatus.OPEN and stage.stall_at is not None and not stage.stalled:
+            found.append((stage.stall_at, f"alert if nothing happens: {plan.stages[name].title}", None))
+    for debt in state.debts:
+        if debt.expires_at is not None and debt.settled_at is None and not debt.expired:
+            found.append((debt.expires_at, f"the waiver ends: {debt.text}", debt.item))
+    for back in state.reverts:
+        found.append((back.at, f"{back.target} goes back to {back.to[0] if back.to else 'its owner'}", None))
+    return tuple(sorted(found, key=lambda one: (one[0], one[1])))

@@ -1,0 +1,316 @@
+"""The machine of a run: events in, a decision out. This file owns every transition; its rules, in their order:
+
+1.  A message id that was seen before gets its first answer again, and nothing happens.
+2.  A closed run changes no more.
+3.  A message is refused in the order of the contract: names, kind, entitlement, closed stage, decided item, content.
+4.  A refused update leaves no trace; a refused signal stands in the list of refused messages and changes nothing else.
+5.  What follows from a change follows at once: items open, stages are entered and left, the run ends (`flow.settle`).
+6.  The clock is advanced after the messages of the same moment: the tie goes to the sender.
+7.  Every instant of the run is booked to one side (`booking.book`).
+
+`start`, `apply` and `alarm_at` are all the shell needs. `apply` never raises for an event; it asserts only impossible states.
+The moves are in `moves.py` (items), `steering.py` (people who steer a run) and `clockwork.py` (what the clock does).
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from onboarding import limits
+from onboarding.engine import booking, clockwork, deadlines, flow, moves, records, steering
+from onboarding.engine.effects import Decision, DeliverNotice, Effect, NoticeKind
+from onboarding.engine.events import (
+    ClockAdvanced,
+    Event,
+    HookFailed,
+    HookSucceeded,
+    MessageReceived,
+    MessageUnreadable,
+    NoticeFailed,
+)
+from onboarding.engine.moves import Told
+from onboarding.engine.notices import ask_for_opened, say
+from onboarding.engine.people import Person, acting, stage_owner, who_is
+from onboarding.engine.plan import Plan
+from onboarding.engine.refusing import Refuse
+from onboarding.engine.state import (
+    HeldMessage,
+    ItemState,
+    Remembered,
+    RunState,
+    RunStatus,
+    StageState,
+)
+from onboarding.engine.turn import Turn
+from onboarding.language.model import Side
+from onboarding.messages import NextItem, OutcomeWord, Received, Refusal, Verdict, parse
+
+alarm_at = clockwork.alarm_at
+
+MOVES: dict[str, Callable[[Turn, Any, Person], Told]] = {
+    "submit": moves.submit,
+    "decide": moves.decide,
+    "complete": moves.complete,
+    "happen": moves.happen,
+    "hold": steering.hold,
+    "resume": steering.resume,
+    "extend": steering.extend,
+    "reassign": steering.reassign,
+    "waive": steering.waive,
+    "reopen": steering.reopen,
+    "note": steering.note,
+    "cancel": steering.cancel,
+}
+"""Message name to move."""
+
+TRANSITIONS: tuple[tuple[str, str, str, str], ...] = (
+    ("not_ready", "stage open, needs met, `when` true", "open", "ask, or RunHook"),
+    ("not_ready", "`when` false", "skipped", ""),
+    ("not_ready", "submit, complete or happen comes early", "not_ready", "kept, applied on opening"),
+    ("open, returned", "submit, content fits (request)", "answered", "receipt, RunHook for each check, retraction"),
+    ("answered", "no blocking check open, no review", "done", "facts known"),
+    ("answered", "no blocking check open, review", "in_review", "ask to the reviewer"),
+    ("answered", "a blocking check fails", "returned", "ask again with the faults, round + 1"),
+    ("answered, in_review", "submit again", "answered", "receipt, checks anew"),
+    ("in_review", "decide: accept", "done", "facts known"),
+    ("in_review", "decide: return", "returned", "ask again, round + 1"),
+    ("open", "decide, passing outcome has its quorum (approval)", "done", "retraction"),
+    ("open", "decide, outcome sends items back (approval)", "not_ready", "named items returned, round + 1"),
+    ("open", "complete, facts given (task)", "done", "facts known, retraction"),
+    ("open", "happen (event, request with an event)", "done", "retraction"),
+    ("open", "hook succeeds", "done", "facts known"),
+    ("open", "hook fails", "open, skipped, cancelled", "what `on_failure` says; by default a person's job"),
+    (
+        "open, returned",
+        "clock passes a reminder or ladder step",
+        "open, returned",
+        "DeliverNotice; reassign, hold, fail or skip",
+    ),
+    ("open, returned", "clock passes due", "open, returned, done, skipped", "overdue; what `on_timeout` says"),
+    ("not_ready, open, answered, in_review, returned", "waive", "waived", "debt"),
+    ("done, waived", "reopen", "open", "round + 1; what depended on it is not_ready again"),
+    ("not_ready, open, answered, in_review, returned", "run or stage closes", "cancelled", "unsent notices withdrawn"),
+)
+"""From, event, to, effects: the table the documentation is drawn from."""
+
+
+def start(plan: Plan, at: datetime) -> Decision:
+    """The first decision of a run: stages without needs open."""
+    definition = plan.definition
+    empty = RunState(run=plan.order.run, customer=plan.order.customer, started_at=at, at=at)
+    turn = Turn(plan, empty, at)
+    turn.set(
+        items={item.id: ItemState(id=item.id) for item in definition.items},
+        stages={stage.id: StageState(id=stage.id) for stage in definition.stages},
+        holders=dict(plan.order.people),
+        booked={str(side): 0 for side in booking.SIDES},
+    )
+    if definition.target is not None:
+        turn.set(promised_at=deadlines.plan_length(plan.clock("provider", "", Side.PROVIDER), at, definition.target))
+    flow.settle(turn, _apply_held)
+    turn.record("start", actor=plan.order.started_by, code="started", sentence=f"{definition.title} begins")
+    return _decide(turn, None)
+
+
+def apply(plan: Plan, state: RunState, event: Event) -> Decision:
+    """What a run becomes and asks for when `event` happens to it. Never raises for an event."""
+    match event:
+        case MessageReceived():
+            return _message(plan, state, event.received, event.at)
+        case MessageUnreadable():
+            return _unreadable(plan, state, event.refusal, event.at)
+    if state.status is RunStatus.CLOSED:
+        return Decision(state=state)
+    turn = Turn(plan, state, event.at)
+    match event:
+        case ClockAdvanced():
+            clockwork.advance(turn)
+        case HookSucceeded():
+            moves.hook_answered(turn, event.key, event.result)
+        case HookFailed():
+            if not moves.hook_failed(turn, event.key, event.code, event.sentence):
+                _stage_hook_failed(turn, event)
+        case NoticeFailed():
+            turn.record(
+                "notice", outcome="rejected", code=event.code, sentence=f"not delivered: {event.key.rsplit('/', 2)[1]}"
+            )
+    if turn.state is state:
+        return Decision(state=state)
+    flow.settle(turn, _apply_held)
+    return _decide(turn, None)
+
+
+def _stage_hook_failed(turn: Turn, event: HookFailed) -> None:
+    about = event.key.removeprefix(turn.state.run + "/").split("/")
+    if len(about) == 3 and about[0] in turn.plan.stages and about[2].startswith(("enter", "exit")):
+        turn.record("hook", item=about[0], outcome="rejected", code=event.code, sentence=event.sentence)
+        owner = stage_owner(turn.plan, turn.state, about[0])
+        title = turn.plan.stages[about[0]].title
+        lines = (f"A hook of {title} failed: {event.sentence}",)
+        say(
+            turn,
+            NoticeKind.ESCALATION,
+            owner,
+            "escalation",
+            f"A hook failed: {title}",
+            lines,
+            part=f"{about[2]}.failed",
+            stage=about[0],
+        )
+
+
+def _message(plan: Plan, state: RunState, received: Received, at: datetime) -> Decision:
+    message = received.message
+    seen = state.remembered.get(message.message_id)
+    if seen is not None and seen.digest == received.digest:
+        return Decision(state=state, verdict=_repeated(plan, state, message.message_id, seen))
+    turn = Turn(plan, state, at)
+    try:
+        if seen is not None:
+            said = (
+                f"This id was used by {seen.actor!r} on {seen.at:%Y-%m-%d %H:%M} UTC for other content; take a new one."
+            )
+            raise Refuse(OutcomeWord.CONFLICT, "id_reused", said, item=seen.item)
+        if state.status is RunStatus.CLOSED:
+            ended = f"on {state.closed_at:%Y-%m-%d %H:%M} UTC" if state.closed_at else ""
+            raise Refuse(
+                OutcomeWord.CLOSED, "run_finished", f"The run ended {ended} ({state.outcome}); it changes no more."
+            )
+        if len(state.remembered) >= limits.REMEMBERED_MESSAGES:
+            raise Refuse(
+                OutcomeWord.TOO_LARGE, "run_full", f"A run takes {limits.REMEMBERED_MESSAGES} messages in its life."
+            )
+        person = who_is(plan, state, message.actor)
+        if not person.known and not person.nobody:
+            raise Refuse(OutcomeWord.FORBIDDEN, "not_entitled", f"{message.actor!r} has no part in this run.")
+        told = MOVES[received.name](turn, message, person)
+        if told.held:
+            _keep(turn, received, told, at)
+    except Refuse as no:
+        return _refused(plan, state, received, no, at)
+    outcome = OutcomeWord.HELD if told.held else OutcomeWord.ACCEPTED
+    _remember(turn, received, told, outcome, person)
+    flow.settle(turn, _apply_held)
+    return _decide(turn, _verdict(turn, message.message_id, outcome, told))
+
+
+def _keep(turn: Turn, received: Received, told: Told, at: datetime) -> None:
+    if len(turn.state.held) >= limits.HELD_MESSAGES:
+        raise Refuse(
+            OutcomeWord.TOO_LARGE,
+            "too_many_held",
+            f"{limits.HELD_MESSAGES} early messages are kept already; send it later.",
+        )
+    content = received.message.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+    held = HeldMessage(at=at, item=told.item or "", name=received.name, content=content, via=received.via)
+    turn.set(held=(*turn.state.held, held))
+
+
+def _remember(turn: Turn, received: Received, told: Told, outcome: OutcomeWord, person: Person) -> None:
+    message = received.message
+    status = str(turn.state.items[told.item].status) if told.item in turn.state.items else None
+    seen = Remembered(
+        digest=received.digest,
+        outcome=outcome,
+        code=told.code,
+        item=told.item,
+        status=status,
+        at=turn.at,
+        actor=person.handle,
+    )
+    turn.set(remembered={**turn.state.remembered, message.message_id: seen})
+    turn.record(
+        received.name, actor=person.handle, item=told.item, outcome=outcome, code=told.code, sentence=told.sentence,
+        message_id=message.message_id, on_behalf_of=message.on_behalf_of, channel=message.channel or received.via,
+    )  # fmt: skip
+
+
+def _apply_held(turn: Turn, held: HeldMessage) -> None:
+    """An early message meets its open item. It was valid when it came; if it no longer is, it is refused for all to see."""
+    received = parse(held.name, held.content, via="signal", fallback_id="held")
+    assert isinstance(received, Received), "a kept message was readable when it came"
+    message = received.message
+    before, effects, opened, withdrawn = turn.state, list(turn.effects), list(turn.opened), list(turn.withdrawn)
+    person = who_is(turn.plan, turn.state, message.actor)
+    try:
+        told = MOVES[held.name](turn, message, person)
+    except Refuse as no:
+        turn.state, turn.effects, turn.opened, turn.withdrawn = before, effects, opened, withdrawn
+        turn.refuse(via=held.via, name=held.name, message_id=message.message_id, code=no.code, sentence=no.sentence)
+        turn.record(
+            held.name, actor=person.handle, item=held.item, outcome=no.outcome, code=no.code, sentence=no.sentence,
+            message_id=message.message_id,
+        )  # fmt: skip
+        return
+    turn.record(
+        held.name, actor=person.handle, item=told.item, code=told.code, sentence=told.sentence, message_id=message.message_id,
+        on_behalf_of=message.on_behalf_of, channel=message.channel or held.via,
+    )  # fmt: skip
+
+
+def _unreadable(plan: Plan, state: RunState, refusal: Refusal, at: datetime) -> Decision:
+    first = refusal.faults[0]
+    no = Refuse(refusal.outcome, first.code, first.sentence, faults=refusal.faults)
+    return _say_no(plan, state, refusal.via, refusal.name, refusal.message_id, no, at)
+
+
+def _refused(plan: Plan, state: RunState, received: Received, no: Refuse, at: datetime) -> Decision:
+    return _say_no(plan, state, received.via, received.name, received.message.message_id, no, at)
+
+
+def _say_no(plan: Plan, state: RunState, via: str, name: str, message_id: str, no: Refuse, at: datetime) -> Decision:
+    item = state.items.get(no.item) if no.item else None
+    verdict = Verdict(
+        outcome=no.outcome, code=no.code, sentence=no.sentence, message_id=message_id, item=no.item,
+        status=str(item.status) if item else None, received_at=at, next=_next(plan, state),
+        faults=no.faults[: limits.FAULTS_TOLD] if no.outcome is OutcomeWord.REJECTED else (),
+    )  # fmt: skip
+    if via == "update" or state.status is RunStatus.CLOSED:
+        return Decision(state=state, verdict=verdict)
+    turn = Turn(plan, state, at)
+    turn.refuse(via=via, name=name, message_id=message_id, code=no.code, sentence=no.sentence)
+    decision = _decide(turn, verdict)
+    return decision
+
+
+def _repeated(plan: Plan, state: RunState, message_id: str, seen: Remembered) -> Verdict:
+    first = "kept for its item" if seen.outcome == OutcomeWord.HELD else "accepted"
+    return Verdict(
+        outcome=OutcomeWord.DUPLICATE, code=seen.code, sentence=f"This message was {first} before; nothing more happened.",
+        message_id=message_id, item=seen.item, status=seen.status, received_at=seen.at, next=_next(plan, state),
+    )  # fmt: skip
+
+
+def _verdict(turn: Turn, message_id: str, outcome: OutcomeWord, told: Told) -> Verdict:
+    item = turn.state.items.get(told.item) if told.item else None
+    return Verdict(
+        outcome=outcome, code=told.code, sentence=told.sentence, message_id=message_id, item=told.item,
+        status=str(item.status) if item else None, received_at=turn.at, next=_next(turn.plan, turn.state),
+    )  # fmt: skip
+
+
+def _next(plan: Plan, state: RunState) -> tuple[NextItem, ...]:
+    """The open items, soonest due first; a verdict stays small however many there are."""
+    if state.status is RunStatus.CLOSED:
+        return ()
+    active = [item for item in state.items.values() if item.status in flow.ACTIVE]
+    active.sort(key=lambda item: (item.due_at is None, item.due_at or state.at, plan.place[item.id]))
+    return tuple(
+        NextItem(
+            item=item.id, title=plan.items[item.id].title[:200], who=acting(plan, state, plan.items[item.id])[0], due=item.due_at
+        )
+        for item in active[: limits.NEXT_TOLD]
+    )  # fmt: skip
+
+
+def _decide(turn: Turn, verdict: Verdict | None) -> Decision:
+    ask_for_opened(turn)
+    if turn.state.status is RunStatus.CLOSED:
+        turn.effects = [effect for effect in turn.effects if not _is_ask(effect)]
+    booked = booking.book(turn)
+    state = turn.finish()
+    return Decision(state=state, effects=(*turn.effects, records.rows(turn, booked)), verdict=verdict)
+
+
+def _is_ask(effect: Effect) -> bool:
+    return isinstance(effect, DeliverNotice) and effect.notice.kind in (NoticeKind.ASK, NoticeKind.REMINDER)

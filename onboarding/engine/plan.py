@@ -1,0 +1,91 @@
+"""A start order, indexed: what stays the same for the life of a run, ready to be asked.
+
+Made once for each run in memory and never stored; everything in it follows from the order.
+"""
+
+from onboarding.engine.calendars import Clock
+from onboarding.engine.state import StartOrder
+from onboarding.language.expressions import declarations_of, only_inputs
+from onboarding.language.model import Item, ItemKind, Role, RoleSource, Side, SignalRule, Stage
+
+
+class Plan:
+    """The indexed definition, people and calendars of one run."""
+
+    def __init__(self, order: StartOrder) -> None:
+        definition = order.definition
+        self.order = order
+        self.definition = definition
+        self.stages: dict[str, Stage] = {stage.id: stage for stage in definition.stages}
+        self.items: dict[str, Item] = {item.id: item for item in definition.items}
+        self.roles: dict[str, Role] = {role.id: role for role in definition.roles}
+        self.signals: dict[str, SignalRule] = {rule.event: rule for rule in definition.signals}
+        self.declarations = declarations_of(definition)
+        self.place: dict[str, int] = {item: n for n, item in enumerate(self.items)}
+        self.dependents = self._dependents()
+        self.sources = self._sources()
+        self.settled_by_inputs: tuple[str, ...] = tuple(
+            name
+            for name, when in [(item.id, item.when) for item in definition.items]
+            + [(stage.id, stage.when) for stage in definition.stages]
+            if when is not None and only_inputs(when)
+        )
+
+    def _dependents(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, list[str]] = {item: [] for item in self.items}
+        for item in self.items.values():
+            for need in item.needs:
+                for one in self.stages[need].items if need in self.stages else (need,):
+                    found[one].append(item.id)
+        return {item: tuple(names) for item, names in found.items()}
+
+    def _sources(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, list[str]] = {}
+        for item in self.items.values():
+            for given in item.fields + item.provides:
+                found.setdefault(given.name, []).append(item.id)
+        return {fact: tuple(names) for fact, names in found.items()}
+
+    def downstream(self, items: tuple[str, ...]) -> tuple[str, ...]:
+        """Everything that depends on `items` through `needs`, in definition order, without the items themselves."""
+        reached = dict.fromkeys(items)
+        frontier = list(items)
+        while frontier:
+            for name in self.dependents[frontier.pop()]:
+                if name not in reached:
+                    reached[name] = None
+                    frontier.append(name)
+        return tuple(item for item in self.items if item in reached and item not in items)
+
+    def clock(self, name: str, handle: str, side: Side) -> Clock:
+        """The calendars that count for somebody on `side` under the clock called `name`; empty means every hour."""
+        calendars = self.order.calendars
+        own = self.order.calendar_of.get(handle)
+        customer = calendars[own] if own is not None else calendars["customer"]
+        match name:
+            case "calendar":
+                return ()
+            case "provider":
+                return (calendars["provider"],)
+            case "customer":
+                return (customer,)
+            case "both":
+                return (calendars["provider"], customer)
+            case "owner" if own is not None:
+                return (calendars[own],)
+            case "owner" if side is Side.CUSTOMER:
+                return (customer,)
+            case "owner" if side is Side.PROVIDER:
+                return (calendars["provider"],)
+            case "owner":
+                return ()
+            case _:
+                return (calendars[name],)
+
+    def asks_customer(self, item: Item) -> bool:
+        """Whether opening this item is an ask made to the customer."""
+        return item.kind in (ItemKind.REQUEST, ItemKind.APPROVAL) and self.roles[item.owner].side is Side.CUSTOMER
+
+    def is_group(self, role: str) -> bool:
+        """Whether any member of the role's group may act for it."""
+        return self.roles[role].source is RoleSource.GROUP

@@ -1,0 +1,69 @@
+"""The rows of one turn: what changed between two states, each with its natural key."""
+
+from onboarding.engine import figures, health
+from onboarding.engine.effects import ItemRow, LedgerRow, RunRow, StageRow, WriteRecords
+from onboarding.engine.people import acting, item_owner
+from onboarding.engine.plan import Plan
+from onboarding.engine.state import ItemStatus, RunState
+from onboarding.engine.turn import Turn
+
+
+def rows(turn: Turn, booked: tuple[LedgerRow, ...]) -> WriteRecords:
+    """Everything that one turn changed, to be written together."""
+    before, after, plan = turn.before, turn.state, turn.plan
+    changed_items = [item for name, item in after.items.items() if before.items.get(name) is not item]
+    changed_stages = [stage for name, stage in after.stages.items() if before.stages.get(name) is not stage]
+    return WriteRecords(
+        run=run_row(plan, after),
+        trail=tuple(entry for entry in after.trail if entry.n > before.trail_count),
+        ledger=booked,
+        items=tuple(item_row(plan, after, item.id) for item in changed_items),
+        stages=tuple(
+            StageRow(
+                stage=stage.id, visit=max(stage.visit, 1), title=plan.stages[stage.id].title, owner=stage.owner, status=stage.status,
+                entered_at=stage.entered_at, left_at=stage.left_at, target_at=stage.target_at,
+            )
+            for stage in changed_stages
+        ),
+        refused=tuple(entry for entry in after.refused if entry.n > before.refused_count),
+        withdrawn=tuple(dict.fromkeys(turn.withdrawn)),
+    )  # fmt: skip
+
+
+def item_row(plan: Plan, state: RunState, name: str) -> ItemRow:
+    """One item as it stands now."""
+    item, current = plan.items[name], state.items[name]
+    open_ = current.status not in (
+        ItemStatus.NOT_READY,
+        ItemStatus.DONE,
+        ItemStatus.SKIPPED,
+        ItemStatus.WAIVED,
+        ItemStatus.CANCELLED,
+    )
+    who, side = acting(plan, state, item) if open_ else (item_owner(plan, state, item), item.side)
+    return ItemRow(
+        item=name, round=current.round, stage=item.stage, kind=item.kind, title=item.title, status=current.status, owner=who,
+        side=side, optional=item.optional, opened_at=current.opened_at, due_at=current.due_at, answered_at=current.answered_at,
+        closed_at=current.closed_at, late=current.late or current.overdue, tacit=current.tacit, outcome=current.outcome,
+        steps=len(current.fired), blocks=plan.dependents[name],
+    )  # fmt: skip
+
+
+def run_row(plan: Plan, state: RunState) -> RunRow:
+    """The run as it stands now."""
+    definition, inputs = plan.definition, plan.order.inputs
+    reached = {name: at for name, at in state.milestones.items()}
+    return RunRow(
+        run=state.run, customer=state.customer, definition=definition.id, version=definition.version, hash=definition.hash,
+        variant=definition.variant, segment=_word(inputs.get("segment")), wave=_word(inputs.get("wave")), state=state.status,
+        outcome=state.outcome, health=health.health(plan, state), stage=health.current_stage(plan, state),
+        owner=health.current_owner(plan, state), waiting_on=health.waiting_on(plan, state),
+        waiting_since=health.waiting_since(state), signed_at=figures.read_instant(inputs.get("signed_at")),
+        started_at=state.started_at, closed_at=state.closed_at, promised_at=state.promised_at, due_at=health.next_due(state),
+        first_value="first_value" in reached, milestones=reached, metrics=figures.metrics(plan, state, state.at), asks=state.asks,
+        escalations=state.escalations, refused=state.refused_count,
+    )  # fmt: skip
+
+
+def _word(value: object) -> str:
+    return value[:100] if isinstance(value, str) else ""

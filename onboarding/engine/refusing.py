@@ -1,0 +1,47 @@
+"""How a move says no: one exception inside the engine, turned into a verdict in one place."""
+
+from onboarding.messages import MessageFault, OutcomeWord
+
+
+class Refuse(Exception):
+    """Raised by a move that will not happen. Never leaves `engine/`: `machine.apply` makes a verdict of it."""
+
+    def __init__(
+        self, outcome: OutcomeWord, code: str, sentence: str, *, place: str = "", item: str | None = None,
+        faults: tuple[MessageFault, ...] = (),
+    ) -> None:  # fmt: skip
+        super().__init__(code)
+        self.outcome = outcome
+        self.code = code
+        self.sentence = sentence
+        self.item = item
+        self.faults = faults or (
+            (MessageFault(place=place, code=code, sentence=sentence),) if outcome is OutcomeWord.REJECTED else ()
+        )
+
+
+def rejected(code: str, sentence: str, *, place: str, item: str | None = None) -> Refuse:
+    """Content that does not fit, at `place`."""
+    return Refuse(OutcomeWord.REJECTED, code, sentence, place=place, item=item)
+
+
+def rejected_for(faults: tuple[MessageFault, ...], item: str) -> Refuse:
+    """Content with several faults; the first one speaks for all."""
+    first = faults[0]
+    more = f" ({len(faults)} faults in all)" if len(faults) > 1 else ""
+    return Refuse(OutcomeWord.REJECTED, first.code, f"{first.sentence}{more}", item=item, faults=faults)
+
+
+def forbidden(code: str, sentence: str, *, item: str | None = None) -> Refuse:
+    """Somebody who may not."""
+    return Refuse(OutcomeWord.FORBIDDEN, code, sentence, item=item)
+
+
+def conflict(code: str, sentence: str, *, item: str | None = None) -> Refuse:
+    """Something that is decided already."""
+    return Refuse(OutcomeWord.CONFLICT, code, sentence, item=item)
+
+
+def unknown(code: str, sentence: str) -> Refuse:
+    """A name that does not exist in this run."""
+    return Refuse(OutcomeWord.UNKNOWN, code, sentence)

@@ -1,0 +1,344 @@
+"""The moves of people who steer a run: hold, resume, extend, reassign, waive, reopen, note, cancel."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from onboarding.engine import deadlines, flow, gates
+from onboarding.engine.effects import NoticeKind
+from onboarding.engine.moves import Told, find_item
+from onboarding.engine.notices import say
+from onboarding.engine.people import Person, holder, item_owner, stage_owner, with_deputies
+from onboarding.engine.refusing import Refuse, conflict, forbidden, rejected, unknown
+from onboarding.engine.state import (
+    Debt,
+    HoldState,
+    ItemStatus,
+    Revert,
+    RunOutcome,
+    RunStatus,
+    StageStatus,
+)
+from onboarding.engine.turn import Turn
+from onboarding.language.model import Side
+from onboarding.messages import Cancel, Extend, Hold, Note, OutcomeWord, Reassign, Reopen, Resume, Waive
+from onboarding.nearest import nearest
+
+
+def _provider_only(person: Person, what: str) -> None:
+    if person.nobody or not person.provider:
+        raise forbidden("not_entitled", f"{person.named_as!r} may not {what}; roles of the provider may.")
+
+
+def hold(turn: Turn, message: Hold, person: Person) -> Told:
+    """Every clock of the run stops but the review date."""
+    _provider_only(person, "hold the run")
+    if turn.state.hold is not None:
+        since = turn.state.hold.since
+        raise conflict("already_held", f"{turn.state.hold.by!r} holds the run since {since:%Y-%m-%d %H:%M} UTC.")
+    if message.review_at is not None and message.review_at <= turn.at:
+        raise rejected("in_past", "The review date lies in the past.", place="/review_at")
+    stand_still(turn, message.reason, Side(message.side), person.handle, message.review_at)
+    return Told(item=None, code="held_run", sentence="The run is on hold; its clocks stand still.")
+
+
+def stand_still(turn: Turn, reason: str, side: Side, by: str, review_at: datetime | None = None) -> None:
+    """Puts the run on hold. A hold without a review date gets one: nobody is parked for ever."""
+    review = review_at or deadlines.review_after(turn)
+    turn.set(status=RunStatus.ON_HOLD, hold=HoldState(reason=reason, side=side, by=by, since=turn.at, review_at=review))
+
+
+def resume(turn: Turn, message: Resume, person: Person) -> Told:
+    """Clocks go on; every instant still to come moves by the business time that was held."""
+    _provider_only(person, "resume the run")
+    held = turn.state.hold
+    if held is None:
+        raise conflict("not_held", "The run is not on hold.")
+    for name, current in turn.state.items.items():
+        if current.planned or (current.due_at is not None and current.closed_at is None):
+            deadlines.move_by_hold(turn, turn.plan.items[name], held.since)
+    for stage in turn.plan.definition.stages:
+        state = turn.state.stages[stage.id]
+        if state.status is StageStatus.OPEN:
+            clock = turn.plan.clock(stage.clock, state.owner, turn.plan.roles[stage.owner].side)
+            start = max(held.since, state.progress_at or held.since)
+            both = (("stall_at", state.stall_at, stage.stall), ("target_at", state.target_at, stage.target))
+            moved = {
+                name: deadlines.later_by_hold(clock if rule.is_business else (), at, start, turn.at)
+                for name, at, rule in both
+                if at is not None and rule is not None and at > held.since
+            }
+            turn.stage(stage.id, **moved)
+    turn.set(status=RunStatus.RUNNING, hold=None)
+    return Told(item=None, code="resumed", sentence="The run goes on; due dates moved by the time it was held.")
+
+
+def extend(turn: Turn, message: Extend, person: Person) -> Told:
+    """A new due instant for an item, or a new target for a stage."""
+    if (message.item is None) == (message.stage is None):
+        raise rejected("one_of", "Name either an item or a stage.", place="/item")
+    if message.stage is not None:
+        stage = _stage(turn, message.stage)
+        _provider_only(person, "extend a stage")
+        _open_stage(turn, stage)
+        _future(turn, message.due)
+        before = turn.state.stages[stage].target_at
+        turn.stage(stage, target_at=message.due)
+        return Told(
+            item=None, code="extended", sentence=f"{turn.plan.stages[stage].title}: {_move(before, message.due)}."
+        )
+    item = find_item(turn, message.item or "")
+    _provider_only(person, "extend an item")
+    current = turn.state.items[item.id]
+    _open_stage(turn, item.stage, item.id)
+    if current.status not in flow.ACTIVE:
+        raise conflict(
+            "not_open",
+            f"{item.id!r} is {current.status.replace('_', ' ')}; only an open item has a due date.",
+            item=item.id,
+        )
+    _future(turn, message.due)
+    turn.item(item.id, due_at=message.due, due_why=f"extended by {person.handle}", overdue=False)
+    deadlines.lay_plan(turn, item)
+    return Told(item=item.id, code="extended", sentence=f"{item.title}: {_move(current.due_at, message.due)}.")
+
+
+def _move(before: datetime | None, due: datetime) -> str:
+    was = "no date" if before is None else f"{before:%Y-%m-%d %H:%M} UTC"
+    return f"due {due:%Y-%m-%d %H:%M} UTC instead of {was}"
+
+
+def _future(turn: Turn, due: datetime) -> None:
+    if due <= turn.at:
+        raise rejected("in_past", "The new date lies in the past.", place="/due")
+    if (due - turn.at).days > 3_650:
+        raise rejected("too_far", "The new date is more than ten years away.", place="/due")
+
+
+def _stage(turn: Turn, name: str) -> str:
+    if name not in turn.plan.stages:
+        raise unknown("unknown_stage", f"This run has no such stage{nearest(name, turn.plan.stages)}.")
+    return name
+
+
+def _open_stage(turn: Turn, stage: str, item: str | None = None) -> None:
+    state = turn.state.stages[stage]
+    if state.status in (StageStatus.DONE, StageStatus.SKIPPED):
+        title = turn.plan.stages[stage].title
+        raise Refuse(OutcomeWord.CLOSED, "stage_closed", f"{title} is closed; reopen what is needed first.", item=item)
+
+
+def reassign(turn: Turn, message: Reassign, person: Person) -> Told:
+    """Another owner for an item or stage, or another holder of a role; exactly one stays, the clock goes on."""
+    if sum(one is not None for one in (message.item, message.stage, message.role)) != 1:
+        raise rejected("one_of", "Name exactly one of item, stage and role.", place="/item")
+    if message.until is not None and message.until <= turn.at:
+        raise rejected("in_past", "The end of the reassignment lies in the past.", place="/until")
+    to = message.to
+    known = [*turn.state.holders, *(handle for held in turn.state.holders.values() for handle in held)]
+    if to in turn.plan.roles and not any(to in held for held in turn.state.holders.values()):
+        to = holder(turn.plan, turn.state, to)
+    if to == "unverified" or to.startswith("integration:"):
+        raise rejected("not_a_person", "An owner is a person or a role.", place="/to")
+    if to.startswith("customer:") and to not in turn.plan.order.customer_contacts:
+        raise rejected("unknown_person", f"This customer has no such contact{nearest(to, known)}.", place="/to")
+    if message.item is not None:
+        item = find_item(turn, message.item)
+        _provider_only(person, "reassign an item")
+        _open_stage(turn, item.stage, item.id)
+        if turn.state.items[item.id].closed_at is not None:
+            raise conflict("not_open", f"{item.id!r} is closed.", item=item.id)
+        before = item_owner(turn.plan, turn.state, item)
+        give_item(turn, item.id, to)
+        _revert(turn, "item", item.id, (before,), message.until)
+        return Told(item=item.id, code="reassigned", sentence=f"{item.title}: {to} instead of {before}.")
+    if message.stage is not None:
+        stage = _stage(turn, message.stage)
+        _provider_only(person, "reassign a stage")
+        _open_stage(turn, stage)
+        before = stage_owner(turn.plan, turn.state, stage)
+        turn.stage(stage, owner=to)
+        _revert(turn, "stage", stage, (before,), message.until)
+        return Told(
+            item=None, code="reassigned", sentence=f"{turn.plan.stages[stage].title}: {to} instead of {before}."
+        )
+    role = message.role or ""
+    if role not in turn.plan.roles:
+        raise unknown("unknown_role", f"This run has no such role{nearest(role, turn.plan.roles)}.")
+    _provider_only(person, "reassign a role")
+    held = turn.state.holders.get(role, ())
+    give_role(turn, role, (to, *(handle for handle in held[1:] if handle != to)))
+    _revert(turn, "role", role, held, message.until)
+    return Told(item=None, code="reassigned", sentence=f"Role {role}: {to} instead of {held[0] if held else 'nobody'}.")
+
+
+def give_item(turn: Turn, name: str, to: str) -> None:
+    """Another owner for one item; who was asked before is not asked again, who is asked now hears of it."""
+    item = turn.plan.items[name]
+    current = turn.item(name, owner=to)
+    if current.status in (ItemStatus.OPEN, ItemStatus.RETURNED) and turn.at not in (current.opened_at,):
+        lines = (
+            f"{item.title} is yours now, due {'' if current.due_at is None else format(current.due_at, '%a %d %b %H:%M UTC')}.",
+        )
+        say(
+            turn,
+            NoticeKind.HANDOFF,
+            to,
+            "handover",
+            f"Yours now: {item.title}",
+            lines,
+            part=f"to.{turn.at:%Y%m%dT%H%M%S}",
+            item=item,
+        )
+
+
+def give_role(turn: Turn, role: str, to: tuple[str, ...]) -> None:
+    """Another holder of a role: open items and stages that the old one had through it go along."""
+    before = holder(turn.plan, turn.state, role)
+    turn.set(holders={**turn.state.holders, role: to})
+    for item in turn.plan.definition.items:
+        current = turn.state.items[item.id]
+        if item.owner == role and current.owner == before and current.closed_at is None:
+            give_item(turn, item.id, to[0])
+    for stage in turn.plan.definition.stages:
+        state = turn.state.stages[stage.id]
+        if stage.owner == role and state.owner == before and state.left_at is None:
+            turn.stage(stage.id, owner=to[0])
+
+
+def _revert(turn: Turn, kind: str, target: str, to: tuple[str, ...], until: datetime | None) -> None:
+    kept = tuple(one for one in turn.state.reverts if (one.kind, one.target) != (kind, target))
+    if until is not None:
+        kept += (Revert(at=until, kind=kind, target=target, to=to),)
+    turn.set(reverts=kept)
+
+
+def revert(turn: Turn, one: Revert) -> None:
+    """A reassignment with an end is over."""
+    turn.set(reverts=tuple(other for other in turn.state.reverts if other is not one))
+    if one.kind == "item":
+        if turn.state.items[one.target].closed_at is None:
+            give_item(turn, one.target, one.to[0])
+    elif one.kind == "stage":
+        turn.stage(one.target, owner=one.to[0])
+    elif one.to:
+        give_role(turn, one.target, one.to)
+    turn.record(
+        "reassign",
+        item=one.target if one.kind == "item" else None,
+        code="reassign_ended",
+        sentence=f"back to {one.to[0]}",
+    )
+
+
+def waive(turn: Turn, message: Waive, person: Person) -> Told:
+    """Passes a gate condition or an item without it being met; that becomes debt until it is met after all."""
+    if (message.item is None) == (message.condition is None):
+        raise rejected("one_of", "Name either an item or a condition.", place="/item")
+    if message.item is not None and message.item not in turn.plan.items and message.condition is None:
+        find_item(turn, message.item)
+    stage = turn.plan.items[message.item].stage if message.item else _stage_of_condition(turn, message.condition or "")
+    override = turn.plan.stages[stage].gate.override
+    entitled = (
+        () if override is None else tuple(h for role in override.by for h in with_deputies(turn.plan, turn.state, role))
+    )
+    if person.nobody or override is None or person.handle not in entitled:
+        raise forbidden("not_entitled", f"{person.named_as!r} may not waive in {stage!r}.", item=message.item)
+    _open_stage(turn, stage, message.item)
+    if turn.state.stages[stage].status is not StageStatus.OPEN:
+        raise rejected(
+            "not_open_yet", f"{stage!r} is not open yet; waive when it is.", place="/item", item=message.item
+        )
+    if override.reason and not (message.reason or "").strip():
+        raise rejected("required", "A waiver needs a reason.", place="/reason", item=message.item)
+    expires = message.expires
+    if expires is not None and expires <= turn.at:
+        raise rejected("in_past", "The waiver would end in the past.", place="/expires", item=message.item)
+    if override.expires is not None:
+        latest = deadlines.plan_length(turn.plan.clock("provider", "", Side.PROVIDER), turn.at, override.expires)
+        expires = latest if expires is None else expires
+        if expires > latest:
+            limit = f"{latest:%Y-%m-%d %H:%M} UTC"
+            raise rejected(
+                "too_far", f"A waiver of this gate ends at {limit} at the latest.", place="/expires", item=message.item
+            )
+    debt = Debt(
+        stage=stage, item=message.item, condition=message.condition, by=person.handle, reason=message.reason or "", at=turn.at,
+        counts=override.debt, expires_at=expires,
+    )  # fmt: skip
+    if message.item is not None:
+        item = turn.plan.items[message.item]
+        current = turn.state.items[item.id]
+        if current.status in (ItemStatus.DONE, ItemStatus.SKIPPED, ItemStatus.WAIVED, ItemStatus.CANCELLED):
+            raise conflict("already_done", f"{item.id!r} is {current.status}.", item=item.id)
+        flow.finish_item(turn, item, person.handle, ItemStatus.WAIVED)
+    elif gates.waiver(turn.state, stage, message.condition or "") is not None:
+        raise conflict("already_waived", "This condition is waived already.")
+    turn.set(debts=(*turn.state.debts, debt))
+    return Told(item=message.item, code="waived", sentence=f"{debt.text} is waived and noted as debt.")
+
+
+def _stage_of_condition(turn: Turn, text: str) -> str:
+    stages = [stage.id for stage in turn.plan.definition.stages if text in gates.waivable(turn.plan, stage.id)]
+    if not stages:
+        known = [one for stage in turn.plan.stages for one in gates.waivable(turn.plan, stage)]
+        raise unknown("unknown_condition", f"No gate of this run has such a condition{nearest(text, known)}.")
+    return next((one for one in stages if turn.state.stages[one].status is StageStatus.OPEN), stages[0])
+
+
+def reopen(turn: Turn, message: Reopen, person: Person) -> Told:
+    """A new round for items that are done; exactly what depended on them is open again."""
+    names = tuple(dict.fromkeys(message.items))
+    for name in names:
+        find_item(turn, name)
+    _provider_only(person, "reopen items")
+    for name in names:
+        status = turn.state.items[name].status
+        if status is ItemStatus.SKIPPED:
+            raise conflict("not_needed", f"{name!r} is not needed in this run.", item=name)
+        if status not in (ItemStatus.DONE, ItemStatus.WAIVED):
+            raise conflict(
+                "not_done", f"{name!r} is {status.replace('_', ' ')}; only what is done can be reopened.", item=name
+            )
+    flow.reopen(turn, names, ItemStatus.OPEN)
+    return Told(item=names[0], code="reopened", sentence=f"{', '.join(names)}: open again.")
+
+
+def note(turn: Turn, message: Note, person: Person) -> Told:
+    """Recorded; no progress."""
+    if person.nobody or not (person.provider or person.contact or person.sides):
+        raise forbidden("not_entitled", f"{person.named_as!r} has no part in this run.")
+    return Told(item=None, code="noted", sentence="The note is kept.")
+
+
+def cancel(turn: Turn, message: Cancel, person: Person) -> Told:
+    """Closes the run for good."""
+    _provider_only(person, "cancel the run")
+    flow.close_run(turn, RunOutcome(message.outcome), message.reason)
+    return Told(item=None, code="closed_run", sentence=f"The run is closed as {message.outcome}.")
+
+
+def expire(turn: Turn, debt: Debt) -> None:
+    """A waiver has run out and what it stood for is still not met: an open gate closes again, people hear of it."""
+    turn.set(debts=tuple(replace(one, expired=True) if one is debt else one for one in turn.state.debts))
+    turn.record("waive", item=debt.item, code="waiver_expired", sentence=f"{debt.text} is still not met")
+    turn.set(escalations=turn.state.escalations + 1)
+    lines = (f"{debt.text} was waived until now and is still not met.", f"Reason given then: {debt.reason}")
+    for to in dict.fromkeys((stage_owner(turn.plan, turn.state, debt.stage), debt.by)):
+        say(
+            turn, NoticeKind.ESCALATION, to, "escalation", f"A waiver has run out: {debt.text}", lines,
+            part=f"debt.{turn.state.debts.index(next(d for d in turn.state.debts if d.text == debt.text and d.at == debt.at))}",
+            stage=debt.stage,
+        )  # fmt: skip
+    stage = turn.state.stages[debt.stage]
+    if (
+        debt.item is not None
+        and stage.status is StageStatus.OPEN
+        and turn.state.items[debt.item].status is ItemStatus.WAIVED
+    ):
+        turn.item(
+            debt.item,
+            status=ItemStatus.NOT_READY,
+            round=turn.state.items[debt.item].round + 1,
+            opened_at=None,
+            closed_at=None,
+        )

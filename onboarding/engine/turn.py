@@ -1,0 +1,131 @@
+"""One turn: the state being changed while one event is applied. The only place where a `RunState` changes."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from onboarding import limits
+from onboarding.engine.effects import DeliverNotice, Effect, Notice, RunHook
+from onboarding.engine.plan import Plan
+from onboarding.engine.state import (
+    Fact,
+    ItemState,
+    RefusedEntry,
+    RunState,
+    StageState,
+    TrailEntry,
+)
+from onboarding.messages import OutcomeWord, canonical_json
+
+ENGINE = "engine"
+"""The actor of what the run does by itself."""
+
+
+class Turn:
+    """Collects the changes and effects of one event; `finish` makes the new state."""
+
+    def __init__(self, plan: Plan, before: RunState, at: datetime) -> None:
+        self.plan = plan
+        self.before = before
+        self.at = max(at, before.at)
+        self.state = before
+        self.effects: list[Effect] = []
+        self.opened: list[str] = []
+        """Items to be asked for at the end of the turn."""
+        self.withdrawn: list[str] = []
+        self.closed_bookings: list[Any] = []
+
+    # What changes. Every change goes through these, so that nothing is half-changed.
+
+    def set(self, **changes: Any) -> None:
+        """Changes fields of the run itself."""
+        self.state = replace(self.state, **changes)
+
+    def item(self, name: str, **changes: Any) -> ItemState:
+        """Changes one item and returns it as it is now."""
+        current = replace(self.state.items[name], **changes)
+        self.state = replace(self.state, items={**self.state.items, name: current})
+        return current
+
+    def stage(self, name: str, **changes: Any) -> StageState:
+        """Changes one stage and returns it as it is now."""
+        current = replace(self.state.stages[name], **changes)
+        self.state = replace(self.state, stages={**self.state.stages, name: current})
+        return current
+
+    def learn(self, values: Mapping[str, Any], item: str, by: str) -> None:
+        """Facts become known."""
+        if not values:
+            return
+        known = dict(self.state.facts)
+        for name, value in values.items():
+            known[name] = Fact(name=name, value=value, item=item, round=self.state.items[item].round, at=self.at, by=by)
+        self.set(facts=known)
+
+    def forget(self, item: str) -> None:
+        """The facts that an item gave are no longer known."""
+        kept = {name: fact for name, fact in self.state.facts.items() if fact.item != item}
+        if len(kept) != len(self.state.facts):
+            self.set(facts=kept)
+
+    # What is asked of the world.
+
+    def notify(self, notice: Notice) -> None:
+        """Asks for a notice."""
+        self.effects.append(DeliverNotice(notice=notice))
+
+    def call(self, hook: RunHook) -> None:
+        """Asks for a hook."""
+        self.effects.append(hook)
+
+    # What is recorded.
+
+    def record(
+        self,
+        message: str,
+        *,
+        actor: str = ENGINE,
+        item: str | None = None,
+        outcome: str = OutcomeWord.ACCEPTED,
+        code: str,
+        sentence: str = "",
+        message_id: str | None = None,
+        on_behalf_of: str | None = None,
+        channel: str | None = None,
+    ) -> None:
+        """Adds an entry to the trail, chained to the one before."""
+        state = self.state
+        n = state.trail_count + 1
+        before = state.trail[-1].digest if state.trail else ""
+        content = {
+            "n": n, "at": self.at.isoformat(), "actor": actor, "on_behalf_of": on_behalf_of, "channel": channel, "message": message,
+            "item": item, "outcome": outcome, "code": code, "message_id": message_id,
+        }  # fmt: skip
+        digest = hashlib.sha256((before + canonical_json(content)).encode("utf-8", "surrogatepass")).hexdigest()
+        entry = TrailEntry(
+            n=n, at=self.at, actor=actor, on_behalf_of=on_behalf_of, channel=channel, message=message, item=item,
+            outcome=outcome, code=code, message_id=message_id, digest=digest, sentence=sentence,
+        )  # fmt: skip
+        self.set(trail=(*state.trail, entry)[-limits.TRAIL_KEPT :], trail_count=n)
+
+    def refuse(self, *, via: str, name: str, message_id: str, code: str, sentence: str) -> None:
+        """Adds a signal that changed nothing to the list of refused messages."""
+        n = self.state.refused_count + 1
+        entry = RefusedEntry(
+            n=n,
+            at=self.at,
+            via=via,
+            name=name[: limits.NAME_LENGTH],
+            message_id=message_id,
+            code=code,
+            sentence=sentence,
+        )
+        self.set(refused=(*self.state.refused, entry)[-limits.REFUSED_KEPT :], refused_count=n)
+
+    def finish(self) -> RunState:
+        """The state at the end of the turn."""
+        if self.state is not self.before:
+            self.set(at=self.at)
+        return self.state

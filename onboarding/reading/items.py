@@ -1,0 +1,268 @@
+"""What is known about one item: who has it, since when, what it waits for, in a sentence that a manager can act on."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from onboarding.engine import gates, health
+from onboarding.engine.flow import ACTIVE
+from onboarding.engine.people import acting, entitled_to_decide, item_owner
+from onboarding.engine.plan import Plan
+from onboarding.engine.state import ItemState, ItemStatus, RunState, StageStatus
+from onboarding.language.model import Item, ItemKind, Side
+from onboarding.reading.shapes import Shape, cut, instant, listed, no_cursor, no_such, page, place_of, spoken
+
+_WITH_US = (ItemStatus.ANSWERED, ItemStatus.IN_REVIEW)
+
+
+def holder_since(state: ItemState) -> datetime | None:
+    """Since when whoever has an item now has had it: an answer hands it over."""
+    return state.answered_at or state.opened_at if state.status in _WITH_US else state.opened_at
+
+
+def missing(item: Item, state: ItemState) -> tuple[str, ...]:
+    """What an open request still lacks: required fields and files that are in no draft."""
+    found = [field.title or field.name for field in item.fields if field.required and field.name not in state.draft_fields]
+    if item.files is not None and len(state.draft_files) < item.files.min:
+        count = item.files.min - len(state.draft_files)
+        found.append("1 file" if count == 1 else f"{count} files")
+    if item.secret:
+        found.append("a reference to the secret")
+    return tuple(found)
+
+
+def item_row(plan: Plan, state: RunState, item: Item) -> Shape:
+    """An item as `status` shows it."""
+    current = state.items[item.id]
+    return {
+        "id": item.id,
+        "stage": item.stage,
+        "kind": str(item.kind),
+        "title": cut(item.title),
+        "status": str(current.status),
+        "owner": item_owner(plan, state, item),
+        "side": str(Side.PROVIDER if current.by_person else item.side),
+        "round": current.round,
+        "opened_at": instant(current.opened_at),
+        "due_at": instant(current.due_at),
+        "answered_at": instant(current.answered_at),
+        "closed_at": instant(current.closed_at),
+        "late": current.late,
+        "overdue": current.overdue,
+        "outcome": current.outcome,
+        "steps": len(current.fired),
+        "mark": str(current.mark) if current.mark else None,
+        "waits_for": waits_for(plan, state, item),
+    }
+
+
+def open_ones(plan: Plan, state: RunState) -> tuple[Item, ...]:
+    """The items somebody has to do something about, in the order of the definition."""
+    return tuple(item for item in plan.definition.items if state.items[item.id].status in ACTIVE)
+
+
+def open_items(plan: Plan, state: RunState, at: datetime, cursor: Any = None) -> Shape:
+    """The open items with who has each, since when, and what it blocks."""
+    start = place_of(cursor)
+    if start is None:
+        return no_cursor()
+    return page(((plan.place[item.id], _open_row(plan, state, item)) for item in open_ones(plan, state)), start)
+
+
+def _open_row(plan: Plan, state: RunState, item: Item) -> Shape:
+    who, side = acting(plan, state, item)
+    return {
+        **item_row(plan, state, item),
+        "who": who,
+        "waiting_on": str(side),
+        "since": instant(holder_since(state.items[item.id])),
+        "blocks": list(blocks(plan, state, item)),
+    }
+
+
+def blocks(plan: Plan, state: RunState, item: Item) -> tuple[str, ...]:
+    """What waits for an item: the items that need it, and its stage where it is required."""
+    waiting = [name for name in plan.dependents[item.id] if not gates.item_met(state, name)]
+    return tuple(waiting) if item.optional else (*waiting, item.stage)
+
+
+# What it waits for ----------------------------------------------------------------------------------------------------
+
+
+def waits_for(plan: Plan, state: RunState, item: Item) -> str | None:
+    """What an item waits for, as a sentence; `None` once nobody waits for it any more."""
+    if gates.item_met(state, item.id):
+        return None
+    clause = _clause(plan, state, item)
+    return cut(f"{clause[0].upper()}{clause[1:]}.", 300)
+
+
+def _clause(plan: Plan, state: RunState, item: Item) -> str:
+    current = state.items[item.id]
+    who, _ = acting(plan, state, item)
+    match current.status:
+        case ItemStatus.NOT_READY:
+            return _not_ready(plan, state, item)
+        case ItemStatus.ANSWERED:
+            pairs = zip(item.checks, current.checks, strict=False)
+            pending = [check.activity for check, word in pairs if word == "pending" and check.blocks]
+            return f"waits for the checks of the answer: {listed(pending)}" if pending else f"waits for {who} to go on with it"
+        case ItemStatus.IN_REVIEW:
+            return f"waits for {who} to accept or return the answer"
+        case _:
+            return _to_do(plan, state, item, who)
+
+
+def _to_do(plan: Plan, state: RunState, item: Item, who: str) -> str:
+    current = state.items[item.id]
+    match item.kind:
+        case ItemKind.REQUEST | ItemKind.EVENT if item.event is not None:
+            return f"waits for the event {item.event!r} from outside; {who} sees to it"
+        case ItemKind.REQUEST if current.status is ItemStatus.RETURNED:
+            wrong = listed([cut(fault.sentence).rstrip(".") for fault in current.faults], 3)
+            return f"waits for {who} to correct the answer{': ' if wrong else ''}{wrong}"
+        case ItemKind.REQUEST:
+            lacking = listed([cut(one, 40) for one in missing(item, current)])
+            return f"waits for {who} to deliver {lacking or 'it'}"
+        case ItemKind.APPROVAL:
+            said = [vote.handle for vote in current.votes]
+            left = [handle for handle in entitled_to_decide(plan, state, item) if handle not in said]
+            names = listed([outcome.name for outcome in item.outcomes])
+            votes = f"; {len(said)} of {item.quorum} decisions are there" if item.quorum > 1 else ""
+            return f"waits for {listed(left) or who} to decide ({names}){votes}"
+        case ItemKind.HOOK if not current.by_person:
+            return f"waits for the activity {item.activity!r} to come back"
+        case _:
+            facts = listed([field.name for field in item.provides if field.required])
+            return f"waits for {who} to do it{' and give ' if facts else ''}{facts}"
+
+
+def _not_ready(plan: Plan, state: RunState, item: Item) -> str:
+    current, stage = state.items[item.id], plan.stages[item.stage]
+    if current.awaits and not gates.needs_met(plan, state, current.awaits):
+        return f"waits for {_titles(plan, _unmet(plan, state, current.awaits))} to come back corrected"
+    lacking = _unmet(plan, state, item.needs)
+    if state.stages[stage.id].status is not StageStatus.OPEN:
+        first = _unmet(plan, state, stage.needs)
+        behind = f", which waits for {_titles(plan, first)}" if first else ""
+        return f'waits for its stage "{cut(stage.title)}" to begin{behind}'
+    lacking = lacking or _unmet(plan, state, stage.needs)
+    if lacking:
+        return f"waits for {_titles(plan, lacking)} to be finished"
+    return "waits for nothing more and opens next"
+
+
+def _unmet(plan: Plan, state: RunState, names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if not gates.need_met(state, name))
+
+
+def _titles(plan: Plan, names: tuple[str, ...]) -> str:
+    titles = [plan.stages[name].title if name in plan.stages else plan.items[name].title for name in names]
+    return listed([f'"{cut(title, 80)}"' for title in titles])
+
+
+# Why ------------------------------------------------------------------------------------------------------------------
+
+
+def blocker(plan: Plan, state: RunState, name: str) -> str | None:
+    """The open item that an item waits for in the end: itself when it is open, else the nearest one up its needs."""
+    seen: dict[str, None] = {}
+    frontier = [name]
+    while frontier:
+        one = frontier.pop(0)
+        if one in seen:
+            continue
+        seen[one] = None
+        if state.items[one].status in ACTIVE:
+            return one
+        if state.items[one].status is ItemStatus.NOT_READY:
+            frontier += _before(plan, state, one)
+    return None
+
+
+def _before(plan: Plan, state: RunState, name: str) -> Iterator[str]:
+    item = plan.items[name]
+    for need in (*state.items[name].awaits, *item.needs, *plan.stages[item.stage].needs):
+        if need in plan.items:
+            yield need
+        else:
+            yield from (one for one in plan.stages[need].items if not plan.items[one].optional)
+
+
+def why(plan: Plan, state: RunState, item: Any, at: datetime) -> Shape:
+    """What an item waits for, who holds it, since when, what happens next and when."""
+    if not isinstance(item, str) or item not in plan.items:
+        return no_such("item", item, plan.items)
+    rule, current = plan.items[item], state.items[item]
+    met = gates.item_met(state, item)
+    held_up = None if met else blocker(plan, state, item)
+    who = acting(plan, state, plan.items[held_up])[0] if held_up else None
+    since = holder_since(state.items[held_up]) if held_up else None
+    coming = _next(plan, state, held_up)
+    parts = _settled(plan, state, rule) if met else [_clause(plan, state, rule), *_dates(plan, state, item, held_up)]
+    if not met and coming["at"] is not None:
+        parts.append(f"next: {coming['what']} at {coming['at']}")
+    if state.hold is not None and not met:
+        parts.append(f"the run is on hold since {spoken(state.hold.since)}, so no clock of it goes on")
+    return {
+        "item": item,
+        "status": str(current.status),
+        "sentence": cut(f'"{cut(rule.title, 80)}" {"; ".join(parts)}.', 1_000),
+        "holder": who,
+        "since": instant(since),
+        "blocked_by": held_up if held_up != item else None,
+        "due_at": instant(current.due_at),
+        "due_why": current.due_why or None,
+        "next": coming,
+    }
+
+
+def _dates(plan: Plan, state: RunState, name: str, held_up: str | None) -> list[str]:
+    if held_up is None:
+        return []
+    current = state.items[held_up]
+    since, due = holder_since(current), current.due_at
+    if held_up == name:
+        parts = [f"since {spoken(since)}"] if since else []
+    else:
+        handle = acting(plan, state, plan.items[held_up])[0]
+        parts = [f"{handle} has {_titles(plan, (held_up,))}{f' since {spoken(since)}' if since else ''}"]
+    if due is not None and current.status not in _WITH_US:
+        parts.append(f"due {spoken(due)}{', overdue' if current.overdue else ''}")
+    return parts
+
+
+def _next(plan: Plan, state: RunState, name: str | None) -> Shape:
+    if state.hold is not None:
+        return {"at": instant(state.hold.review_at), "what": "review of the hold"}
+    if name is not None:
+        for moment, what, item in health.upcoming(plan, state):
+            if item == name:
+                return {"at": instant(moment), "what": cut(what)}
+    return {"at": None, "what": "nothing happens by itself"}
+
+
+def _settled(plan: Plan, state: RunState, item: Item) -> list[str]:
+    current = state.items[item.id]
+    on = f" on {spoken(current.closed_at)}" if current.closed_at else ""
+    by = f" by {current.actors[-1]}" if current.actors else ""
+    match current.status:
+        case ItemStatus.DONE:
+            outcome = f", outcome {current.outcome}" if current.outcome else ""
+            tacit = ", by time-out as the definition says" if current.tacit else ""
+            return [f"was done{by}{on}{outcome}{tacit}{', late' if current.late else ''}"]
+        case ItemStatus.WAIVED:
+            debt = next((one for one in reversed(state.debts) if one.item == item.id), None)
+            return [f"was waived{f' by {debt.by}' if debt else ''}{on}"]
+        case ItemStatus.CANCELLED:
+            return [f"is no longer needed{on}: its stage or the run ended without it"]
+        case _ if current.outcome is not None:
+            return [f"was skipped{on} ({current.outcome})"]
+        case _ if state.stages[item.stage].status is StageStatus.SKIPPED:
+            return ["is not needed, because its stage is not"]
+        case _ if item.when is not None:
+            holds, reason = gates.holds(plan, state, item.when)
+            behind = f": {cut(reason, 200).rstrip('.')}" if reason and not holds else ""
+            return [f"is not needed, because its condition {cut(item.when, 200)!r} was false{behind}"]
+        case _:
+            return ["is not needed in this run"]
