@@ -1,0 +1,71 @@
+"""Which exception may be tried again and which may not, in one table.
+
+What leaves an activity stands in the history of a run for as long as the server keeps it. So a failure
+says a code and a sentence of ours, never the text of an exception of somebody else's: that may quote
+what a customer wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, FailureError
+
+from onboarding.errors import HookRefused, LimitExceeded, RecordConflict
+
+PERMANENT: Mapping[type[Exception], str] = {
+    RecordConflict: "record_conflict",
+    HookRefused: "hook_refused",
+    LimitExceeded: "limit_exceeded",
+}
+"""No repetition changes these: an entry stands there differently, a hook has said no, something is too large."""
+
+OUR_VALUES: Mapping[type[Exception], str] = {
+    **PERMANENT,
+    TypeError: "wrong_type",
+    ValueError: "wrong_value",
+    OverflowError: "wrong_value",
+}
+"""Also permanent where nothing but our own code has seen the value. In a hook, these are as good as any other error."""
+
+_SENTENCES = {
+    "wrong_type": "A value has a type that cannot be stored.",
+    "wrong_value": "A value cannot be stored.",
+}
+_AGAIN = "The attempt failed and can be repeated."
+
+
+def failure_of(error: Exception, permanent: Mapping[type[Exception], str]) -> ApplicationError:
+    """The failure that the run and the Temporal UI see: `type` is the code, the first detail holds code and sentence."""
+    if isinstance(error, HookRefused) and HookRefused in permanent:
+        return failure(error.code, error.sentence)
+    for kind, code in permanent.items():
+        if isinstance(error, kind):
+            return failure(code, _SENTENCES.get(code) or str(error))
+    named = getattr(error, "code", None)
+    return failure(named if isinstance(named, str) else type(error).__name__, _AGAIN, again=True)
+
+
+def failure(code: str, sentence: str, *, again: bool = False) -> ApplicationError:
+    """A failure with a code; final unless `again`."""
+    return ApplicationError(
+        f"{code}: {sentence}",
+        {"code": code, "sentence": sentence},
+        type=code,
+        non_retryable=not again,
+    )
+
+
+@contextmanager
+def told(permanent: Mapping[type[Exception], str] = OUR_VALUES) -> Iterator[None]:
+    """Lets every exception of the block leave as a failure of ours; Temporal's own pass unchanged."""
+    try:
+        yield
+    except FailureError:
+        raise
+    except Exception as error:
+        found = failure_of(error, permanent)
+        activity.logger.warning("activity_failed", extra={"code": found.type, "final": found.non_retryable})
+        raise found from None

@@ -1,0 +1,30 @@
+"""Notices that go on their own."""
+
+from __future__ import annotations
+
+from temporalio import activity
+
+from activities.failures import told
+from onboarding.engine.effects import Notice
+from onboarding.ports import Notifier
+
+
+class NoticeActivities:
+    """Runs in the worker's thread pool. A notice is known by its key, so that a repetition is harmless."""
+
+    def __init__(self, notifier: Notifier) -> None:
+        """The door that builds the worker says who fulfils the port."""
+        self._notifier = notifier
+
+    @activity.defn(name="deliver_notice")
+    def deliver_notice(self, notice: Notice) -> bool:
+        """Delivers a notice, or nothing when its key was delivered or withdrawn before. Always `True`."""
+        with told():
+            self._notifier.deliver(notice)
+        return True
+
+    @activity.defn(name="withdraw_notice")
+    def withdraw_notice(self, key: str) -> bool:
+        """Takes a notice back; `False` when it has left already."""
+        with told():
+            return self._notifier.withdraw(key)

@@ -1,0 +1,28 @@
+"""The rows of one or more turns, and the notices that go with them."""
+
+from __future__ import annotations
+
+from temporalio import activity
+
+from activities.failures import told
+from onboarding.engine.effects import WriteRecords
+from onboarding.ports import Notifier, RecordStore
+
+
+class RecordActivities:
+    """Runs in the worker's thread pool. Every attempt may be the first, a repetition, or late."""
+
+    def __init__(self, store: RecordStore, notifier: Notifier) -> None:
+        """The door that builds the worker says who fulfils the ports."""
+        self._store = store
+        self._notifier = notifier
+
+    @activity.defn(name="write_records")
+    def write_records(self, records: WriteRecords) -> None:
+        """Writes the rows together, then takes back and delivers their notices, each once by its key."""
+        with told():
+            self._store.write(records)
+            for key in records.withdrawn:
+                self._notifier.withdraw(key)
+            for notice in records.notices:
+                self._notifier.deliver(notice)

@@ -1,0 +1,44 @@
+"""The notifier that sends nothing: it keeps what would be sent and shows it. For tests, the demo and a dry run."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Protocol
+
+from onboarding.engine.effects import Notice
+
+
+class NoticeStore(Protocol):
+    """Where notices are kept, once for each key. `storage.notices` and `storage.memory` fulfil it.
+
+    A notice is `pending` (kept), `sent`, `withdrawn` (before it was sent) or `failed`.
+    """
+
+    def keep(self, notice: Notice) -> str:
+        """Keeps a notice as pending unless its key is known; its state now."""
+
+    def settle(self, key: str, state: str, at: datetime) -> bool:
+        """Turns a pending or failed notice into `sent` or `failed`; `False` when it was not either."""
+
+    def withdraw(self, key: str) -> bool:
+        """`True` when nobody will read the notice. A key that is not known stays withdrawn for ever."""
+
+
+class OutboxNotifier:
+    """Fulfils `onboarding.ports.Notifier`. What is kept counts as sent."""
+
+    def __init__(self, store: NoticeStore) -> None:
+        """Give it the store of the read table, so that `outbox` shows what it did."""
+        self._store = store
+
+    def deliver(self, notice: Notice) -> None:
+        """Keeps the notice and marks it as sent; a key that was sent or withdrawn is left alone.
+
+        Raises what the store raises; try again.
+        """
+        if self._store.keep(notice) in ("pending", "failed"):
+            self._store.settle(notice.key, "sent", datetime.now(UTC).replace(microsecond=0))
+
+    def withdraw(self, key: str) -> bool:
+        """Takes a notice back that was not sent; also one that was not even brought yet."""
+        return self._store.withdraw(key)

@@ -1,0 +1,75 @@
+"""The outbox: what would be sent to whom, and what became of it. Fulfils `integrations.outbox.NoticeStore`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from onboarding.engine.effects import Notice
+from storage.engine import writing
+from storage.rows import values_of
+from storage.tables import NOTICES
+
+
+class SqlNoticeStore:
+    """Notices in the `notices` table, once for each key, whoever brings them first."""
+
+    def __init__(self, engine: Engine) -> None:
+        """The engine stays the caller's: it is not disposed here."""
+        self._engine = engine
+
+    def keep(self, notice: Notice) -> str:
+        """Keeps a notice as pending unless its key is known; its state now."""
+        with writing(self._engine) as connection:
+            add(connection, notice, _now())
+            return _state(connection, notice.key) or "pending"
+
+    def settle(self, key: str, state: str, at: datetime) -> bool:
+        """Turns a pending or failed notice into `sent` or `failed`; `False` when it was not either."""
+        sent_at = at if state == "sent" else None
+        with writing(self._engine) as connection:
+            changed = connection.execute(
+                update(NOTICES)
+                .where(NOTICES.c.key == key, NOTICES.c.state.in_(("pending", "failed")))
+                .values(state=state, sent_at=sent_at, changed_at=at)
+            )
+            return changed.rowcount == 1
+
+    def withdraw(self, key: str) -> bool:
+        """`True` when nobody will read the notice: not sent yet, or not even known (and then never sent)."""
+        with writing(self._engine) as connection:
+            return withdraw(connection, key, _now())
+
+
+def add(connection: Connection, notice: Notice, at: datetime) -> None:
+    """Inserts a notice as pending; nothing happens when its key is known, also as withdrawn."""
+    row = values_of(notice) | {"state": "pending", "changed_at": at, "sent_at": None}
+    connection.execute(insert(connection, NOTICES).values(row).on_conflict_do_nothing())
+
+
+def withdraw(connection: Connection, key: str, at: datetime) -> bool:
+    """As `SqlNoticeStore.withdraw`, in the caller's transaction."""
+    tombstone = {"key": key, "state": "withdrawn", "changed_at": at, "lines": (), "items": ()}
+    connection.execute(insert(connection, NOTICES).values(tombstone).on_conflict_do_nothing())
+    connection.execute(
+        update(NOTICES)
+        .where(NOTICES.c.key == key, NOTICES.c.state.in_(("pending", "failed")))
+        .values(state="withdrawn", changed_at=at)
+    )
+    return _state(connection, key) == "withdrawn"
+
+
+def insert(connection: Connection, table: Table) -> Any:
+    """An insert that can say what happens on a conflict: both dialects spell it alike, the common one not at all."""
+    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+
+
+def _state(connection: Connection, key: str) -> str | None:
+    return connection.execute(select(NOTICES.c.state).where(NOTICES.c.key == key)).scalar()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
