@@ -26,9 +26,9 @@ from onboarding import limits
 from onboarding.errors import DefinitionInvalid, Fault
 from onboarding.language.compile import PORTABLE, CompiledFile, Installation, compile_definition, faults_of
 from onboarding.language.model import Scale
-from onboarding.language.nearest import nearest
 from onboarding.language.places import Document, Path, Place, spell
 from onboarding.language.rules import RULES, in_line_order
+from onboarding.nearest import nearest
 from runtime.zones import UnknownZone, zone
 
 DEFINITIONS = FilePath(__file__).resolve().parent.parent / "definitions"

@@ -90,41 +90,48 @@ def _check(document: Document, installation: Installation) -> tuple[list[Fault],
         return in_line_order(faults.found), {}
     faults.known = shaped.known
     base = Source(shaped.file, shaped.data)
-    check(base, installation, faults)
+    idle = check(base, installation, faults)
     sources: dict[Combination, Source] = {(): base}
     if not any(fault.severity == "error" for fault in faults.found):
-        sources |= _check_variants(base, installation, faults)
+        patches, idle_everywhere = _check_variants(base, installation, faults)
+        sources |= patches
+        for rule, path, sentence in idle:
+            if all(sentence in sentences for sentences in idle_everywhere):
+                faults.add(rule, path, sentence, key=True)
     return in_line_order(faults.found), sources
 
 
-def _check_variants(base: Source, installation: Installation, faults: Faults) -> dict[Combination, Source]:
-    """Every variant alone, and all that can hold together, is a definition of its own."""
+def _check_variants(
+    base: Source, installation: Installation, faults: Faults
+) -> tuple[dict[Combination, Source], list[list[str]]]:
+    """Every variant alone, and all that can hold together, is a definition of its own.
+
+    Beside them, what each leaves unused: a warning is due only for what the base and all variants leave unused.
+    """
     variants = base.file.variants
     declarations = declare(lowering.fields_of(base.file.inputs), (), ())
     sets = combinations(variants, declarations)
     if sets is None:
-        faults.add(
-            "too_many_variants",
-            ("variants",),
-            "Too many variants can hold together: let them compare one enum input.",
-            key=True,
-        )
-        return {}
+        sentence = "Too many variants can hold together: let their conditions compare one enum input."
+        faults.add("too_many_variants", ("variants",), sentence, key=True)
+        return {}, []
     sources: dict[Combination, Source] = {}
-    seen = {(fault.rule, fault.message) for fault in faults.found}
+    idle: list[list[str]] = []
+    seen = [(fault.rule, fault.message) for fault in faults.found]
     for applied in sorted(sets, key=len):
-        document = patched(base.document, applied, variants, faults)
-        inner = Faults(document)
+        inner = Faults(base.document)
+        document = patched(base.document, applied, variants, inner)
+        inner.document = document
         shaped = shape(document, inner)
         if shaped.file is not None:
             inner.known = shaped.known
             sources[applied] = Source(shaped.file, shaped.data)
-            check(sources[applied], installation, inner)
+            idle.append([sentence for _, _, sentence in check(sources[applied], installation, inner)])
         for fault in inner.found:
             if (fault.rule, fault.message) not in seen:
-                seen.add((fault.rule, fault.message))
+                seen.append((fault.rule, fault.message))
                 faults.found.append(_at_variant(fault, applied, base))
-    return sources
+    return sources, idle
 
 
 def _at_variant(fault: Fault, applied: Combination, base: Source) -> Fault:

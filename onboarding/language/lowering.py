@@ -46,6 +46,7 @@ from onboarding.language.model import (
     SignalRule,
     Stage,
     StageAction,
+    StepAction,
 )
 from onboarding.language.source import Entry, Source
 from onboarding.language.units import Duration, Offset, Share, Unit
@@ -249,7 +250,8 @@ class _Lowering:
 
     def ladder_step(self, written: LadderModel) -> LadderStep:
         at = written.at if isinstance(written.at, Share) else self.offset(written.at)
-        return LadderStep(at=at, do=written.do, to=tuple(written.to), mark=written.mark, reason=written.reason)
+        to = tuple(written.to) or (("deputy",) if written.do is StepAction.REASSIGN else ())
+        return LadderStep(at=at, do=written.do, to=to, mark=written.mark, reason=written.reason)
 
     def special(self, written: Any, default: Common, owners: tuple[str, ...]) -> dict[str, Any]:
         """What only this kind of item has."""

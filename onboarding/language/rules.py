@@ -96,7 +96,6 @@ RULES: dict[str, Rule] = {
         bad_pattern           A pattern is written in the linear-time syntax RE2.
         pattern_not_used      A pattern is for text.
         asked_twice           A fact is asked once.
-        fact_type             A fact has one type.
         cycle                 Needs do not go round in a circle.
         needs_too_late        Nothing needs what can come only after it.
         self_need             Nothing needs itself.
