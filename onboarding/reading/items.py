@@ -12,6 +12,7 @@ from onboarding.engine.state import ItemState, ItemStatus, RunState, StageStatus
 from onboarding.language.model import Item, ItemKind, Side
 from onboarding.reading.shapes import Shape, cut, instant, listed, no_cursor, no_such, page, place_of, spoken
 
+NOTHING = "nothing happens by itself"
 _WITH_US = (ItemStatus.ANSWERED, ItemStatus.IN_REVIEW)
 
 
@@ -22,7 +23,9 @@ def holder_since(state: ItemState) -> datetime | None:
 
 def missing(item: Item, state: ItemState) -> tuple[str, ...]:
     """What an open request still lacks: required fields and files that are in no draft."""
-    found = [field.title or field.name for field in item.fields if field.required and field.name not in state.draft_fields]
+    found = [
+        field.title or field.name for field in item.fields if field.required and field.name not in state.draft_fields
+    ]
     if item.files is not None and len(state.draft_files) < item.files.min:
         count = item.files.min - len(state.draft_files)
         found.append("1 file" if count == 1 else f"{count} files")
@@ -47,8 +50,7 @@ def item_row(plan: Plan, state: RunState, item: Item) -> Shape:
         "due_at": instant(current.due_at),
         "answered_at": instant(current.answered_at),
         "closed_at": instant(current.closed_at),
-        "late": current.late,
-        "overdue": current.overdue,
+        "late": current.late or current.overdue,
         "outcome": current.outcome,
         "steps": len(current.fired),
         "mark": str(current.mark) if current.mark else None,
@@ -76,14 +78,8 @@ def _open_row(plan: Plan, state: RunState, item: Item) -> Shape:
         "who": who,
         "waiting_on": str(side),
         "since": instant(holder_since(state.items[item.id])),
-        "blocks": list(blocks(plan, state, item)),
+        "blocks": [name for name in plan.dependents[item.id] if not gates.item_met(state, name)],
     }
-
-
-def blocks(plan: Plan, state: RunState, item: Item) -> tuple[str, ...]:
-    """What waits for an item: the items that need it, and its stage where it is required."""
-    waiting = [name for name in plan.dependents[item.id] if not gates.item_met(state, name)]
-    return tuple(waiting) if item.optional else (*waiting, item.stage)
 
 
 # What it waits for ----------------------------------------------------------------------------------------------------
@@ -106,7 +102,11 @@ def _clause(plan: Plan, state: RunState, item: Item) -> str:
         case ItemStatus.ANSWERED:
             pairs = zip(item.checks, current.checks, strict=False)
             pending = [check.activity for check, word in pairs if word == "pending" and check.blocks]
-            return f"waits for the checks of the answer: {listed(pending)}" if pending else f"waits for {who} to go on with it"
+            return (
+                f"waits for the checks of the answer: {listed(pending)}"
+                if pending
+                else f"waits for {who} to go on with it"
+            )
         case ItemStatus.IN_REVIEW:
             return f"waits for {who} to accept or return the answer"
         case _:
@@ -196,14 +196,13 @@ def why(plan: Plan, state: RunState, item: Any, at: datetime) -> Shape:
     rule, current = plan.items[item], state.items[item]
     met = gates.item_met(state, item)
     held_up = None if met else blocker(plan, state, item)
-    who = acting(plan, state, plan.items[held_up])[0] if held_up else None
-    since = holder_since(state.items[held_up]) if held_up else None
-    coming = _next(plan, state, held_up)
+    coming = None if met else _next(plan, state, held_up)
+    who, since = (None, None) if met else _holder(plan, state, held_up)
     parts = _settled(plan, state, rule) if met else [_clause(plan, state, rule), *_dates(plan, state, item, held_up)]
-    if not met and coming["at"] is not None:
-        parts.append(f"next: {coming['what']} at {coming['at']}")
+    if coming is not None:
+        parts.append(f"next: {cut(coming[1])} on {spoken(coming[0])}")
     if state.hold is not None and not met:
-        parts.append(f"the run is on hold since {spoken(state.hold.since)}, so no clock of it goes on")
+        parts.append(f"the run is on hold since {spoken(state.hold.since)}, no clock of this item goes on")
     return {
         "item": item,
         "status": str(current.status),
@@ -213,8 +212,15 @@ def why(plan: Plan, state: RunState, item: Any, at: datetime) -> Shape:
         "blocked_by": held_up if held_up != item else None,
         "due_at": instant(current.due_at),
         "due_why": current.due_why or None,
-        "next": coming,
+        "next": {"at": instant(coming[0]), "what": cut(coming[1])} if coming else {"at": None, "what": NOTHING},
     }
+
+
+def _holder(plan: Plan, state: RunState, held_up: str | None) -> tuple[str | None, datetime | None]:
+    """Whoever has the item that is in the way; when none is, a gate is, and its stage's owner has that."""
+    if held_up is None:
+        return health.current_owner(plan, state), health.waiting_since(state)
+    return acting(plan, state, plan.items[held_up])[0], holder_since(state.items[held_up])
 
 
 def _dates(plan: Plan, state: RunState, name: str, held_up: str | None) -> list[str]:
@@ -232,14 +238,11 @@ def _dates(plan: Plan, state: RunState, name: str, held_up: str | None) -> list[
     return parts
 
 
-def _next(plan: Plan, state: RunState, name: str | None) -> Shape:
+def _next(plan: Plan, state: RunState, name: str | None) -> tuple[datetime, str] | None:
     if state.hold is not None:
-        return {"at": instant(state.hold.review_at), "what": "review of the hold"}
-    if name is not None:
-        for moment, what, item in health.upcoming(plan, state):
-            if item == name:
-                return {"at": instant(moment), "what": cut(what)}
-    return {"at": None, "what": "nothing happens by itself"}
+        return state.hold.review_at, "the hold is reviewed"
+    mine = ((moment, what) for moment, what, item in health.upcoming(plan, state) if name is not None and item == name)
+    return next(mine, None)
 
 
 def _settled(plan: Plan, state: RunState, item: Item) -> list[str]:

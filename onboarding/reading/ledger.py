@@ -5,12 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from onboarding.engine import figures
+from onboarding.engine.booking import SIDES
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import Booking, RunState
 from onboarding.reading.shapes import Shape, instant, no_cursor, page, place_of, seconds
-
-SIDES = ("customer", "provider", "third_party", "hold", "off_hours")
-"""What a second can be booked to; every one is named in `by_side`, also with nothing in it."""
 
 
 def ended(state: RunState, at: datetime) -> datetime:
@@ -19,7 +17,10 @@ def ended(state: RunState, at: datetime) -> datetime:
 
 
 def ledger(plan: Plan, state: RunState, at: datetime, cursor: Any = None) -> Shape:
-    """Elapsed time, its sum by side, its entries end to end (one page of them), and the metrics."""
+    """Elapsed time, its sum by side, its entries end to end (one page of them), and the metrics.
+
+    `earlier` counts stretches that only the written rows still have; the sums hold them, too.
+    """
     start = place_of(cursor)
     if start is None:
         return no_cursor()
@@ -28,8 +29,9 @@ def ledger(plan: Plan, state: RunState, at: datetime, cursor: Any = None) -> Sha
     rows = ((seconds(state.started_at, begin), row) for begin, row in _rows(plan, state, end))
     return {
         "elapsed": seconds(state.started_at, end),
-        "by_side": {side: booked.get(side, 0) for side in SIDES},
+        "by_side": {str(side): booked.get(side, 0) for side in SIDES},
         **page(rows, start, "entries"),
+        "earlier": state.ledger_count - len(state.ledger),
         "metrics": figures.metrics(plan, state, end),
     }
 

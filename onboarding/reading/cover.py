@@ -1,0 +1,259 @@
+"""The cover sheet of a run: what a manager sees in the Temporal UI without asking anybody.
+
+Note [What the UI does with Markdown]
+    It shows Markdown as current details, passes raw HTML through, wraps a `#` heading in its narrow column and cuts off the last
+    line and a half. So every value is escaped, headings are of the third level, and the sheet ends with a rule and an empty line.
+    The text travels in an address, and proxies stop at 8 KB of that: it stays under `COVER_BYTES`, whatever a run holds.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from onboarding import limits
+from onboarding.engine import figures, gates, health
+from onboarding.engine.people import acting, stage_owner
+from onboarding.engine.plan import Plan
+from onboarding.engine.state import RunState, RunStatus, StageState, StageStatus
+from onboarding.language.model import Item, Stage
+from onboarding.reading.items import holder_since, open_ones
+from onboarding.reading.shapes import cut
+
+COVER_BYTES = 4_096
+"""Bytes of one sheet: see the note above."""
+
+END = "\n---\n\n"
+
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_MARKED = re.compile(r"[\\`*|\[\]]")
+_LINKED = re.compile(r"(?i)(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)")
+
+Attribute = str | int | bool | datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sizes:
+    """How much of each part is shown; the first that fits is taken."""
+
+    stages: int
+    items: int
+    events: int
+    refused: int
+    text: int
+
+
+_TRIES = (
+    _Sizes(stages=20, items=15, events=5, refused=3, text=80),
+    _Sizes(stages=12, items=8, events=5, refused=3, text=64),
+    _Sizes(stages=8, items=5, events=3, refused=1, text=40),
+    _Sizes(stages=4, items=3, events=1, refused=1, text=24),
+    _Sizes(stages=0, items=0, events=0, refused=0, text=16),
+)
+
+
+def escaped(value: str, length: int = limits.NAME_LENGTH) -> str:
+    """A value that stays text in Markdown: one line, no markup, no HTML, nothing that becomes a link, no hidden characters."""
+    line = " ".join(value.split())
+    shown = "".join(char for char in line if unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co"))
+    safe = "".join(_ENTITIES.get(char, char) for char in cut(shown, length))
+    return _LINKED.sub("\u200b", _MARKED.sub(r"\\\g<0>", safe))
+
+
+def cover(plan: Plan, state: RunState, at: datetime) -> str:
+    """The sheet as Markdown, at most `COVER_BYTES` long."""
+    for sizes in _TRIES:
+        text = _Sheet(plan, state, at, sizes).text()
+        if len(text.encode()) <= COVER_BYTES:
+            return text
+    raise AssertionError("the smallest sheet always fits")
+
+
+def summary(plan: Plan) -> str:
+    """The one line that stands above a run for ever."""
+    return cut(f"{plan.order.customer} · {plan.definition.id}", limits.ATTRIBUTE_LENGTH)
+
+
+def attributes(plan: Plan, state: RunState) -> dict[str, Attribute]:
+    """What managers filter runs by: the search attributes of the contract; `None` where a run has no value."""
+    inputs = plan.order.inputs
+    return {
+        "OnboardingCustomer": _word(state.customer),
+        "OnboardingDefinition": _word(plan.definition.id),
+        "OnboardingStage": _word(health.current_stage(plan, state)),
+        "OnboardingOwner": _word(health.current_owner(plan, state)),
+        "OnboardingHealth": _word(health.health(plan, state)),
+        "OnboardingWaitingOn": _word(health.waiting_on(plan, state)),
+        "OnboardingSegment": _word(inputs.get("segment")),
+        "OnboardingWave": _word(inputs.get("wave")),
+        "OnboardingDueAt": health.next_due(state),
+        "OnboardingPromisedAt": state.promised_at,
+        "OnboardingSignedAt": figures.read_instant(inputs.get("signed_at")),
+        "OnboardingEscalations": state.escalations,
+        "OnboardingAsks": state.asks,
+        "OnboardingFirstValue": "first_value" in state.milestones,
+    }
+
+
+def _word(value: object) -> str | None:
+    return value[: limits.ATTRIBUTE_LENGTH] if isinstance(value, str) and value else None
+
+
+class _Sheet:
+    """One sheet of one size; each method is one part of it, in the order in which they are read."""
+
+    def __init__(self, plan: Plan, state: RunState, at: datetime, sizes: _Sizes) -> None:
+        self.plan = plan
+        self.state = state
+        self.at = at
+        self.sizes = sizes
+        # A rehearsal in compressed time lives in seconds; for everybody else they are noise.
+        self.form = "%Y-%m-%d %H:%M:%S UTC" if plan.definition.scale else "%Y-%m-%d %H:%M UTC"
+
+    def text(self) -> str:
+        parts = (self.headline(), self.stages(), self.open_items(), self.events(), self.refused())
+        return "\n".join(part for part in parts if part) + END
+
+    def say(self, value: str) -> str:
+        return escaped(value, self.sizes.text)
+
+    def when(self, at: datetime | None) -> str:
+        return "–" if at is None else f"{at.astimezone(UTC):{self.form}}"
+
+    def headline(self) -> str:
+        plan, state = self.plan, self.state
+        if state.status is RunStatus.CLOSED:
+            reason = f": {self.say(state.reason)}" if state.reason else ""
+            head = f"### Closed ({state.outcome}) on {self.when(state.closed_at)}{reason}"
+            return "\n\n".join([head, self._identity()]) + "\n"
+        stage = plan.stages[health.current_stage(plan, state)]
+        word = health.health(plan, state).replace("_", " ")
+        side = health.waiting_on(plan, state).replace("_", " ")
+        lines = [
+            f"### {self.say(stage.title)} · {word}",
+            f"**Waiting on** {side} since {self.when(health.waiting_since(state))}",
+            f"**Must act** {self._must_act()}",
+            f"**Next** {self._next()}",
+        ]
+        if state.hold is not None:
+            since = self.when(state.hold.since)
+            lines.insert(1, f"**On hold** since {since} by {self.say(state.hold.by)}: {self.say(state.hold.reason)}")
+        return "\n\n".join([*lines, self._identity()]) + "\n"
+
+    def _identity(self) -> str:
+        state, definition = self.state, self.plan.definition
+        parts = [self.say(state.customer), f"{self.say(definition.id)} v{definition.version}"]
+        if definition.variant:
+            parts.append(self.say(definition.variant))
+        if definition.scale:
+            parts.append(f"compressed time, {definition.scale}")
+        parts.append(f"started {self.when(state.started_at)}")
+        if state.promised_at is not None:
+            parts.append(f"promised for {self.when(state.promised_at)}")
+        counts = f"{state.asks} asks, {state.escalations} escalations, {gates.open_debt(state)} open waivers"
+        return f"{' · '.join(parts)} · {counts}"
+
+    def _must_act(self) -> str:
+        """Whoever has the run's time first, then the others with something open, each named once."""
+        plan, state = self.plan, self.state
+        now = state.booking.item if state.booking else ""
+        items = sorted(open_ones(plan, state), key=lambda item: (item.id != now, item.optional, plan.place[item.id]))
+        first: dict[str, Item] = {}
+        for item in items:
+            first.setdefault(acting(plan, state, item)[0], item)
+        if not first:
+            stage = health.current_stage(plan, state)
+            lacking = gates.unmet(plan, state, stage)
+            what = self.say(lacking[0]) if lacking else "the next step"
+            return f"{self.say(stage_owner(plan, state, stage))}: {what}"
+        told = [f"{self.say(who)}: {self.say(item.title)}{self._due(item)}" for who, item in list(first.items())[:3]]
+        more = len(first) - len(told)
+        return "; ".join(told) + (f"; {more} more" if more else "")
+
+    def _due(self, item: Item) -> str:
+        current = self.state.items[item.id]
+        if current.due_at is None:
+            return ""
+        return f" (due {self.when(current.due_at)}{', **overdue**' if current.overdue else ''})"
+
+    def _next(self) -> str:
+        coming = health.upcoming(self.plan, self.state)
+        if not coming:
+            return "nothing happens by itself"
+        at, what, _ = coming[0]
+        return f"{self.when(at)}: {self.say(what)}"
+
+    def stages(self) -> str:
+        plan, state = self.plan, self.state
+        shown, left = _around(plan.definition.stages, health.current_stage(plan, state), self.sizes.stages)
+        rows = [self._stage(stage, state.stages[stage.id]) for stage in shown]
+        return self._table("Stages", ("Stage", "State", "Owner", "Planned", "Actual"), rows, left)
+
+    def _stage(self, stage: Stage, current: StageState) -> tuple[str, ...]:
+        owner = stage_owner(self.plan, self.state, stage.id)
+        word = current.status.replace("_", " ")
+        if current.status is StageStatus.OPEN:
+            met, of = gates.progress(self.plan, self.state, stage.id)
+            word = f"**open** {met} of {of}{', stalled' if current.stalled else ''}"
+        actual = current.left_at or current.entered_at
+        said = f"{'left' if current.left_at else 'since'} {self.when(actual)}" if actual else "–"
+        return self.say(stage.title), word, self.say(owner), self.when(current.target_at), said
+
+    def open_items(self) -> str:
+        plan, state = self.plan, self.state
+        every = sorted(open_ones(plan, state), key=lambda item: _by_due(state, item))
+        shown = every[: self.sizes.items]
+        rows = [
+            (
+                self.say(item.title),
+                state.items[item.id].status.replace("_", " "),
+                self.say(acting(plan, state, item)[0]),
+                self.when(holder_since(state.items[item.id])),
+                f"{self.when(state.items[item.id].due_at)}{' **overdue**' if state.items[item.id].overdue else ''}",
+            )
+            for item in shown
+        ]
+        return self._table("Open items", ("Item", "State", "Who", "Since", "Due"), rows, len(every) - len(shown))
+
+    def events(self) -> str:
+        last = self.state.trail[-self.sizes.events :] if self.sizes.events else ()
+        lines = []
+        for entry in reversed(last):
+            about = f" {self.say(entry.item)}" if entry.item else ""
+            word = entry.code.replace("_", " ")
+            lines.append(
+                f"- {self.when(entry.at)}: {self.say(entry.actor)}, {self.say(entry.message)}{about}: {self.say(word)}"
+            )
+        return "\n".join(["### Last events", "", *lines, ""]) if lines else ""
+
+    def refused(self) -> str:
+        count = self.state.refused_count
+        if not count:
+            return ""
+        last = self.state.refused[-self.sizes.refused :] if self.sizes.refused else ()
+        lines = [
+            f"- {self.when(one.at)}: {one.via} {self.say(one.name)}, id {self.say(one.message_id)}: {self.say(one.code)}"
+            for one in reversed(last)
+        ]
+        return "\n".join([f"### Refused messages: {count}", "", *lines, ""])
+
+    def _table(self, title: str, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]], left: int) -> str:
+        if not rows:
+            return f"### {title}: {left}\n" if left else ""
+        lines = [f"| {' | '.join(cells)} |" for cells in (heads, ("---",) * len(heads), *rows)]
+        more = [f"and {left} more", ""] if left else []
+        return "\n".join([f"### {title}", "", *lines, "", *more])
+
+
+def _by_due(state: RunState, item: Item) -> tuple[bool, datetime, bool]:
+    due = state.items[item.id].due_at
+    return due is None, due or state.at, item.optional
+
+
+def _around(stages: Sequence[Stage], current: str, most: int) -> tuple[Sequence[Stage], int]:
+    """As many stages as may be shown, the current one among them, most of them after it."""
+    here = next((n for n, stage in enumerate(stages) if stage.id == current), 0)
+    start = max(0, min(here - 1, len(stages) - most))
+    shown = stages[start : start + most]
+    return shown, len(stages) - len(shown)
