@@ -89,7 +89,7 @@ def check_fields(
     known = [field.name for field in fields]
     for name in given:
         if name not in known:
-            sentence = f"There is no field of this name here{nearest(name, known)}."
+            sentence = "There is no field of this name here" + (nearest(name, known) or ".")
             faults.append(fault(prefix + pointer(name[:KEY_LENGTH]), "unknown_field", sentence))
     return values, tuple(faults)
 
@@ -169,7 +169,7 @@ def _text(field: Field, value: Any) -> _Reading:
     if field.type is FieldType.ENUM:
         if kept in field.values:
             return kept, ()
-        return _bad("not_a_choice", f"Expected one of {', '.join(field.values)}{nearest(kept, field.values)}.")
+        return _bad("not_a_choice", f"Expected one of {', '.join(field.values)}" + (nearest(kept, field.values) or "."))
     if field.type in forms.READERS:
         reader, expected = forms.READERS[field.type]
         normal = reader(kept.strip())
