@@ -1,0 +1,151 @@
+"""The real workflow in tests: a start order from a definition file, a worker with the stores in memory, a message sent as clients do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import Worker
+
+from activities.hooks import HookActivities
+from activities.notices import NoticeActivities
+from activities.records import RecordActivities
+from integrations.hooks import HookRegistry
+from integrations.outbox import OutboxNotifier
+from onboarding.engine.orders import build_order, write_order
+from onboarding.engine.state import StartOrder
+from onboarding.ports import HookRunner, Notifier, RecordStore
+from runtime.library import load, read_mapping
+from runtime.zones import zone
+from storage.memory import MemoryStore
+from workflows.address import update_id, workflow_id
+from workflows.onboarding_run import OnboardingRun
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / "tests" / "data"
+YEARS = (2026, 2028)
+
+
+def an_order(definition: str, *, customer: str, inputs: Mapping[str, Any] | None = None, **changes: Any) -> StartOrder:
+    """The order of a run through a shipped definition (its id) or one of tests/data (its file name)."""
+    path = DATA / f"{definition}.yaml"
+    ref = str(path) if path.exists() else definition
+    if inputs is None:
+        beside = DATA / f"{definition}.input.yaml"
+        example = ROOT / "definitions" / "examples" / f"{definition}.input.yaml"
+        inputs = read_mapping(beside if beside.exists() else example)
+    order, _ = build_order(
+        load(ref),
+        customer=customer,
+        inputs={**inputs, **changes},
+        zones=lambda name: zone(name, *YEARS),
+        groups={"implementation": ("eve", "finn")},
+        started_by="dana",
+    )
+    return order
+
+
+def as_argument(order: StartOrder) -> Any:
+    """The one argument of the workflow, as `temporal workflow start` would send it."""
+    return json.loads(write_order(order))
+
+
+@dataclass
+class Edge:
+    """Everything outside the workflow: what the worker is built with, to be looked at afterwards."""
+
+    store: MemoryStore = field(default_factory=MemoryStore)
+    records: RecordStore | None = None
+    notifier: Notifier | None = None
+    hooks: HookRunner = field(default_factory=HookRegistry)
+
+    def activities(self) -> list[Any]:
+        """The activities of a worker."""
+        notifier = self.notifier or OutboxNotifier(self.store)
+        records = RecordActivities(self.records or self.store, notifier)
+        notices, hooks = NoticeActivities(notifier), HookActivities(self.hooks)
+        return [records.write_records, notices.deliver_notice, notices.withdraw_notice, hooks.run_hook]
+
+
+@asynccontextmanager
+async def a_worker(client: Client, edge: Edge, task_queue: str, **options: Any) -> AsyncIterator[Worker]:
+    """A worker with the given edge, built as worker.py builds its own."""
+    with ThreadPoolExecutor(20) as threads:
+        worker = Worker(
+            client,
+            task_queue=task_queue,
+            workflows=[OnboardingRun],
+            activities=edge.activities(),
+            activity_executor=threads,
+            max_concurrent_activities=10,
+            max_concurrent_local_activities=10,
+            sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
+            **options,
+        )
+        async with worker:
+            yield worker
+
+
+class Run:
+    """A run as a client sees it."""
+
+    def __init__(self, handle: WorkflowHandle[Any, Any]) -> None:
+        self.handle = handle
+        self._sent = 0
+
+    async def say(self, name: str, message_id: str | None = None, **content: Any) -> dict[str, Any]:
+        """Sends a message as an update; its verdict, refused or not."""
+        self._sent += 1
+        content = {"message_id": message_id or f"m-{self._sent}", **content}
+        return await send(self.handle, name, content)
+
+    async def signal(self, name: str, *args: Any) -> None:
+        """Sends a signal."""
+        await self.handle.signal(name, args=list(args))
+
+    async def ask(self, name: str, *args: Any) -> dict[str, Any]:
+        """The answer of a query."""
+        answer: dict[str, Any] = await self.handle.query(name, args=list(args))
+        return answer
+
+    async def events(self) -> list[Any]:
+        """The history of the newest run of the chain."""
+        return list((await self.handle.fetch_history()).events)
+
+
+async def send(handle: WorkflowHandle[Any, Any], name: str, content: dict[str, Any]) -> dict[str, Any]:
+    """One update, under the id that our clients use; a refusal is returned like any verdict."""
+    try:
+        verdict: dict[str, Any] = await handle.execute_update(
+            name, content, id=update_id(content["message_id"], name, content), rpc_timeout=timedelta(seconds=15)
+        )
+    except WorkflowUpdateFailedError as error:
+        if not isinstance(error.cause, ApplicationError) or error.cause.type != "Refused":
+            raise
+        verdict = error.cause.details[0]
+    return verdict
+
+
+async def a_run(client: Client, order: StartOrder, task_queue: str, **options: Any) -> Run:
+    """Starts a run."""
+    handle = await client.start_workflow(
+        "OnboardingRun",
+        as_argument(order),
+        id=workflow_id(order.customer, order.definition.id),
+        task_queue=task_queue,
+        **options,
+    )
+    return Run(handle)
+
+
+def instant(text: str) -> datetime:
+    """An RFC 3339 text as a value."""
+    return datetime.fromisoformat(text)

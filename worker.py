@@ -1,0 +1,179 @@
+"""The worker: the process in which runs live. `python worker.py`; settings come from the environment (.env.example).
+
+It logs to stderr, writes nothing to stdout, and stops on SIGTERM or Ctrl-C when what it is doing is done, at most half a
+minute later. Exit codes: 0 stopped as asked, 64 a setting or argument is wrong, 69 the Temporal server or the database cannot
+be used, 70 a bug.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+    from temporalio.worker import Worker
+
+    from runtime.settings import Settings
+
+OK, USAGE, UNAVAILABLE, BUG = 0, 64, 69, 70
+
+ACTIVITIES_AT_ONCE: Final = 50
+"""Of each sort, remote and local; each has a thread. A database takes no more writers, a hook's system rarely more callers."""
+STICKY: Final = timedelta(seconds=2)
+"""How long the server waits for this worker before it asks another one. With the usual 10 s a killed worker's runs stand
+still for eight."""
+GRACE: Final = timedelta(seconds=30)
+"""How long what is running may take after the signal. What takes longer is done again elsewhere."""
+
+
+def main(arguments: list[str]) -> int:
+    """Runs until told to stop; the exit code."""
+    _stop_early()
+    _Parser(prog="worker.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args(
+        arguments
+    )
+    # Late, so that --help and a wrong argument are answered at once.
+    from runtime.errors import SetupError
+    from runtime.logs import set_up_logs
+    from runtime.settings import read_settings
+    from storage.engine import DatabaseUnavailable
+
+    try:
+        settings = read_settings()
+        set_up_logs(settings.log_format, settings.log_level)
+        return asyncio.run(_serve(settings))
+    except SetupError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except DatabaseUnavailable as error:
+        print(error, file=sys.stderr)
+        return UNAVAILABLE
+
+
+async def _serve(settings: Settings) -> int:
+    from runtime.connection import connect
+
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, _stop_or_leave, stop)
+    log = logging.getLogger("worker")
+    client = await connect(settings)
+    await _check_search_attributes(client)
+    worker = _build(settings, client)
+    running = asyncio.create_task(worker.run())
+    log.info("worker_started", extra={"task_queue": settings.task_queue, "environment": settings.environment})
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
+    if running.done():
+        error = running.exception()
+        log.error("worker_failed", exc_info=error)
+        return BUG
+    log.info("worker_stopping")
+    # Bounded by us, too: without a server the SDK may wait for an answer that never comes.
+    await asyncio.wait((asyncio.create_task(worker.shutdown()),), timeout=(GRACE * 1.2).total_seconds())
+    log.info("worker_stopped")
+    return OK
+
+
+def _build(settings: Settings, client: Client) -> Worker:
+    """The only place where a worker's parts are put together."""
+    from temporalio.worker import Worker
+
+    from activities.hooks import HookActivities
+    from activities.notices import NoticeActivities
+    from activities.records import RecordActivities
+    from integrations.hooks import HookRegistry
+    from integrations.outbox import OutboxNotifier
+    from storage.engine import open_database
+    from storage.notices import SqlNoticeStore
+    from storage.records import SqlRecordStore
+    from workflows.onboarding_run import OnboardingRun
+
+    database = open_database(settings.database_url)
+    notifier = OutboxNotifier(SqlNoticeStore(database))
+    hooks = HookRegistry()
+    hooks.register_installed()
+    records, notices, calls = (
+        RecordActivities(SqlRecordStore(database), notifier),
+        NoticeActivities(notifier),
+        HookActivities(hooks),
+    )
+    return Worker(
+        client,
+        task_queue=settings.task_queue,
+        workflows=[OnboardingRun],
+        activities=[records.write_records, notices.deliver_notice, notices.withdraw_notice, calls.run_hook],
+        activity_executor=ThreadPoolExecutor(2 * ACTIVITIES_AT_ONCE, thread_name_prefix="activity"),
+        max_concurrent_activities=ACTIVITIES_AT_ONCE,
+        max_concurrent_local_activities=ACTIVITIES_AT_ONCE,
+        sticky_queue_schedule_to_start_timeout=STICKY,
+        graceful_shutdown_timeout=GRACE,
+    )
+
+
+async def _check_search_attributes(client: Client) -> None:
+    """A run that sets an attribute the server does not know stands still, so a worker does not begin with one missing."""
+    from runtime.errors import Unreachable
+    from runtime.search_attributes import ensure_search_attributes
+
+    wrong = [check for check in await ensure_search_attributes(client) if not check.ok]
+    if wrong:
+        names = ", ".join(check.name for check in wrong)
+        raise Unreachable(
+            f"The Temporal server lacks search attributes that runs set, or has them with another type: {names}.",
+            place=client.namespace,
+            way_out="`python starter.py doctor --fix` registers them.",
+            code="search_attributes",
+        )
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        print(f"{message}. worker.py takes no arguments; see `python worker.py --help`.", file=sys.stderr)
+        raise SystemExit(USAGE)
+
+
+def _stop_early() -> None:
+    """Before the loop runs there is nothing to finish: a signal ends the process as it would later, with 0."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        _leave(OK)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, leave)
+
+
+def _stop_or_leave(stop: asyncio.Event) -> None:
+    if stop.is_set():
+        _leave(OK)  # asked twice: whoever asks does not want to wait
+    stop.set()
+
+
+def _leave(code: Any) -> NoReturn:
+    """The SDK's native threads can abort or hang an interpreter that ends in the ordinary way."""
+    try:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code if isinstance(code, int) else BUG)
+
+
+if __name__ == "__main__":
+    try:
+        code: Any = main(sys.argv[1:])
+    except SystemExit as leaving:
+        code = leaving.code or OK
+    except BaseException:
+        logging.getLogger("worker").exception("worker_failed")
+        code = BUG
+    _leave(code)

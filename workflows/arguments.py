@@ -1,0 +1,79 @@
+"""What the shell makes of a raw argument. Total: whatever bytes arrive, the answer is a value or a reason, never an exception.
+
+A typed argument that does not decode blocks the run or is dropped; that is why no handler of ours has one.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NoReturn
+
+from temporalio.api.common.v1 import Payload
+from temporalio.common import RawValue
+
+from onboarding import limits
+from onboarding.messages import MessageFault, OutcomeWord, Received, Refusal, parse
+
+NOTHING = RawValue(Payload())
+"""Stands for an argument that was not sent: the Temporal UI sends none when its field is left empty."""
+
+_RAW_BYTES = 8 * limits.MESSAGE_BYTES
+"""Escapes and white space make JSON longer than its canonical form; beyond this factor nobody is honest, and parsing is slow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An argument that is no JSON value, and why; the sentence never repeats it."""
+
+    code: str
+    sentence: str
+
+
+def read_one(raw: Sequence[RawValue], most: int = _RAW_BYTES) -> Any:
+    """The JSON value of a message's only argument, or `Unreadable`."""
+    if len(raw) > 1:
+        return Unreadable("too_many_arguments", "A message has one argument, a JSON object; more than one was sent.")
+    return read(raw[0] if raw else NOTHING, most)
+
+
+def read(raw: RawValue, most: int = _RAW_BYTES) -> Any:
+    """The JSON value of an argument (`None` if there is none), or `Unreadable`."""
+    try:
+        encoding = bytes(raw.payload.metadata.get("encoding", b""))
+        content = bytes(raw.payload.data)
+    except (AttributeError, TypeError, ValueError):
+        return Unreadable("unreadable", "The argument is no Temporal payload.")
+    if len(content) > most:
+        return Unreadable("message_too_large", f"The argument has {len(content)} bytes, {most} can be read at all.")
+    if encoding == b"binary/null" or (not encoding and not content):
+        return None
+    if encoding not in (b"json/plain", b"json/protobuf"):
+        return Unreadable("not_json", "The argument is not JSON: its encoding must be json/plain.")
+    try:
+        return json.loads(content.decode("utf-8"), parse_constant=_no_constant)
+    except UnicodeDecodeError:
+        return Unreadable("not_json", "The argument is not UTF-8 text.")
+    except ValueError:
+        return Unreadable("not_json", "The argument is not JSON.")
+    except RecursionError:
+        return Unreadable("not_json", "The argument is nested too deep.")
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise ValueError(word)
+
+
+def as_message(
+    name: str, raw: Sequence[RawValue], *, via: Literal["update", "signal"], fallback_id: str
+) -> Received | Refusal:
+    """The message that these arguments are, or why they are none."""
+    value = read_one(raw)
+    if not isinstance(value, Unreadable):
+        return parse(name, value, via=via, fallback_id=fallback_id)
+    return Refusal(
+        name=name[: limits.NAME_LENGTH],
+        message_id=fallback_id[: limits.MESSAGE_ID_LENGTH],
+        via=via,
+        outcome=OutcomeWord.TOO_LARGE if value.code == "message_too_large" else OutcomeWord.REJECTED,
+        faults=(MessageFault(place="", code=value.code, sentence=value.sentence),),
+    )

@@ -1,0 +1,375 @@
+"""The Temporal shell of a run: it carries messages and elapsed time to the machine, and the machine's effects to activities.
+
+No rule of the business is here. Handlers never wait and one loop performs, so nothing needs a lock; arguments are raw, because
+a typed one that does not decode would block the run for everybody. Six parts in order: state, reads, writes, validation,
+context, behaviour.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Literal, NoReturn
+
+from temporalio import workflow
+from temporalio.api.common.v1 import Payload
+from temporalio.common import RawValue
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+
+from onboarding import limits, messages
+from onboarding.engine.effects import Decision, DeliverNotice, RunHook, WithdrawNotice, WriteRecords
+from onboarding.engine.events import (
+    ClockAdvanced,
+    Event,
+    HookFailed,
+    HookSucceeded,
+    MessageReceived,
+    MessageUnreadable,
+    NoticeFailed,
+)
+from onboarding.engine.machine import alarm_at, apply, start
+from onboarding.engine.orders import read_order, write_order
+from onboarding.engine.plan import Plan
+from onboarding.engine.state import RunState, RunStatus
+from onboarding.errors import StartRefused
+from onboarding.messages import Refusal, Verdict
+from onboarding.reading import views
+from workflows import performing, showing
+from workflows.arguments import NOTHING, as_message, read
+
+LONGEST_SLEEP = timedelta(days=365)
+"""The server counts a timer in nanoseconds: one of centuries would ring at once, again and again."""
+SHORTEST_SLEEP = timedelta(seconds=1)
+"""Instants are whole seconds; an alarm that rings and finds nothing due must not ring in a circle."""
+
+# Note [self]
+#   The SDK takes an annotated `self` for an argument and would then decode the payload before we see it.
+
+_Update = workflow.UpdateMethodMultiParam[[Any, RawValue], Verdict]
+
+
+def _message(kind: type[messages.Message]) -> _Update:
+    """The update of one message with its validator: named, so that the Temporal UI lists it and says what it wants."""
+
+    def hear(self, message: RawValue = NOTHING) -> Verdict:  # type: ignore[no-untyped-def]  # see Note [self]
+        verdict: Verdict = self._accept(kind.name, [message])
+        return verdict
+
+    def ask(self, message: RawValue = NOTHING) -> None:  # type: ignore[no-untyped-def]  # see Note [self]
+        self._ask(kind.name, [message])
+
+    fields = ", ".join(name if field.is_required() else f"[{name}]" for name, field in kind.model_fields.items())
+    handler = workflow.update(name=kind.name, description=f"{kind.__doc__} One JSON object: {fields}.")(hear)
+    handler.validator(ask)
+    return handler
+
+
+_Known = tuple[Plan, RunState, datetime]
+
+
+def _read(
+    name: str, description: str, answer: Callable[[_Known, Any], dict[str, Any]]
+) -> Callable[..., dict[str, Any]]:
+    """The query of one read. Its argument is raw, too: whatever is asked, there is an answer."""
+
+    def tell(self, of: RawValue = NOTHING) -> dict[str, Any]:  # type: ignore[no-untyped-def]  # see Note [self]
+        if self._refusal is not None:
+            return {"state": "failed", "code": self._refusal.faults[0].code}
+        asked = read(of)
+        return answer((self._plan, self._state, self._now()), asked.get("cursor") if isinstance(asked, dict) else asked)
+
+    query: Callable[..., dict[str, Any]] = workflow.query(name=name, description=description)(tell)
+    return query
+
+
+@workflow.defn(name="OnboardingRun")
+class OnboardingRun:
+    """One customer going through one definition."""
+
+    @workflow.init
+    def __init__(self, order: RawValue = NOTHING) -> None:
+        self._dirty = True
+        self._heard = 0
+        self._queue: list[DeliverNotice | WithdrawNotice | RunHook] = []
+        self._hooks: dict[str, workflow.ActivityHandle[Any]] = {}
+        self._notices: dict[str, workflow.ActivityHandle[None]] = {}
+        self._rows: list[WriteRecords] = []
+        self._writing = False
+        self._alarm: asyncio.Task[None] | None = None
+        self._alarm_at: datetime | None = None
+        self._too_large_until = 0
+        self._bug: BaseException | None = None
+        self._refusal: StartRefused | None = None
+        try:
+            self._order = read_order(read(order, limits.ORDER_BYTES + limits.STATE_BYTES))
+        except StartRefused as refusal:
+            self._refusal = refusal  # told by `run`: raised here it would block the run instead of ending it
+            return
+        self._plan = Plan(self._order)
+        if self._order.snapshot is None:
+            self._take(start(self._plan, self._now()))
+        else:
+            self._state = self._order.snapshot
+
+    # Reads.
+
+    status = _read(
+        "status", "Where the run is: stages, items, dates, who it waits for.", lambda run, _: views.status(*run)
+    )
+    open_items = _read(
+        "open_items",
+        "What is open, with whom, since when. Argument: {cursor}.",
+        lambda run, of: views.open_items(*run, of),
+    )
+    why = _read(
+        "why",
+        "Why an item is as it is and who has it. Argument: the item.",
+        lambda run, of: views.why(run[0], run[1], of, run[2]),
+    )
+    gate = _read("gate", "What keeps a stage. Argument: the stage.", lambda run, of: views.gate(run[0], run[1], of))
+    ledger = _read(
+        "ledger", "Whose the time was, and the numbers. Argument: {cursor}.", lambda run, of: views.ledger(*run, of)
+    )
+    trail = _read(
+        "trail", "Who did what, chained. Argument: {cursor}.", lambda run, of: views.trail(run[0], run[1], of)
+    )
+    customer_view = _read(
+        "customer_view", "What the customer may see, and nothing else.", lambda run, _: views.customer_view(*run)
+    )
+    refused = _read(
+        "refused",
+        "Signals that changed nothing, and why. Argument: {cursor}.",
+        lambda run, of: views.refused(run[0], run[1], of),
+    )
+
+    # Writes: what is said to the run is applied at once; what it causes is left to the loop.
+
+    submit = _message(messages.Submit)
+    decide = _message(messages.Decide)
+    complete = _message(messages.Complete)
+    happen = _message(messages.Happen)
+    hold = _message(messages.Hold)
+    resume = _message(messages.Resume)
+    extend = _message(messages.Extend)
+    reassign = _message(messages.Reassign)
+    waive = _message(messages.Waive)
+    reopen = _message(messages.Reopen)
+    note = _message(messages.Note)
+    cancel = _message(messages.Cancel)
+
+    @workflow.update(dynamic=True, description="Any other name: the refusal tells the nearest one that exists.")
+    def other_update(self, name: str, args: Sequence[RawValue]) -> Verdict:
+        """An update that has no name of ours."""
+        return self._accept(name, args)
+
+    @workflow.signal(
+        dynamic=True, description="Each message as a signal: its verdict stands in the trail or among the refused."
+    )
+    def any_signal(self, name: str, args: Sequence[RawValue]) -> None:
+        """A message whose sender does not wait. Whatever it holds, the run goes on."""
+        if self._refusal is None:
+            self._hear(self._decide(name, args, "signal", str(workflow.uuid4())))
+
+    def _accept(self, name: str, args: Sequence[RawValue]) -> Verdict:
+        decision = self._decide(name, args, "update", self._update_id())
+        verdict = _unless_refused(decision)
+        self._hear(decision)
+        return verdict
+
+    def _hear(self, decision: Decision) -> None:
+        self._heard += 1
+        self._dirty = True
+        self._take(decision)
+
+    # Validation: the same question to the machine, with the answer thrown away.
+
+    @other_update.validator
+    def _ask(self, name: str, args: Sequence[RawValue]) -> None:
+        _unless_refused(self._decide(name, args, "update", self._update_id()))
+
+    def _decide(
+        self, name: str, args: Sequence[RawValue], via: Literal["update", "signal"], fallback_id: str
+    ) -> Decision:
+        if self._refusal is not None:
+            _refuse_start(self._refusal)
+        heard = as_message(name, args, via=via, fallback_id=fallback_id)
+        event: Event
+        if isinstance(heard, Refusal):
+            event = MessageUnreadable(at=self._now(), refusal=heard)
+        else:
+            event = MessageReceived(at=self._now(), received=heard)
+        return apply(self._plan, self._state, event)
+
+    # Context: what the machine never asks for.
+
+    @staticmethod
+    def _now() -> datetime:
+        return workflow.now().replace(microsecond=0)
+
+    @staticmethod
+    def _update_id() -> str:
+        update = workflow.current_update_info()
+        assert update is not None, "asked inside an update"
+        return update.id
+
+    # Behaviour.
+
+    @workflow.run
+    async def run(self, order: RawValue = NOTHING) -> dict[str, Any]:
+        """Carries the run to its end and tells how it ended."""
+        if self._refusal is not None:
+            _refuse_start(self._refusal)
+        size_at_start = workflow.info().get_current_history_size()
+        while True:
+            await workflow.wait_condition(lambda: self._dirty)
+            self._dirty = False
+            if self._bug is not None:
+                raise self._bug
+            # Once, and after every message of this workflow task: what is read before its deadline was acted on is in time.
+            self._take(apply(self._plan, self._state, ClockAdvanced(at=self._now())))
+            self._perform()
+            showing.show(self._plan, self._state, self._now())
+            self._set_alarm()
+            if not self._is_idle():
+                continue
+            if self._state.status is RunStatus.CLOSED:
+                return showing.result(self._plan, self._state)
+            if self._is_long(size_at_start):
+                self._go_on_as_new()
+
+    def _take(self, decision: Decision) -> None:
+        self._state = decision.state
+        own, rows = performing.sort(decision.effects)
+        self._queue += own
+        self._rows = performing.gather(self._rows, rows)
+
+    def _perform(self) -> None:
+        """Starts what is queued, in order, without waiting for any of it."""
+        if self._state.status is RunStatus.CLOSED:
+            for hook in self._hooks.values():
+                hook.cancel()  # nobody waits for the answer, and it may be tried for days
+        while self._queue and len(self._hooks) + len(self._notices) < limits.EFFECTS_IN_FLIGHT:
+            match self._queue.pop(0):
+                case WithdrawNotice(key=key):
+                    if key in self._notices:
+                        self._notices[key].cancel()
+                case RunHook(key=key) as effect:
+                    self._hooks[key] = performing.start_hook(effect)
+                    self._spawn(self._await_hook(key))
+                case DeliverNotice(notice=notice):
+                    self._notices[notice.key] = performing.start_notice(notice, self._plan)
+                    self._spawn(self._await_notice(notice.key))
+        if self._rows and not self._writing:
+            self._writing = True
+            batch = self._rows.pop(0)
+            self._spawn(self._write(batch, performing.start_rows(batch, at_once=True)))
+
+    async def _await_hook(self, key: str) -> None:
+        event: Event
+        try:
+            result = await self._hooks[key]
+            event = HookSucceeded(at=self._now(), key=key, result=result)
+        except ActivityError as error:
+            code, sentence = performing.why_failed(error)
+            event = HookFailed(at=self._now(), key=key, code=code, sentence=sentence)
+        del self._hooks[key]
+        self._land(event)
+
+    async def _await_notice(self, key: str) -> None:
+        event: Event | None = None
+        try:
+            await self._notices[key]
+        except ActivityError as error:
+            if not is_cancelled_exception(error):
+                event = NoticeFailed(at=self._now(), key=key, code=performing.why_failed(error)[0])
+        del self._notices[key]
+        self._land(event)
+
+    def _land(self, event: Event | None) -> None:
+        if event is not None:
+            self._take(apply(self._plan, self._state, event))
+        self._dirty = True
+
+    async def _write(self, batch: WriteRecords, handle: workflow.ActivityHandle[None]) -> None:
+        """One batch at a time, so that rows arrive in their order; what gathers meanwhile is the next batch."""
+        try:
+            await handle
+        except ActivityError:
+            workflow.logger.warning("rows_delayed", extra={"run_key": self._order.run})
+            try:
+                await performing.start_rows(batch, at_once=False)
+            except ActivityError as error:  # the store says that trying again is useless; the run must not pay for it
+                workflow.logger.error(
+                    "rows_refused", extra={"run_key": self._order.run, "code": performing.why_failed(error)[0]}
+                )
+        self._writing = False
+        self._dirty = True
+
+    def _spawn(self, awaiting: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(awaiting)
+        task.add_done_callback(self._surface)
+        return task
+
+    def _surface(self, task: asyncio.Task[None]) -> None:
+        """A bug in a task of its own would vanish; raised by the loop it suspends the run until it is fixed."""
+        if not task.cancelled() and task.exception() is not None:
+            self._bug = task.exception()
+            self._dirty = True
+
+    def _set_alarm(self) -> None:
+        """One sleeping task, set again only for an earlier instant, so that messages cost no timers."""
+        due = alarm_at(self._state)
+        if due is None or (self._alarm_at is not None and self._alarm_at <= due):
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm_at = min(due, self._now() + LONGEST_SLEEP)
+        self._alarm = self._spawn(self._ring(self._alarm_at))
+
+    async def _ring(self, at: datetime) -> None:
+        summary = f"Next date: {at:%a %d %b %Y, %H:%M} UTC"
+        await workflow.sleep(max(at - workflow.now(), SHORTEST_SLEEP), summary=summary)
+        self._alarm_at = None
+        self._dirty = True
+
+    def _is_idle(self) -> bool:
+        waiting = self._queue or self._hooks or self._notices or self._rows or self._writing
+        return not waiting and workflow.all_handlers_finished()
+
+    def _is_long(self, size_at_start: int) -> bool:
+        info = workflow.info()
+        events = info.get_current_history_length()
+        return events >= self._too_large_until and (
+            info.is_continue_as_new_suggested()
+            or events >= limits.EVENTS_PER_RUN
+            or info.get_current_history_size() - size_at_start >= limits.HISTORY_BYTES
+            or self._heard >= limits.MESSAGES_PER_RUN
+        )
+
+    def _go_on_as_new(self) -> None:
+        order = write_order(replace(self._order, snapshot=self._state)).encode()
+        if len(order) > limits.ORDER_BYTES + limits.STATE_BYTES:
+            # The server would end the run. A long history is slow and works for ten thousand events more.
+            workflow.logger.error("state_too_large", extra={"run_key": self._order.run, "count": len(order)})
+            self._too_large_until = workflow.info().get_current_history_length() + limits.EVENTS_PER_RUN
+            return
+        workflow.continue_as_new(RawValue(Payload(metadata={"encoding": b"json/plain"}, data=order)))
+
+
+def _unless_refused(decision: Decision) -> Verdict:
+    verdict = decision.verdict
+    assert verdict is not None, "the machine answers every message"
+    if verdict.refused:
+        # The message carries everything: the Temporal command line and UI show nothing else.
+        sentence = f"{verdict.code}: {verdict.sentence}"
+        raise ApplicationError(sentence, showing.fitting(verdict), type="Refused", non_retryable=True)
+    return showing.fitting(verdict)
+
+
+def _refuse_start(refusal: StartRefused) -> NoReturn:
+    faults = [{"place": fault.place, "code": fault.code, "sentence": fault.sentence} for fault in refusal.faults]
+    first = refusal.faults[0]
+    details = {"code": first.code, "faults": faults}
+    raise ApplicationError(
+        f"{first.code}: {first.place} {first.sentence}", details, type="StartRefused", non_retryable=True
+    )

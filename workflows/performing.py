@@ -1,0 +1,196 @@
+"""How each effect is performed: which activity, where, how long, how often, and what a manager reads about it.
+
+The table comes first and is all the waiting policy of a run. Rows of a turn and the notices that can wait a moment leave
+together in one transaction, see docs/decisions/0004-rows-of-a-turn.md.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import timedelta
+from typing import Any
+
+from pydantic import TypeAdapter
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError as TemporalTimeout
+
+from onboarding import limits
+from onboarding.engine.effects import (
+    DeliverNotice,
+    Effect,
+    Notice,
+    NoticeKind,
+    RunHook,
+    WithdrawNotice,
+    WriteRecords,
+)
+from onboarding.engine.plan import Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One row of the table. `start_to_close` is one attempt, `in_all` the whole, where there is an end."""
+
+    activity: str
+    start_to_close: timedelta
+    retry: RetryPolicy
+    in_all: timedelta | None = None
+    heartbeat: timedelta | None = None
+
+
+ROWS_AT_ONCE = (
+    Way(  # in the worker that decides: no event but a marker, and a dead database costs an answer two seconds
+        activity="write_records",
+        start_to_close=timedelta(seconds=2),
+        in_all=timedelta(seconds=2),
+        retry=RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_attempts=3),
+    )
+)
+ROWS_LATER = Way(  # what could not be written at once: for ever, because rows are the record
+    activity="write_records",
+    start_to_close=timedelta(seconds=10),
+    retry=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1)),
+)
+NOTICE = Way(  # a day is longer than any outage of mail that nobody repairs
+    activity="deliver_notice",
+    start_to_close=timedelta(seconds=10),
+    in_all=timedelta(days=1),
+    retry=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=5)),
+)
+HOOK = Way(  # attempts, backoff and the limit of one attempt are the definition's
+    activity="run_hook",
+    start_to_close=timedelta(0),
+    heartbeat=timedelta(seconds=30),
+    retry=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(hours=1)),
+)
+
+URGENT = (NoticeKind.ESCALATION, NoticeKind.RETRACTION, NoticeKind.HANDOFF)
+"""Notices that do not wait for rows, and that managers see in the history one by one."""
+
+_WORDS = {
+    NoticeKind.ESCALATION: "Escalate",
+    NoticeKind.RETRACTION: "Call off",
+    NoticeKind.HANDOFF: "Hand over",
+}
+_SUMMARY_LENGTH = 200
+_ROWS: TypeAdapter[WriteRecords] = TypeAdapter(WriteRecords)
+_PARTS = tuple(part.name for part in fields(WriteRecords) if part.name != "run")
+
+
+def sort(effects: Iterable[Effect]) -> tuple[list[DeliverNotice | WithdrawNotice | RunHook], list[WriteRecords]]:
+    """What starts an activity of its own, in order; and the rows, with the notices and withdrawals that travel in them."""
+    own: list[DeliverNotice | WithdrawNotice | RunHook] = []
+    rows: list[WriteRecords] = []
+    notices: list[Notice] = []
+    withdrawn: list[str] = []
+    for effect in effects:
+        match effect:
+            case WriteRecords():
+                rows.append(effect)
+            case DeliverNotice(notice=notice) if notice.kind not in URGENT:
+                notices.append(notice)
+            case WithdrawNotice(key=key):
+                withdrawn.append(key)
+                own.append(effect)
+            case _:
+                own.append(effect)
+    if rows:
+        last = rows[-1]
+        rows[-1] = replace(last, notices=(*last.notices, *notices), withdrawn=(*last.withdrawn, *withdrawn))
+    else:  # no rows to travel in
+        own.extend(DeliverNotice(notice=notice) for notice in notices)
+    return own, rows
+
+
+def start_hook(effect: RunHook) -> workflow.ActivityHandle[dict[str, Any]]:
+    """Starts a hook or check."""
+    retry = replace(HOOK.retry, maximum_attempts=effect.attempts, backoff_coefficient=max(1.0, effect.backoff))
+    limit = timedelta(seconds=max(1, effect.timeout_seconds))
+    return _start(
+        replace(HOOK, start_to_close=limit, retry=retry),
+        effect,
+        f"Run {effect.activity}: {effect.title}",
+        dict[str, Any],
+    )
+
+
+def start_notice(notice: Notice, plan: Plan) -> workflow.ActivityHandle[None]:
+    """Starts the delivery of a notice of its own."""
+    title = plan.items[notice.item].title if notice.item in plan.items else notice.subject
+    step = f" step {notice.step}" if notice.kind is NoticeKind.ESCALATION and notice.step else ""
+    word = _WORDS.get(notice.kind, notice.kind.capitalize())
+    return _start(NOTICE, notice, f"{word}{step}: {title}, to {notice.to}")
+
+
+def start_rows(batch: WriteRecords, *, at_once: bool) -> workflow.ActivityHandle[None]:
+    """Starts the writing of a batch, inside this workflow task or as an activity that never gives up."""
+    if not at_once:
+        count = sum(len(getattr(batch, part)) for part in _PARTS)
+        return _start(ROWS_LATER, batch, f"Write {count} rows that wait for the database")
+    return workflow.start_local_activity(
+        ROWS_AT_ONCE.activity, batch, start_to_close_timeout=ROWS_AT_ONCE.start_to_close,
+        schedule_to_close_timeout=ROWS_AT_ONCE.in_all, retry_policy=ROWS_AT_ONCE.retry, summary="Write the rows of this turn",
+    )  # fmt: skip
+
+
+def _start(way: Way, argument: Any, summary: str, result: type | None = None) -> workflow.ActivityHandle[Any]:
+    return workflow.start_activity(
+        way.activity, argument, result_type=result, start_to_close_timeout=way.start_to_close,
+        schedule_to_close_timeout=way.in_all, heartbeat_timeout=way.heartbeat, retry_policy=way.retry,
+        summary=summary[:_SUMMARY_LENGTH],
+    )  # fmt: skip
+
+
+def why_failed(error: ActivityError) -> tuple[str, str]:
+    """A code and a sentence for an activity that did not answer, without anything the other side said."""
+    match error.cause:
+        case TemporalTimeout():
+            return "timeout", "No answer came in time."
+        case ApplicationError(type=str(kind)) if kind.isidentifier():
+            return kind, "The call failed at every attempt."
+        case _:
+            return "failed", "The call failed at every attempt."
+
+
+def merge(a: WriteRecords, b: WriteRecords) -> WriteRecords:
+    """Both in one, `b` after `a`. Of a row that says how something stands now, the later one stays."""
+    return WriteRecords(
+        run=b.run,
+        trail=(*a.trail, *b.trail),
+        ledger=(*a.ledger, *b.ledger),
+        items=tuple({(row.item, row.round): row for row in (*a.items, *b.items)}.values()),
+        stages=tuple({(row.stage, row.visit): row for row in (*a.stages, *b.stages)}.values()),
+        refused=(*a.refused, *b.refused),
+        notices=(*a.notices, *b.notices),
+        withdrawn=(*a.withdrawn, *b.withdrawn),
+    )
+
+
+def gather(waiting: Sequence[WriteRecords], new: Iterable[WriteRecords]) -> list[WriteRecords]:
+    """The batches to write, in order: as few as possible, none over the limit, since the server ends a run for one."""
+    batches = list(waiting)
+    for rows in new:
+        if batches and _fits(merged := merge(batches[-1], rows)):
+            batches[-1] = merged
+        elif _fits(rows):
+            batches.append(rows)
+        else:
+            batches.extend(_split(rows))
+    return batches
+
+
+def _fits(rows: WriteRecords) -> bool:
+    return len(_ROWS.dump_json(rows)) <= limits.ROWS_PER_TURN_BYTES
+
+
+def _split(rows: WriteRecords) -> list[WriteRecords]:
+    """Halves of halves. Notices come before the keys that withdraw them, so order is kept; a single row always fits."""
+    flat = [(part, row) for part in _PARTS for row in getattr(rows, part)]
+    if len(flat) < 2 or _fits(rows):
+        return [rows]
+    middle = len(flat) // 2
+    return [piece for half in (flat[:middle], flat[middle:]) for piece in _split(_of(rows, half))]
+
+
+def _of(rows: WriteRecords, flat: list[tuple[str, Any]]) -> WriteRecords:
+    return WriteRecords(run=rows.run, **{part: tuple(row for name, row in flat if name == part) for part in _PARTS})
