@@ -1,0 +1,649 @@
+"""Rows: one list of claims for every store, then what only a database can get wrong."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings, strategies as st
+from sqlalchemy import Engine, select, text
+
+import storage.records
+from onboarding.engine.effects import WriteRecords
+from onboarding.errors import RecordConflict
+from storage.directory import Contact, SqlDirectory
+from storage.engine import DatabaseUnavailable, integrity_of, open_database, reading, writing
+from storage.memory import MemoryStore
+from storage.notices import SqlNoticeStore
+from storage.read_table import CursorInvalid, ReadTable
+from storage.records import SqlRecordStore
+from storage.tables import ALL, RUNS, TRAIL
+from tests.support.records import (
+    RUN,
+    a_notice,
+    a_refusal,
+    a_run,
+    a_stage,
+    a_stretch,
+    a_trail,
+    a_turn,
+    an_item,
+    at,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class SqlStore:
+    """The database behind the surface of `MemoryStore`."""
+
+    def __init__(self, engine: Engine) -> None:
+        records, notices, reads = SqlRecordStore(engine), SqlNoticeStore(engine), ReadTable(engine)
+        self.write = records.write
+        self.keep, self.settle, self.withdraw = notices.keep, notices.settle, notices.withdraw
+        self.find, self.stages, self.items = reads.find, reads.stages, reads.items
+        self.trail, self.ledger, self.refused = reads.trail, reads.ledger, reads.refused
+        self.outbox = reads.outbox
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """A database that does not exist yet, in a folder that does not either."""
+    return f"sqlite:///{tmp_path / 'deep' / 'rows.sqlite'}"
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[Engine]:
+    """An open database."""
+    engine = open_database(url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(params=["memory", "sql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    """Each store in turn."""
+    if request.param == "memory":
+        yield MemoryStore()
+        return
+    engine = open_database(f"sqlite:///{tmp_path / 'rows.sqlite'}")
+    yield SqlStore(engine)
+    engine.dispose()
+
+
+def everything(store: Any, run: str = RUN) -> dict[str, Any]:
+    """All that can be read of a run."""
+    if store.find(run) is None:
+        return {}
+    reads = ("find", "stages", "items", "trail", "ledger", "refused", "outbox")
+    return {name: getattr(store, name)(run) for name in reads}
+
+
+def clock_turn(**run: Any) -> WriteRecords:
+    """A turn that only moved the clock: state, and no entry."""
+    return WriteRecords(run=a_run(**run), items=(an_item(steps=run.get("escalations", 0)),))
+
+
+class TestEveryStore:
+    """What the run relies on, whoever keeps its rows."""
+
+    def test_a_turn_can_be_read_back(self, store: Any) -> None:
+        """Every table holds what was written, in the shapes of the contract."""
+        store.write(a_turn(1, refused=(a_refusal(1),), notices=(a_notice(),)))
+
+        assert store.find(RUN)["state"] == "running"
+        assert store.find(RUN)["waiting_since"] == "2026-11-02T09:00:00Z"
+        assert [stage["state"] for stage in store.stages(RUN)] == ["open"]
+        assert [item["blocks"] for item in store.items(RUN)] == [["setup", "go_live"]]
+        assert [entry["message_id"] for entry in store.trail(RUN)["rows"]] == ["m-1"]
+        assert [(entry["from"], entry["seconds"]) for entry in store.ledger(RUN)] == [("2026-11-02T08:00:00Z", 3600)]
+        assert [entry["code"] for entry in store.refused(RUN)["rows"]] == ["unknown_message"]
+        assert [(line["key"], line["state"]) for line in store.outbox(RUN)["rows"]] == [("n-1", "pending")]
+
+    def test_the_same_turn_again_is_success_and_changes_nothing(self, store: Any) -> None:
+        """A retry finds its rows and is content."""
+        turn = a_turn(1, refused=(a_refusal(1),), notices=(a_notice(),), withdrawn=("n-0",))
+        store.write(turn)
+        before = everything(store)
+
+        store.write(turn)
+
+        assert before == everything(store)
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            a_turn(1, trail=(a_trail(1, actor="mallory"),)),
+            a_turn(1, ledger=(a_stretch(1, seconds=1),)),
+            a_turn(2, trail=(a_trail(2), a_trail(2, code="x")), ledger=()),
+        ],
+        ids=["trail", "ledger", "within one turn"],
+    )
+    def test_an_entry_is_never_overwritten(self, store: Any, other: WriteRecords) -> None:
+        """Other content under a known key is a conflict, and nothing of that turn is written."""
+        store.write(a_turn(1))
+        before = everything(store)
+
+        with pytest.raises(RecordConflict) as caught:
+            store.write(other)
+
+        assert before == everything(store)
+        assert RUN in caught.value.key
+        assert "mallory" not in str(caught.value)
+
+    def test_a_conflict_in_the_middle_leaves_nothing_of_its_turn(self, store: Any) -> None:
+        """State, new entries and notices of a turn stand or fall with all its entries."""
+        store.write(a_turn(1))
+        before = everything(store)
+        bad = a_turn(2, ledger=(a_stretch(1, who="x"),), refused=(a_refusal(1),), notices=(a_notice(),))
+
+        with pytest.raises(RecordConflict):
+            store.write(bad)
+
+        assert before == everything(store)
+
+    def test_a_late_attempt_does_not_bring_old_state_back(self, store: Any) -> None:
+        """Turn 1 was written, turn 2 was written, and now another attempt at turn 1 gets through."""
+        store.write(a_turn(1))
+        store.write(a_turn(2))
+
+        store.write(a_turn(1))
+
+        assert store.find(RUN)["asks"] == 2
+        assert [item["steps"] for item in store.items(RUN)] == [2]
+        assert [stage["target_at"] for stage in store.stages(RUN)] == ["2026-11-02T10:00:00Z"]
+
+    @pytest.mark.parametrize(
+        ("older", "newer"),
+        [
+            (clock_turn(escalations=1), clock_turn(escalations=2)),
+            (clock_turn(health="stalled"), clock_turn(health="on_track")),
+            (clock_turn(health="stalled"), a_turn(1)),
+            (clock_turn(), clock_turn(state="closed", closed_at=at(9))),
+        ],
+        ids=["a counter", "state alone", "before a message", "before the close"],
+    )
+    def test_a_late_attempt_without_entries_is_known_too(
+        self, store: Any, older: WriteRecords, newer: WriteRecords
+    ) -> None:
+        """A turn of the clock has no entry to be known by, see Note [A late attempt changes nothing]."""
+        store.write(older)
+        store.write(newer)
+        before = everything(store)
+
+        store.write(older)
+
+        assert before == everything(store)
+
+    def test_a_turn_that_brings_more_than_is_known_is_new(self, store: Any) -> None:
+        """Turns that were gathered may begin with entries that an attempt wrote before."""
+        store.write(a_turn(1))
+
+        store.write(a_turn(2, trail=(a_trail(1), a_trail(2)), ledger=(a_stretch(1), a_stretch(2))))
+
+        assert store.find(RUN)["asks"] == 2
+        assert [entry["n"] for entry in store.trail(RUN)["rows"]] == [1, 2]
+
+    def test_state_follows_the_turns(self, store: Any) -> None:
+        """Later turns replace the state of run, items and stages, and add rounds and visits."""
+        store.write(a_turn(1))
+
+        store.write(
+            a_turn(
+                2,
+                items=(an_item(status="returned"), an_item(round=2)),
+                stages=(a_stage(status="done", left_at=at(2)), a_stage(visit=2)),
+            )
+        )
+
+        assert [(item["round"], item["status"]) for item in store.items(RUN)] == [(1, "returned"), (2, "open")]
+        assert [(stage["visit"], stage["state"]) for stage in store.stages(RUN)] == [(1, "done"), (2, "open")]
+
+    def test_the_last_of_two_rows_of_one_key_counts(self, store: Any) -> None:
+        """Turns written together bring one item twice, the newer last."""
+        store.write(a_turn(1, items=(an_item(steps=1), an_item(steps=2))))
+
+        assert [item["steps"] for item in store.items(RUN)] == [2]
+
+    def test_a_notice_is_kept_once(self, store: Any) -> None:
+        """The first notice of a key stays, whatever comes under that key later."""
+        store.keep(a_notice(subject="first"))
+
+        store.write(a_turn(1, notices=(a_notice(subject="second"),)))
+
+        assert [line["subject"] for line in store.outbox(RUN)["rows"]] == ["first"]
+
+    def test_a_withdrawal_reaches_what_has_not_left(self, store: Any) -> None:
+        """Pending becomes withdrawn, sent stays sent."""
+        store.write(a_turn(1, notices=(a_notice("a"), a_notice("b"))))
+        store.settle("a", "sent", at(1))
+
+        store.write(a_turn(2, withdrawn=("a", "b")))
+
+        assert [(line["key"], line["state"]) for line in store.outbox(RUN)["rows"]] == [
+            ("a", "sent"),
+            ("b", "withdrawn"),
+        ]
+
+    def test_a_notice_that_was_withdrawn_before_it_came_never_leaves(self, store: Any) -> None:
+        """The withdrawal overtook it: it is kept as withdrawn, and not shown."""
+        assert store.withdraw("n-1")
+
+        assert store.keep(a_notice()) == "withdrawn"
+        assert not store.settle("n-1", "sent", at(1))
+        assert store.outbox()["rows"] == []
+
+    def test_writers_of_many_threads_lose_nothing(self, store: Any) -> None:
+        """Eight threads write ten turns each, every turn twice, some of the same run."""
+        runs = [f"onboarding/c{number % 4}/d" for number in range(8)]
+
+        def write(run: str) -> None:
+            for n in range(1, 11):
+                store.write(a_turn(n, run))
+                store.write(a_turn(n, run))
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(write, runs))
+
+        for run in set(runs):
+            assert list(range(1, 11)) == [row["n"] for row in store.trail(run)["rows"]]
+            assert store.find(run)["asks"] == 10
+
+    @pytest.mark.parametrize("name", ["a\x00b", "half \ud800", "'; DROP TABLE runs; --", "🚀"])
+    def test_any_text_can_be_the_name_of_a_signal(self, store: Any, name: str) -> None:
+        """What a stranger calls a signal must not hold up the rows of the run."""
+        turn = a_turn(1, refused=(a_refusal(1, name=name),))
+        store.write(turn)
+        store.write(turn)
+
+        assert len(store.refused(RUN)["rows"]) == 1
+
+    @settings(max_examples=40, deadline=None)
+    @given(
+        plan=st.lists(st.tuples(st.booleans(), st.integers(0, 30)), min_size=1, max_size=12),
+    )
+    def test_late_attempts_anywhere_give_the_same_rows(self, plan: list[tuple[bool, int]]) -> None:
+        """A law: turns in order, with any earlier turn repeated at any place, end as if nothing was repeated."""
+        turns = [
+            a_turn(n) if spoken else clock_turn(asks=n, escalations=n, waiting_since=at(n))
+            for n, (spoken, _) in enumerate(plan, start=1)
+        ]
+        plain, disturbed = MemoryStore(), MemoryStore()
+
+        for n, (turn, (_, late)) in enumerate(zip(turns, plan, strict=True)):
+            plain.write(turn)
+            disturbed.write(turn)
+            disturbed.write(turns[late % (n + 1)])
+
+        assert everything(plain) == everything(disturbed)
+
+
+class TestOpening:
+    """The file may be missing, shared, foreign or broken."""
+
+    def test_folder_file_and_tables_are_made_once(self, url: str) -> None:
+        """The second opening finds what the first one made."""
+        for _ in range(2):
+            engine = open_database(url)
+            assert integrity_of(engine) == "ok"
+            engine.dispose()
+
+    def test_the_file_is_set_up_to_survive(self, engine: Engine) -> None:
+        """Write-ahead log, everything on the disk, bounded waiting, foreign keys."""
+        wanted = {"journal_mode": "wal", "synchronous": 2, "busy_timeout": 5000, "foreign_keys": 1}
+
+        with reading(engine) as connection:
+            found = {name: connection.execute(text(f"PRAGMA {name}")).scalar() for name in wanted}
+
+        assert wanted == found
+
+    def test_twenty_openings_at_once_agree(self, url: str) -> None:
+        """Whoever comes first makes the tables; nobody fails."""
+        start = threading.Barrier(20)
+
+        def open_and_close(_: int) -> str:
+            start.wait()
+            engine = open_database(url)
+            try:
+                return integrity_of(engine)
+            finally:
+                engine.dispose()
+
+        with ThreadPoolExecutor(20) as pool:
+            assert list(pool.map(open_and_close, range(20))) == ["ok"] * 20
+
+    def test_another_schema_is_refused(self, url: str) -> None:
+        """A newer program wrote the file: an older one must not write into it."""
+        engine = open_database(url)
+        with writing(engine) as connection:
+            connection.execute(text("UPDATE about SET value = 99"))
+        engine.dispose()
+
+        with pytest.raises(DatabaseUnavailable, match="schema 99") as caught:
+            open_database(url)
+
+        assert caught.value.code == "database_schema"
+
+    def test_somebody_elses_tables_are_not_touched(self, url: str) -> None:
+        """A file with a table of one of our names, and no word of ours about it."""
+        engine = open_database(url)
+        with writing(engine) as connection:
+            connection.execute(text("DROP TABLE about"))
+        engine.dispose()
+
+        with pytest.raises(DatabaseUnavailable) as caught:
+            open_database(url)
+
+        assert caught.value.code == "database_foreign"
+
+    @pytest.mark.parametrize(
+        ("form", "code"),
+        [
+            ("nonsense", "database_url_invalid"),
+            ("sqlite://", "database_url_invalid"),
+            ("mysql://host/name", "database_url_invalid"),
+            ("sqlite:///{here}/junk", "not_a_database"),
+            ("sqlite:///{here}/junk/below/a-file", "database_unreachable"),
+            ("sqlite:///{here}", "database_unreachable"),
+            ("sqlite:///file:{here}/none.sqlite?mode=ro&uri=true", "database_unreachable"),
+            ("postgresql://127.0.0.1:9/none", "database_unreachable"),
+            ("postgresql+missing://host/name", "database_driver_missing"),
+        ],
+    )
+    def test_what_cannot_be_opened_says_why(self, tmp_path: Path, form: str, code: str) -> None:
+        """A code, a sentence, a way out; never a traceback of the driver."""
+        (tmp_path / "junk").write_bytes(b"this is no database " * 300)
+
+        with pytest.raises(DatabaseUnavailable) as caught:
+            open_database(form.format(here=tmp_path))
+
+        assert code == caught.value.code
+        assert caught.value.way_out
+
+    def test_a_missing_driver_names_the_extra(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """`postgresql://` without psycopg installed."""
+        monkeypatch.setitem(sys.modules, "psycopg", None)
+
+        with pytest.raises(DatabaseUnavailable, match="pip install") as caught:
+            open_database("postgresql://127.0.0.1:9/none")
+
+        assert caught.value.code == "database_driver_missing"
+
+    def test_a_file_that_may_only_be_read_can_be_read(self, url: str) -> None:
+        """Reads go on; a write says what is wrong."""
+        open_database(url).dispose()
+        path = url.removeprefix("sqlite:///")
+        engine = open_database(f"sqlite:///file:{path}?mode=ro&uri=true")
+
+        assert ReadTable(engine).runs()["rows"] == []
+        with pytest.raises(DatabaseUnavailable) as caught:
+            SqlRecordStore(engine).write(a_turn(1))
+        engine.dispose()
+
+        assert caught.value.code == "database_read_only"
+
+    def test_a_lock_that_stays_is_an_error_with_a_way_out(
+        self, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Another process holds the file; the writer waits a bounded time and has written nothing."""
+        other = open_database(str(engine.url))
+        with writing(engine), other.connect() as connection:
+            connection.exec_driver_sql("PRAGMA busy_timeout = 50")
+            connection.rollback()
+            connection.close()
+            with pytest.raises(DatabaseUnavailable) as caught:
+                SqlRecordStore(other).write(a_turn(1))
+        other.dispose()
+
+        assert caught.value.code == "database_busy"
+        assert ReadTable(engine).find(RUN) is None
+
+
+class TestDatabase:
+    """What only a file that outlives processes can get wrong."""
+
+    def test_instants_come_back_in_utc_whatever_zone_they_had(self, engine: Engine) -> None:
+        """SQLite drops zones: they are put back, and the instant is the same."""
+        local = at(5).astimezone(timezone(timedelta(hours=-9, minutes=-30)))
+
+        SqlRecordStore(engine).write(a_turn(1, run=a_run(promised_at=local, milestones={"m": local})))
+        with reading(engine) as connection:
+            row = connection.execute(select(RUNS)).one()
+
+        assert at(5) == row.promised_at
+        assert timedelta(0) == row.promised_at.utcoffset()
+        assert {"m": at(5)} == row.milestones
+
+    def test_an_instant_without_an_offset_is_not_stored(self, engine: Engine) -> None:
+        """Nobody knows when that was."""
+        with pytest.raises(ValueError, match="offset"):
+            SqlRecordStore(engine).write(a_turn(1, run=a_run(promised_at=datetime(2026, 1, 1))))
+        with pytest.raises(ValueError, match="stored"), writing(engine) as connection:
+            connection.execute(TRAIL.update().values(at=datetime(2026, 1, 1)).where(TRAIL.c.n == 1))
+
+        assert ReadTable(engine).find(RUN) is None
+
+    def test_a_failure_in_the_middle_undoes_the_turn(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The last step of a turn fails: none of the steps before it stays."""
+        store = SqlRecordStore(engine)
+        store.write(a_turn(1))
+
+        def fail(*_: object) -> None:
+            raise OSError("the disk is gone")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(storage.records, "withdraw", fail)
+            with pytest.raises(OSError, match="gone"):
+                store.write(a_turn(2, notices=(a_notice(),), withdrawn=("x",)))
+
+        reads = ReadTable(engine)
+        assert reads.find(RUN)["asks"] == 1
+        assert [row["n"] for row in reads.trail(RUN)["rows"]] == [1]
+        assert reads.outbox()["rows"] == []
+
+    def test_late_attempts_anywhere_give_the_same_rows(self, tmp_path: Path) -> None:
+        """The law of the memory store, tried on the tables with one fixed seed."""
+        dice = random.Random(7)
+        plain = SqlStore(first := open_database(f"sqlite:///{tmp_path / 'a.sqlite'}"))
+        disturbed = SqlStore(second := open_database(f"sqlite:///{tmp_path / 'b.sqlite'}"))
+        turns = [a_turn(n) if dice.random() < 0.6 else clock_turn(asks=n, escalations=n) for n in range(1, 41)]
+
+        for n, turn in enumerate(turns):
+            plain.write(turn)
+            disturbed.write(turn)
+            disturbed.write(turns[dice.randint(0, n)])
+
+        assert everything(plain) == everything(disturbed)
+        first.dispose()
+        second.dispose()
+
+    def test_processes_write_into_one_file(self, url: str, engine: Engine) -> None:
+        """Three processes with a run each and one that repeats the work of another."""
+        runs = ["r0", "r1", "r2", "r0"]
+        children = [spawn(url, run, "25") for run in runs]
+
+        assert [child.wait(60) for child in children] == [0] * 4
+        for child in children:
+            child.stdout.close()
+        reads = ReadTable(engine)
+        for run in set(runs):
+            assert list(range(1, 26)) == [row["n"] for row in reads.trail(run)["rows"]]
+        assert integrity_of(engine) == "ok"
+
+    def test_a_killed_writer_leaves_whole_turns(self, url: str, engine: Engine) -> None:
+        """kill -9 at ten moments: what was said to be written is, nothing is half-written, work goes on."""
+        dice = random.Random(1)
+        for trial in range(10):
+            run = f"killed-{trial}"
+            child = spawn(url, run)
+            child.stdout.readline()
+            time.sleep(dice.random() * 0.1)
+            child.kill()
+            said = [int(line) for line in child.stdout.read().split()] or [1]
+            child.stdout.close()
+            child.wait(10)
+
+            with reading(engine) as connection:
+                rows = [
+                    connection.execute(
+                        text(f"SELECT count(*), max(n) FROM {table} WHERE run = :run"),
+                        {"run": run},
+                    ).one()
+                    for table in ("trail", "ledger")
+                ]
+            last = rows[0][1]
+            assert last >= said[-1]
+            assert [(last, last)] * 2 == [tuple(row) for row in rows]
+            assert last == ReadTable(engine).find(run)["asks"]
+            SqlRecordStore(engine).write(a_turn(last + 1, run))
+        assert integrity_of(engine) == "ok"
+
+    def test_errors_name_no_values(self, engine: Engine) -> None:
+        """The text of a failed statement must not carry what a customer wrote."""
+        with pytest.raises(DatabaseUnavailable) as caught, writing(engine) as connection:
+            connection.execute(TRAIL.insert(), [{"run": "nobody", "n": 1, "sentence": "canary-4711"}])
+
+        assert "canary" not in str(caught.value)
+        assert "canary" not in str(caught.value.__cause__)
+
+
+class TestReads:
+    """What lists and people see over all runs."""
+
+    @pytest.fixture
+    def reads(self, engine: Engine) -> ReadTable:
+        """Twelve runs; every third is closed, every fourth at risk."""
+        store = SqlRecordStore(engine)
+        for n in range(12):
+            closed = n % 3 == 0
+            row = a_run(
+                f"run-{n:02}",
+                state="closed" if closed else "running",
+                closed_at=at(n) if closed else None,
+                health="at_risk" if n % 4 == 0 else "on_track",
+                definition="quick-start" if n < 6 else "b2b-standard",
+            )
+            item = an_item(owner="dana" if n % 2 else "erik", due_at=at(100 - n))
+            store.write(WriteRecords(run=row, items=(item,), stages=(a_stage("kickoff"),)))
+        return ReadTable(engine)
+
+    @pytest.mark.parametrize(
+        ("filters", "expected"),
+        [
+            ({}, 12),
+            ({"health": "at_risk"}, 3),
+            ({"state": "closed", "definition": "quick-start"}, 2),
+            ({"health": ["at_risk", "on_track"], "variant": "smb", "segment": "smb"}, 12),
+            ({"stage": "intake"}, 12),
+            ({"stage": "kickoff"}, 12),
+            ({"stage": "nowhere"}, 0),
+            ({"owner": "dana", "waiting_on": "customer"}, 12),
+            ({"ids": ["run-01", "run-02", "none"]}, 2),
+        ],
+    )
+    def test_lists_are_narrowed(self, reads: ReadTable, filters: dict[str, Any], expected: int) -> None:
+        """Every filter, alone and together; `stage` finds one that is open beside the first."""
+        assert expected == len(reads.runs(**filters)["rows"])
+
+    def test_pages_show_every_run_once(self, reads: ReadTable) -> None:
+        """Following the cursor ends, and nothing is missing or twice."""
+        seen, cursor, pages = [], None, 0
+        while True:
+            page = reads.runs(limit=5, cursor=cursor)
+            seen += [row["run"] for row in page["rows"]]
+            pages += 1
+            cursor = page["next_cursor"]
+            if cursor is None:
+                break
+
+        assert [f"run-{n:02}" for n in range(12)] == seen
+        assert pages == 3
+
+    def test_an_inbox_holds_what_is_open_now_the_most_urgent_first(self, engine: Engine, reads: ReadTable) -> None:
+        """No items of closed runs, of other people, of earlier rounds."""
+        SqlRecordStore(engine).write(WriteRecords(run=a_run("run-11"), items=(an_item(owner="erik", round=2),)))
+
+        assert [row["run"] for row in reads.inbox("dana")["rows"]] == ["run-07", "run-05", "run-01"]
+        assert reads.inbox("erik", limit=1)["rows"][0]["run"] == "run-11"
+        assert reads.inbox("erik", limit=1)["next_cursor"] == "1"
+        assert reads.inbox("erik", limit=1, cursor="1")["rows"][0]["run"] == "run-10"
+
+    def test_a_closed_run_is_told_from_an_unknown_one(self, reads: ReadTable) -> None:
+        """Both are not found by the server; only the rows know."""
+        assert [reads.closed(run) for run in ("run-00", "run-01", "none")] == [True, False, False]
+        assert reads.find("none") is None
+
+    def test_trail_and_outbox_come_in_pages(self, engine: Engine) -> None:
+        """More entries than a page holds; a cursor goes on exactly there."""
+        store = SqlRecordStore(engine)
+        for n in range(1, 8):
+            store.write(a_turn(n, notices=(a_notice(f"k{n}", at=at(n // 3)),)))
+        reads = ReadTable(engine)
+
+        first = reads.trail(RUN, limit=4)
+        second = reads.trail(RUN, limit=4, cursor=first["next_cursor"])
+        outbox = reads.outbox(limit=4)
+        more = reads.outbox(RUN, limit=4, cursor=outbox["next_cursor"])
+
+        assert list(range(1, 8)) == [row["n"] for row in first["rows"] + second["rows"]]
+        assert [row["n"] for row in reads.trail(RUN, 5)["rows"]] == [5, 6, 7]
+        assert [f"k{n}" for n in range(1, 8)] == [row["key"] for row in outbox["rows"] + more["rows"]]
+        assert second["next_cursor"] is None
+        assert more["next_cursor"] is None
+
+    @pytest.mark.parametrize("cursor", ["", "-1", "x" * 40, "9" * 30, "²"])
+    def test_a_made_up_cursor_is_refused(self, engine: Engine, cursor: str) -> None:
+        """Not a page of something else, and no traceback of the driver."""
+        for read in (ReadTable(engine).inbox, ReadTable(engine).trail):
+            with pytest.raises(CursorInvalid):
+                read("x", cursor=cursor)
+        with pytest.raises(CursorInvalid):
+            ReadTable(engine).outbox(cursor=cursor)
+
+    def test_people_are_reached_by_handle_and_can_be_forgotten(self, engine: Engine) -> None:
+        """Addresses stand in one table, by run, and nowhere else."""
+        directory = SqlDirectory(engine)
+        dana = Contact(handle="dana", role="onboarding", address="dana@provider.example")
+        directory.keep(RUN, [dana, Contact(handle="dana", role="lead")])
+        directory.keep(RUN, [dana])
+
+        assert directory.address(RUN, "dana") == "dana@provider.example"
+        assert directory.address("other", "dana") is None
+        assert directory.forget(RUN) == 2
+        assert directory.of(RUN) == ()
+
+
+def test_every_table_has_a_natural_key() -> None:
+    """No made-up ids: the same row twice is the same row."""
+    keys = {table.name: [column.name for column in table.primary_key] for table in ALL}
+
+    assert keys == {
+        "about": ["name"],
+        "runs": ["run"],
+        "stages": ["run", "stage", "visit"],
+        "items": ["run", "item", "round"],
+        "ledger": ["run", "n"],
+        "trail": ["run", "n"],
+        "refused": ["run", "n"],
+        "notices": ["key"],
+        "people": ["run", "handle", "role"],
+    }
+
+
+def spawn(*words: str) -> Any:
+    """A writing process; its output is a few bytes a turn and is read by the test."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.support.writer", *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
