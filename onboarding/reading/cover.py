@@ -19,7 +19,8 @@ from onboarding.engine.plan import Plan
 from onboarding.engine.state import RunState, RunStatus, StageState, StageStatus
 from onboarding.language.model import Item, Stage
 from onboarding.reading.items import holder_since, open_ones
-from onboarding.reading.shapes import cut
+from onboarding.reading.ledger import ended
+from onboarding.reading.shapes import cut, seconds
 
 COVER_BYTES = 4_096
 """Bytes of one sheet: see the note above."""
@@ -100,6 +101,16 @@ def _word(value: object) -> str | None:
     return value[: limits.ATTRIBUTE_LENGTH] if isinstance(value, str) and value else None
 
 
+def lasting(spent: int) -> str:
+    """A duration for people: its two largest units."""
+    parts = []
+    for word, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        amount, spent = divmod(spent, size)
+        if amount:
+            parts.append(f"{amount}{word}")
+    return " ".join(parts[:2]) or "0s"
+
+
 class _Sheet:
     """One sheet of one size; each method is one part of it, in the order in which they are read."""
 
@@ -126,20 +137,21 @@ class _Sheet:
         if state.status is RunStatus.CLOSED:
             reason = f": {self.say(state.reason)}" if state.reason else ""
             head = f"### Closed ({state.outcome}) on {self.when(state.closed_at)}{reason}"
-            return "\n\n".join([head, self._identity()]) + "\n"
+            return "\n\n".join([head, self._time(), self._identity()]) + "\n"
         stage = plan.stages[health.current_stage(plan, state)]
         word = health.health(plan, state).replace("_", " ")
         side = health.waiting_on(plan, state).replace("_", " ")
+        who = f" ({self.say(state.booking.who)})" if state.booking and state.booking.who else ""
         lines = [
             f"### {self.say(stage.title)} · {word}",
-            f"**Waiting on** {side} since {self.when(health.waiting_since(state))}",
+            f"**Waiting on** {side}{who} since {self.when(health.waiting_since(state))}",
             f"**Must act** {self._must_act()}",
             f"**Next** {self._next()}",
         ]
         if state.hold is not None:
             since = self.when(state.hold.since)
             lines.insert(1, f"**On hold** since {since} by {self.say(state.hold.by)}: {self.say(state.hold.reason)}")
-        return "\n\n".join([*lines, self._identity()]) + "\n"
+        return "\n\n".join([*lines, self._time(), self._identity()]) + "\n"
 
     def _identity(self) -> str:
         state, definition = self.state, self.plan.definition
@@ -153,6 +165,12 @@ class _Sheet:
             parts.append(f"promised for {self.when(state.promised_at)}")
         counts = f"{state.asks} asks, {state.escalations} escalations, {gates.open_debt(state)} open waivers"
         return f"{' · '.join(parts)} · {counts}"
+
+    def _time(self) -> str:
+        end = ended(self.state, self.at)
+        booked = figures.by_side(self.plan, self.state, end)
+        sides = [f"{side.replace('_', ' ')} {lasting(spent)}" for side, spent in booked.items() if spent]
+        return f"**Time** {lasting(seconds(self.state.started_at, end))}{': ' if sides else ''}{', '.join(sides)}"
 
     def _must_act(self) -> str:
         """Whoever has the run's time first, then the others with something open, each named once."""

@@ -198,7 +198,7 @@ def why(plan: Plan, state: RunState, item: Any, at: datetime) -> Shape:
     held_up = None if met else blocker(plan, state, item)
     coming = None if met else _next(plan, state, held_up)
     who, since = (None, None) if met else _holder(plan, state, held_up)
-    parts = _settled(plan, state, rule) if met else [_clause(plan, state, rule), *_dates(plan, state, item, held_up)]
+    parts = [_settled(plan, state, rule) if met else _clause(plan, state, rule) + _dates(plan, state, item, held_up)]
     if coming is not None:
         parts.append(f"next: {cut(coming[1])} on {spoken(coming[0])}")
     if state.hold is not None and not met:
@@ -223,19 +223,19 @@ def _holder(plan: Plan, state: RunState, held_up: str | None) -> tuple[str | Non
     return acting(plan, state, plan.items[held_up])[0], holder_since(state.items[held_up])
 
 
-def _dates(plan: Plan, state: RunState, name: str, held_up: str | None) -> list[str]:
+def _dates(plan: Plan, state: RunState, name: str, held_up: str | None) -> str:
+    """Since when and until when, and of an item that cannot open yet: who has the one in its way."""
     if held_up is None:
-        return []
+        return ""
     current = state.items[held_up]
     since, due = holder_since(current), current.due_at
-    if held_up == name:
-        parts = [f"since {spoken(since)}"] if since else []
-    else:
-        handle = acting(plan, state, plan.items[held_up])[0]
-        parts = [f"{handle} has {_titles(plan, (held_up,))}{f' since {spoken(since)}' if since else ''}"]
+    who = acting(plan, state, plan.items[held_up])[0]
+    parts = ["" if held_up == name else f"; {who} has {_titles(plan, (held_up,))}"]
+    if since is not None:
+        parts.append(f"{', ' if held_up == name else ' '}since {spoken(since)}")
     if due is not None and current.status not in _WITH_US:
-        parts.append(f"due {spoken(due)}{', overdue' if current.overdue else ''}")
-    return parts
+        parts.append(f", due {spoken(due)}{' and overdue' if current.overdue else ''}")
+    return "".join(parts)
 
 
 def _next(plan: Plan, state: RunState, name: str | None) -> tuple[datetime, str] | None:
@@ -245,7 +245,7 @@ def _next(plan: Plan, state: RunState, name: str | None) -> tuple[datetime, str]
     return next(mine, None)
 
 
-def _settled(plan: Plan, state: RunState, item: Item) -> list[str]:
+def _settled(plan: Plan, state: RunState, item: Item) -> str:
     current = state.items[item.id]
     on = f" on {spoken(current.closed_at)}" if current.closed_at else ""
     by = f" by {current.actors[-1]}" if current.actors else ""
@@ -253,19 +253,19 @@ def _settled(plan: Plan, state: RunState, item: Item) -> list[str]:
         case ItemStatus.DONE:
             outcome = f", outcome {current.outcome}" if current.outcome else ""
             tacit = ", by time-out as the definition says" if current.tacit else ""
-            return [f"was done{by}{on}{outcome}{tacit}{', late' if current.late else ''}"]
+            return f"was done{by}{on}{outcome}{tacit}{', late' if current.late else ''}"
         case ItemStatus.WAIVED:
             debt = next((one for one in reversed(state.debts) if one.item == item.id), None)
-            return [f"was waived{f' by {debt.by}' if debt else ''}{on}"]
+            return f"was waived{f' by {debt.by}' if debt else ''}{on}"
         case ItemStatus.CANCELLED:
-            return [f"is no longer needed{on}: its stage or the run ended without it"]
+            return f"is no longer needed{on}: its stage or the run ended without it"
         case _ if current.outcome is not None:
-            return [f"was skipped{on} ({current.outcome})"]
+            return f"was skipped{on} ({current.outcome})"
         case _ if state.stages[item.stage].status is StageStatus.SKIPPED:
-            return ["is not needed, because its stage is not"]
+            return "is not needed, because its stage is not"
         case _ if item.when is not None:
             holds, reason = gates.holds(plan, state, item.when)
             behind = f": {cut(reason, 200).rstrip('.')}" if reason and not holds else ""
-            return [f"is not needed, because its condition {cut(item.when, 200)!r} was false{behind}"]
+            return f"is not needed, because its condition {cut(item.when, 200)!r} was false{behind}"
         case _:
-            return ["is not needed in this run"]
+            return "is not needed in this run"

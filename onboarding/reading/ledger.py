@@ -51,12 +51,12 @@ def _row(booking: Booking, side: str, begin: datetime, stop: datetime) -> Shape:
         "item": booking.item or None,
         "stage": booking.stage or None,
         "round": booking.round,
-        "side": side,
+        "side": str(side),
         "who": booking.who or None,
         "from": instant(begin),
         "to": instant(stop),
         "seconds": seconds(begin, stop),
     }
     if booking.held_side is not None:
-        row["held_side"] = booking.held_side
+        row["held_side"] = str(booking.held_side)
     return row
