@@ -1,8 +1,9 @@
 """Values from outside: what is taken, in which form it is kept, and what every fault is called."""
 
+# ruff: noqa: SIM300 – tests put the expected value first
+
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from onboarding.language.model import Field, FieldType, FileRule
 from onboarding.language.values import check_fields, check_files, check_secret, check_value, normalise
