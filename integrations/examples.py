@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from stdnum.eu import vat
-from stdnum.exceptions import ValidationError
 from stdnum.util import get_cc_module
 
 from onboarding.ports import HookFunction
@@ -58,15 +57,11 @@ def check_vat_id(arguments: Mapping[str, Any]) -> dict[str, Any]:
     country = number[:2].lower().replace("el", "gr")
     if not number[:2].isascii() or not number[:2].isalpha() or len(number) < 4:
         return _fault("/fields/vat_id", "not_a_vat_id", "A VAT id begins with its country, such as DE or FR.")  # fmt: skip
-    try:
-        if country in vat.MEMBER_STATES:
-            vat.validate(number)
-        else:
-            rules = get_cc_module(country, "vat")
-            if rules is None:
-                return {"note": "The rules of this country are not known: not checked."}
-            rules.validate(number.removeprefix(country.upper()))
-    except ValidationError:
+    rules = vat if country in vat.MEMBER_STATES else get_cc_module(country, "vat")
+    if rules is None:
+        return {"note": "The rules of this country are not known: not checked."}
+    # Outside the Union some countries count the prefix as part of the number and some do not.
+    if not (rules.is_valid(number) or rules.is_valid(number[2:])):
         return _fault("/fields/vat_id", "not_a_vat_id", "This is no VAT id of its country: check its digits.")
     return {"note": "Form and check digits are right; no register was asked."}
 

@@ -1,0 +1,190 @@
+"""The doors to the world: what an attempt does, and what a second or a late one does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio import activity
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from activities.notices import NoticeActivities
+from activities.records import RecordActivities
+from integrations.outbox import OutboxNotifier
+from onboarding.engine.effects import Notice, RunHook, WriteRecords
+from storage.engine import open_database
+from storage.memory import MemoryStore
+from storage.notices import SqlNoticeStore
+from storage.read_table import ReadTable
+from storage.records import SqlRecordStore
+from tests.support.records import RUN, a_hook, a_notice, a_refusal, a_trail, a_turn, at
+
+
+class House:
+    """A store, the notifier on it, the activities on both, and the outbox to look at."""
+
+    def __init__(self, store: Any, notices: Any, reads: Any) -> None:
+        notifier = OutboxNotifier(notices)
+        self.records = RecordActivities(store, notifier)
+        self.notices = NoticeActivities(notifier)
+        self.reads = reads
+        self.environment = ActivityEnvironment()
+
+    def run(self, function: Any, *arguments: Any) -> Any:
+        """Calls an activity as a worker does."""
+        return self.environment.run(function, *arguments)
+
+    def states(self) -> dict[str, str]:
+        """Key and state of everything in the outbox."""
+        return {line["key"]: line["state"] for line in self.reads.outbox()["rows"]}
+
+
+@pytest.fixture(params=["memory", "sql"])
+def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
+    """The same activities on each store."""
+    if request.param == "memory":
+        store = MemoryStore()
+        yield House(store, store, store)
+        return
+    engine = open_database(f"sqlite:///{tmp_path / 'rows.sqlite'}")
+    yield House(SqlRecordStore(engine), SqlNoticeStore(engine), ReadTable(engine))
+    engine.dispose()
+
+
+def test_rows_are_written_and_their_notices_leave(house: House) -> None:
+    """One attempt does both."""
+    house.run(house.records.write_records, a_turn(1, notices=(a_notice(),)))
+
+    assert house.reads.find(RUN)["asks"] == 1
+    assert house.states() == {"n-1": "sent"}
+
+
+def test_a_second_attempt_is_harmless(house: House) -> None:
+    """Everything has a key."""
+    turn = a_turn(1, notices=(a_notice(),), withdrawn=("n-0",))
+
+    house.run(house.records.write_records, turn)
+    house.run(house.records.write_records, turn)
+
+    assert house.states() == {"n-1": "sent"}
+
+
+def test_an_attempt_that_died_after_the_rows_sends_the_notice_next_time(house: House) -> None:
+    """The notice waits as pending beside the rows."""
+    turn = a_turn(1, notices=(a_notice(),))
+    house.records._store.write(turn)
+    pending = house.states()
+
+    house.run(house.records.write_records, turn)
+
+    assert pending == {"n-1": "pending"}
+    assert house.states() == {"n-1": "sent"}
+
+
+def test_what_an_answer_overtook_is_not_sent(house: House) -> None:
+    """Asked and answered within the turns of one batch."""
+    house.run(house.records.write_records, a_turn(1, notices=(a_notice(),), withdrawn=("n-1",)))
+
+    assert house.states() == {"n-1": "withdrawn"}
+
+
+def test_a_late_delivery_of_a_withdrawn_notice_does_nothing(house: House) -> None:
+    """The withdrawal came first: the key stays withdrawn for ever."""
+    assert house.run(house.notices.withdraw_notice, "n-1") is True
+
+    house.run(house.notices.deliver_notice, a_notice())
+
+    assert "sent" not in house.states().values()
+
+
+def test_what_has_left_cannot_be_withdrawn(house: House) -> None:
+    """Then the people who read it are told by another notice."""
+    assert house.run(house.notices.deliver_notice, a_notice()) is True
+    assert house.run(house.notices.deliver_notice, a_notice()) is True
+
+    assert house.run(house.notices.withdraw_notice, "n-1") is False
+    assert house.states() == {"n-1": "sent"}
+
+
+def test_many_attempts_at_once_send_once(house: House) -> None:
+    """Sixteen threads deliver and withdraw one key: it is one of both, and stays it."""
+    with ThreadPoolExecutor(16) as pool:
+        jobs = [
+            pool.submit(house.notices._notifier.withdraw, "n-1")
+            if n % 4 == 3
+            else pool.submit(house.notices._notifier.deliver, a_notice())
+            for n in range(16)
+        ]
+        withdrawn = [job.result() for job in jobs[3::4]]
+
+    state = "withdrawn" if withdrawn[0] else "sent"
+    assert withdrawn == [state == "withdrawn"] * 4
+    assert house.states() in ({"n-1": state}, {})
+
+
+def test_a_conflict_ends_the_attempts_and_names_no_content(house: House) -> None:
+    """The run hears a code; what the rows say stays in the store."""
+    house.run(house.records.write_records, a_turn(1))
+
+    with pytest.raises(ApplicationError) as caught:
+        house.run(house.records.write_records, a_turn(1, trail=(a_trail(1, sentence="canary-4711"),)))
+
+    assert caught.value.type == "record_conflict"
+    assert caught.value.non_retryable
+    assert "canary" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_a_store_that_is_away_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is known to be wrong with the rows, so the server repeats the attempt."""
+    store = MemoryStore()
+
+    def away(_: WriteRecords) -> None:
+        raise ConnectionError("secret host name")
+
+    monkeypatch.setattr(store, "write", away)
+
+    with pytest.raises(ApplicationError) as caught:
+        ActivityEnvironment().run(RecordActivities(store, OutboxNotifier(store)).write_records, a_turn(1))
+
+    assert caught.value.type == "ConnectionError"
+    assert not caught.value.non_retryable
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        a_turn(1, notices=(a_notice(),), refused=(a_refusal(1),), withdrawn=("a", "b")),
+        a_notice(at=at(1), stage=None, item=None),
+        a_hook(arguments={"files": [{"bytes": 3}], "facts": {"n": None}}),
+    ],
+    ids=["records", "notice", "hook"],
+)
+async def test_inputs_travel_unchanged(value: WriteRecords | Notice | RunHook) -> None:
+    """Frozen values in, the same values out, by the converter that client and worker share."""
+    payloads = await pydantic_data_converter.encode([value])
+
+    assert await pydantic_data_converter.decode(payloads, [type(value)]) == [value]
+
+
+def test_the_names_of_the_activities_are_part_of_the_contract() -> None:
+    """Open runs know them: a renamed activity is never found."""
+    functions = [
+        RecordActivities.write_records,
+        NoticeActivities.deliver_notice,
+        NoticeActivities.withdraw_notice,
+    ]
+
+    assert [activity._Definition.must_from_callable(one).name for one in functions] == [
+        "write_records",
+        "deliver_notice",
+        "withdraw_notice",
+    ]
+    assert not any(asyncio.iscoroutinefunction(one) for one in functions)
