@@ -61,7 +61,7 @@ def check_vat_id(arguments: Mapping[str, Any]) -> dict[str, Any]:
     if rules is None:
         return {"note": "The rules of this country are not known: not checked."}
     # Outside the Union some countries count the prefix as part of the number and some do not.
-    if not (rules.is_valid(number) or rules.is_valid(number[2:])):
+    if not (rules.is_valid(number) or (rules is not vat and rules.is_valid(number[2:]))):
         return _fault("/fields/vat_id", "not_a_vat_id", "This is no VAT id of its country: check its digits.")
     return {"note": "Form and check digits are right; no register was asked."}
 

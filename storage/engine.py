@@ -219,15 +219,18 @@ def _patiently(step: Callable[[], _Result]) -> _Result:
 
 @contextmanager
 def _told(engine: Engine) -> Iterator[None]:
-    """Turns what the driver raises into one error of ours, without the values of the statement."""
+    """Turns what the driver raises into one error of ours.
+
+    The driver's own error is left behind: PostgreSQL quotes the row that failed in it.
+    """
     try:
         yield
     except DBAPIError as error:
-        raise _translated(engine, error.orig or error) from error
-    except StatementError as error:
-        raise ValueError("a value cannot be stored in its column") from error.orig
+        raise _translated(engine, error.orig or error) from None
+    except StatementError:
+        raise ValueError("a value cannot be stored in its column") from None
     except engine.dialect.loaded_dbapi.Error as error:
-        raise _translated(engine, error) from error
+        raise _translated(engine, error) from None
 
 
 def _translated(engine: Engine, error: BaseException) -> DatabaseUnavailable:
@@ -264,9 +267,10 @@ def _translated(engine: Engine, error: BaseException) -> DatabaseUnavailable:
             f"The database {name!r}{host} cannot be opened.",
             "Check ONBOARDING_DATABASE_URL, and that this user may open it.",
         )
+    named = getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", None) or type(error).__name__
     return DatabaseUnavailable(
         "database_failed",
-        f"The database {name!r} failed ({type(error).__name__}).",
+        f"The database {name!r} failed ({named}).",
         "Try again; `starter.py doctor` looks at it.",
     )
 

@@ -61,6 +61,7 @@ class TestExamples:
             ("ZZ12345678", True),
             ("DE136695977", False),
             ("DE1", False),
+            ("DEFR40303265045", False),
             ("1234567890", False),
             ("", False),
             (None, False),
