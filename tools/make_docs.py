@@ -19,15 +19,13 @@ BEGIN, END = "<!-- keywords:begin -->", "<!-- keywords:end -->"
 
 def keyword_table() -> str:
     """Every keyword of the language as Markdown tables, one for each level of a file."""
-    levels: dict[str, list[tuple[str, str, str]]] = {}
-    for keyword in import_module("onboarding.language.grammar").keywords():
-        levels.setdefault(keyword.level, []).append((keyword.name, keyword.default, keyword.meaning))
-    tables = []
-    for level, rows in levels.items():
-        head = [f"| {level} | default | meaning |", "|---|---|---|"]
-        body = [f"| `{name}` | {_cell(default)} | {_cell(meaning)} |" for name, default, meaning in rows]
-        tables.append("\n".join(head + body))
-    return "\n\n".join(tables)
+    levels: dict[str, list[str]] = {}
+    for keyword in import_module("onboarding.language.keywords").keywords():
+        cells = (f"`{keyword.name}`", keyword.type, keyword.default, keyword.description)
+        levels.setdefault(keyword.level, []).append(f"| {' | '.join(map(_cell, cells))} |")
+    return "\n\n".join(
+        "\n".join([f"| {level} | takes | default | meaning |", "|---|---|---|---|", *rows]) for level, rows in levels.items()
+    )
 
 
 def readme() -> str:

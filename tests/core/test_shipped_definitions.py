@@ -11,6 +11,7 @@ from onboarding.language.compile import Installation
 from onboarding.language.model import Definition, ItemKind, Scale, Side
 from runtime import library
 from runtime.zones import zone
+from tools import make_docs
 
 SHIPPED = ("b2b-standard", "document-intake", "quick-start")
 
@@ -142,3 +143,8 @@ def test_the_smallest_definition_of_the_guide_loads(tmp_path) -> None:
 
     assert [] == [fault for fault in library.check_file(example, installation=HERE) if fault.severity == "error"]
     assert "hello" == library.load(str(example), installation=HERE).id
+
+
+def test_the_keyword_list_of_the_guide_is_that_of_the_grammar() -> None:
+    """The list is generated; `python tools/make_docs.py` brings it up to date."""
+    assert make_docs.readme() == (library.DEFINITIONS / "README.md").read_text(encoding="utf-8")
