@@ -6,7 +6,7 @@ from typing import Any
 
 from onboarding.engine.state import RunState, TrailEntry
 from onboarding.messages import canonical_json
-from onboarding.reading.shapes import Shape, instant, no_cursor, page, place_of
+from onboarding.reading.shapes import SENTENCE_LENGTH, Shape, cut, instant, no_cursor, page, place_of
 
 
 def digest_of(previous: str, content: Mapping[str, Any]) -> str:
@@ -57,5 +57,11 @@ def trail(state: RunState, cursor: Any = None) -> Shape:
 
 
 def _row(entry: TrailEntry) -> Shape:
-    row = {**content_of(entry), "at": instant(entry.at), "digest": entry.digest}
-    return {**row, "sentence": entry.sentence} if entry.sentence else row
+    return {
+        **content_of(entry),
+        "at": instant(entry.at),
+        "outcome": str(entry.outcome),
+        "code": str(entry.code),
+        "digest": entry.digest,
+        "sentence": cut(entry.sentence, SENTENCE_LENGTH) or None,
+    }

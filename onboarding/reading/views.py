@@ -21,6 +21,7 @@ from onboarding.reading.customer import customer_view
 from onboarding.reading.items import holder_since, item_row, open_items, why
 from onboarding.reading.ledger import ledger
 from onboarding.reading.shapes import (
+    SENTENCE_LENGTH,
     STATUS_ROWS,
     Shape,
     cut,
@@ -163,7 +164,7 @@ def _condition(plan: Plan, state: RunState, stage: str, view: ConditionView) -> 
         "since": instant(since),
         "why": cut(view.why, 300) or None,
         "waived": view.waived,
-        "kind": view.kind,
+        "kind": str(view.kind),
     }
 
 
@@ -225,7 +226,7 @@ def refused(plan: Plan, state: RunState, cursor: Any = None) -> Shape:
                 "name": entry.name,
                 "message_id": entry.message_id,
                 "code": entry.code,
-                "sentence": cut(entry.sentence, 500),
+                "sentence": cut(entry.sentence, SENTENCE_LENGTH),
             },
         )
         for entry in state.refused
