@@ -77,3 +77,12 @@ def as_message(
         outcome=OutcomeWord.TOO_LARGE if value.code == "message_too_large" else OutcomeWord.REJECTED,
         faults=(MessageFault(place="", code=value.code, sentence=value.sentence),),
     )
+
+
+def no_cancellation(message_id: str) -> Refusal:
+    """Temporal's own cancellation, for the list of refused messages: it names nobody, and a run does not end by nobody."""
+    sentence = (
+        "Temporal's cancellation names nobody and ends no run; send the message `cancel`, or terminate it by force."
+    )
+    fault = MessageFault(place="", code="cancellation_ignored", sentence=sentence)
+    return Refusal(name="cancel", message_id=message_id, via="signal", outcome=OutcomeWord.FORBIDDEN, faults=(fault,))

@@ -6,41 +6,30 @@ context, behaviour.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal, NoReturn
 
 from temporalio import workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ApplicationError
 
 from onboarding import limits, messages
-from onboarding.engine.effects import Decision, DeliverNotice, RunHook, WithdrawNotice, WriteRecords
-from onboarding.engine.events import (
-    ClockAdvanced,
-    Event,
-    HookFailed,
-    HookSucceeded,
-    MessageReceived,
-    MessageUnreadable,
-    NoticeFailed,
-)
+from onboarding.engine.effects import Decision
+from onboarding.engine.events import ClockAdvanced, Event, MessageReceived, MessageUnreadable
 from onboarding.engine.machine import alarm_at, apply, start
 from onboarding.engine.orders import read_order, write_order
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import RunState, RunStatus
 from onboarding.errors import StartRefused
-from onboarding.messages import Refusal, Verdict
+from onboarding.messages import MessageFault, Refusal, Verdict
 from onboarding.reading import views
-from workflows import performing, showing
-from workflows.arguments import NOTHING, as_message, read
-
-LONGEST_SLEEP = timedelta(days=365)
-"""The server counts a timer in nanoseconds: one of centuries would ring at once, again and again."""
-SHORTEST_SLEEP = timedelta(seconds=1)
-"""Instants are whole seconds; an alarm that rings and finds nothing due must not ring in a circle."""
+from workflows import showing
+from workflows.arguments import NOTHING, as_message, no_cancellation, read
+from workflows.clock import Alarm, now
+from workflows.flight import Flight
 
 # Note [self]
 #   The SDK takes an annotated `self` for an argument and would then decode the payload before we see it.
@@ -76,7 +65,7 @@ def _read(
         if self._refusal is not None:
             return {"state": "failed", "code": self._refusal.faults[0].code}
         asked = read(of)
-        return answer((self._plan, self._state, self._now()), asked.get("cursor") if isinstance(asked, dict) else asked)
+        return answer((self._plan, self._state, now()), asked.get("cursor") if isinstance(asked, dict) else asked)
 
     query: Callable[..., dict[str, Any]] = workflow.query(name=name, description=description)(tell)
     return query
@@ -90,24 +79,23 @@ class OnboardingRun:
     def __init__(self, order: RawValue = NOTHING) -> None:
         self._dirty = True
         self._heard = 0
-        self._queue: list[DeliverNotice | WithdrawNotice | RunHook] = []
-        self._hooks: dict[str, workflow.ActivityHandle[Any]] = {}
-        self._notices: dict[str, workflow.ActivityHandle[None]] = {}
-        self._rows: list[WriteRecords] = []
-        self._writing = False
-        self._alarm: asyncio.Task[None] | None = None
-        self._alarm_at: datetime | None = None
+        self._alarm = Alarm(self._ring)
         self._too_large_until = 0
         self._bug: BaseException | None = None
+        self._cancelled = False
+        self._shown: RunState | None = None
+        self._rang = False
         self._refusal: StartRefused | None = None
         try:
             self._order = read_order(read(order, limits.ORDER_BYTES + limits.STATE_BYTES))
+            _is_for(self._order.run, workflow.info().workflow_id)
         except StartRefused as refusal:
             self._refusal = refusal  # told by `run`: raised here it would block the run instead of ending it
             return
         self._plan = Plan(self._order)
+        self._flight = Flight(self._plan, self._land, self._break)
         if self._order.snapshot is None:
-            self._take(start(self._plan, self._now()))
+            self._take(start(self._plan, now()))
         else:
             self._state = self._order.snapshot
 
@@ -178,7 +166,7 @@ class OnboardingRun:
 
     def _hear(self, decision: Decision) -> None:
         self._heard += 1
-        self._dirty = True
+        self._wake()
         self._take(decision)
 
     # Validation: the same question to the machine, with the answer thrown away.
@@ -193,18 +181,11 @@ class OnboardingRun:
         if self._refusal is not None:
             _refuse_start(self._refusal)
         heard = as_message(name, args, via=via, fallback_id=fallback_id)
-        event: Event
         if isinstance(heard, Refusal):
-            event = MessageUnreadable(at=self._now(), refusal=heard)
-        else:
-            event = MessageReceived(at=self._now(), received=heard)
-        return apply(self._plan, self._state, event)
+            return apply(self._plan, self._state, MessageUnreadable(at=now(), refusal=heard))
+        return apply(self._plan, self._state, MessageReceived(at=now(), received=heard))
 
     # Context: what the machine never asks for.
-
-    @staticmethod
-    def _now() -> datetime:
-        return workflow.now().replace(microsecond=0)
 
     @staticmethod
     def _update_id() -> str:
@@ -221,120 +202,58 @@ class OnboardingRun:
             _refuse_start(self._refusal)
         size_at_start = workflow.info().get_current_history_size()
         while True:
-            await workflow.wait_condition(lambda: self._dirty)
-            self._dirty = False
-            if self._bug is not None:
-                raise self._bug
+            await self._something()
             # Once, and after every message of this workflow task: what is read before its deadline was acted on is in time.
-            self._take(apply(self._plan, self._state, ClockAdvanced(at=self._now())))
-            self._perform()
-            showing.show(self._plan, self._state, self._now())
-            self._set_alarm()
-            if not self._is_idle():
+            self._take(apply(self._plan, self._state, ClockAdvanced(at=now())))
+            closed = self._state.status is RunStatus.CLOSED
+            self._flight.start(closing=closed)
+            self._show()
+            self._alarm.set(alarm_at(self._state))
+            if not (self._flight.is_over and workflow.all_handlers_finished()):
                 continue
-            if self._state.status is RunStatus.CLOSED:
+            if closed:
                 return showing.result(self._plan, self._state)
             if self._is_long(size_at_start):
                 self._go_on_as_new()
 
+    async def _something(self) -> None:
+        """Waits until something has happened."""
+        try:
+            await workflow.wait_condition(lambda: self._dirty)
+        except asyncio.CancelledError:
+            if self._cancelled or workflow.cancellation_reason() is None:
+                raise
+            self._cancelled = True
+            refusal = no_cancellation(str(workflow.uuid4()))
+            self._hear(apply(self._plan, self._state, MessageUnreadable(at=now(), refusal=refusal)))
+        self._dirty = False
+        if self._bug is not None:
+            raise RuntimeError("a task of the run has failed") from self._bug
+
+    def _show(self) -> None:
+        if self._rang or self._shown is not self._state:
+            showing.show(self._plan, self._state, now(), rang=self._rang)
+            self._shown, self._rang = self._state, False
+
     def _take(self, decision: Decision) -> None:
         self._state = decision.state
-        own, rows = performing.sort(decision.effects)
-        self._queue += own
-        self._rows = performing.gather(self._rows, rows)
-
-    def _perform(self) -> None:
-        """Starts what is queued, in order, without waiting for any of it."""
-        if self._state.status is RunStatus.CLOSED:
-            for hook in self._hooks.values():
-                hook.cancel()  # nobody waits for the answer, and it may be tried for days
-        while self._queue and len(self._hooks) + len(self._notices) < limits.EFFECTS_IN_FLIGHT:
-            match self._queue.pop(0):
-                case WithdrawNotice(key=key):
-                    if key in self._notices:
-                        self._notices[key].cancel()
-                case RunHook(key=key) as effect:
-                    self._hooks[key] = performing.start_hook(effect)
-                    self._spawn(self._await_hook(key))
-                case DeliverNotice(notice=notice):
-                    self._notices[notice.key] = performing.start_notice(notice, self._plan)
-                    self._spawn(self._await_notice(notice.key))
-        if self._rows and not self._writing:
-            self._writing = True
-            batch = self._rows.pop(0)
-            self._spawn(self._write(batch, performing.start_rows(batch, at_once=True)))
-
-    async def _await_hook(self, key: str) -> None:
-        event: Event
-        try:
-            result = await self._hooks[key]
-            event = HookSucceeded(at=self._now(), key=key, result=result)
-        except ActivityError as error:
-            code, sentence = performing.why_failed(error)
-            event = HookFailed(at=self._now(), key=key, code=code, sentence=sentence)
-        del self._hooks[key]
-        self._land(event)
-
-    async def _await_notice(self, key: str) -> None:
-        event: Event | None = None
-        try:
-            await self._notices[key]
-        except ActivityError as error:
-            if not is_cancelled_exception(error):
-                event = NoticeFailed(at=self._now(), key=key, code=performing.why_failed(error)[0])
-        del self._notices[key]
-        self._land(event)
+        self._flight.add(decision.effects)
 
     def _land(self, event: Event | None) -> None:
         if event is not None:
             self._take(apply(self._plan, self._state, event))
+        self._wake()
+
+    def _wake(self) -> None:
         self._dirty = True
 
-    async def _write(self, batch: WriteRecords, handle: workflow.ActivityHandle[None]) -> None:
-        """One batch at a time, so that rows arrive in their order; what gathers meanwhile is the next batch."""
-        try:
-            await handle
-        except ActivityError:
-            workflow.logger.warning("rows_delayed", extra={"run_key": self._order.run})
-            try:
-                await performing.start_rows(batch, at_once=False)
-            except ActivityError as error:  # the store says that trying again is useless; the run must not pay for it
-                workflow.logger.error(
-                    "rows_refused", extra={"run_key": self._order.run, "code": performing.why_failed(error)[0]}
-                )
-        self._writing = False
-        self._dirty = True
+    def _ring(self) -> None:
+        self._rang = True
+        self._wake()
 
-    def _spawn(self, awaiting: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(awaiting)
-        task.add_done_callback(self._surface)
-        return task
-
-    def _surface(self, task: asyncio.Task[None]) -> None:
-        """A bug in a task of its own would vanish; raised by the loop it suspends the run until it is fixed."""
-        if not task.cancelled() and task.exception() is not None:
-            self._bug = task.exception()
-            self._dirty = True
-
-    def _set_alarm(self) -> None:
-        """One sleeping task, set again only for an earlier instant, so that messages cost no timers."""
-        due = alarm_at(self._state)
-        if due is None or (self._alarm_at is not None and self._alarm_at <= due):
-            return
-        if self._alarm is not None:
-            self._alarm.cancel()
-        self._alarm_at = min(due, self._now() + LONGEST_SLEEP)
-        self._alarm = self._spawn(self._ring(self._alarm_at))
-
-    async def _ring(self, at: datetime) -> None:
-        summary = f"Next date: {at:%a %d %b %Y, %H:%M} UTC"
-        await workflow.sleep(max(at - workflow.now(), SHORTEST_SLEEP), summary=summary)
-        self._alarm_at = None
-        self._dirty = True
-
-    def _is_idle(self) -> bool:
-        waiting = self._queue or self._hooks or self._notices or self._rows or self._writing
-        return not waiting and workflow.all_handlers_finished()
+    def _break(self, bug: BaseException) -> None:
+        self._bug = bug
+        self._wake()
 
     def _is_long(self, size_at_start: int) -> bool:
         info = workflow.info()
@@ -364,6 +283,13 @@ def _unless_refused(decision: Decision) -> Verdict:
         sentence = f"{verdict.code}: {verdict.sentence}"
         raise ApplicationError(sentence, showing.fitting(verdict), type="Refused", non_retryable=True)
     return showing.fitting(verdict)
+
+
+def _is_for(run: str, workflow_id: str) -> None:
+    """Rows are kept by the run's name: under another id two runs would write the same ones."""
+    if run != workflow_id:
+        sentence = "The order is for another run than the one that was started; the workflow id must be the run's name."
+        raise StartRefused((MessageFault(place="/run", code="other_run", sentence=sentence),))
 
 
 def _refuse_start(refusal: StartRefused) -> NoReturn:

@@ -1,15 +1,16 @@
 """What others see of a run, kept within the limits of the server: cover sheet, search attributes, result, verdicts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey, SearchAttributeUpdate, TypedSearchAttributes
+from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
 
 from onboarding import limits
+from onboarding.engine.machine import start
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import RunState
 from onboarding.messages import Verdict
@@ -18,15 +19,37 @@ from onboarding.reading import cover, views
 _VERDICT: TypeAdapter[Verdict] = TypeAdapter(Verdict)
 
 
-def show(plan: Plan, state: RunState, at: datetime) -> None:
-    """Refreshes what the Temporal UI shows: the cover sheet, which costs nothing, and attributes where they changed."""
+QUIET = ("OnboardingDueAt", "OnboardingAsks", "OnboardingEscalations", "OnboardingPromisedAt")
+"""Attributes that travel with others: each upsert costs, and these change with almost every message.
+
+A date that comes nearer does not wait, and when the alarm rings all are refreshed. So a date shown may be nearer than the true
+one until it is reached, and never later.
+"""
+_DUE = "OnboardingDueAt"
+
+
+def show(plan: Plan, state: RunState, at: datetime, *, rang: bool) -> None:
+    """Refreshes what the Temporal UI shows: the cover sheet, which costs nothing, and attributes where that is worth it."""
     workflow.set_current_details(cover.cover(plan, state, at))
-    changes = list(attribute_changes(cover.attributes(plan, state), workflow.info().typed_search_attributes))
-    if changes:
+    wanted = cover.attributes(plan, state)
+    shown = workflow.info().typed_search_attributes
+    changes = list(attribute_changes(wanted, shown))
+    if any(rang or change.key.name not in QUIET or _is_nearer(change, shown) for change in changes):
         workflow.upsert_search_attributes(changes)
 
 
-def attribute_changes(wanted: dict[str, Any], shown: TypedSearchAttributes) -> Iterator[SearchAttributeUpdate[Any]]:
+def at_start(plan: Plan, at: datetime) -> TypedSearchAttributes:
+    """The attributes of a run that starts at `at`: given with the start they cost nothing."""
+    changes = attribute_changes(cover.attributes(plan, start(plan, at).state), TypedSearchAttributes.empty)
+    return TypedSearchAttributes([SearchAttributePair(change.key, change.value) for change in changes])
+
+
+def _is_nearer(change: SearchAttributeUpdate[Any], shown: TypedSearchAttributes) -> bool:
+    before = next((pair.value for pair in shown if pair.key.name == _DUE), None)
+    return change.key.name == _DUE and change.value is not None and (before is None or change.value < before)
+
+
+def attribute_changes(wanted: Mapping[str, Any], shown: TypedSearchAttributes) -> Iterator[SearchAttributeUpdate[Any]]:
     """The changes from what is shown to what is wanted; `None` takes an attribute away."""
     known = {pair.key.name: pair for pair in shown}
     for name, value in wanted.items():

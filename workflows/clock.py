@@ -1,0 +1,42 @@
+"""The time of a run: whole seconds, and one alarm."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+
+LONGEST_SLEEP = timedelta(days=365)
+"""The server counts a timer in nanoseconds: one of centuries would ring at once, again and again."""
+SHORTEST_SLEEP = timedelta(seconds=1)
+"""Instants are whole seconds; an alarm that rings and finds nothing due must not ring in a circle."""
+
+
+def now() -> datetime:
+    """The instant at which the run hears what it hears now."""
+    return workflow.now().replace(microsecond=0)
+
+
+class Alarm:
+    """One sleeping task, set again only for an earlier instant: messages cost no timers, later dates cost none either."""
+
+    def __init__(self, ring: Callable[[], None]) -> None:
+        """`ring` only says that time has passed; what is due is asked of the machine."""
+        self._ring = ring
+        self._task: asyncio.Task[None] | None = None
+        self._at: datetime | None = None
+
+    def set(self, due: datetime | None) -> None:
+        """Makes sure that it rings at `due` or before; too early does no harm."""
+        if due is None or (self._at is not None and self._at <= due):
+            return
+        if self._task is not None:
+            self._task.cancel()
+        self._at = min(due, now() + LONGEST_SLEEP)
+        self._task = asyncio.create_task(self._sleep(self._at))
+
+    async def _sleep(self, until: datetime) -> None:
+        summary = f"Next date: {until:%a %d %b %Y, %H:%M} UTC"
+        await workflow.sleep(max(until - workflow.now(), SHORTEST_SLEEP), summary=summary)
+        self._at = None
+        self._ring()

@@ -1,0 +1,109 @@
+"""What is on its way: effects in their order, rows one batch at a time. Nothing here is waited for by the loop."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+from onboarding import limits
+from onboarding.engine.effects import DeliverNotice, Effect, RunHook, WithdrawNotice, WriteRecords
+from onboarding.engine.events import Event, HookFailed, HookSucceeded, NoticeFailed
+from onboarding.engine.plan import Plan
+from workflows import performing
+from workflows.clock import now
+
+
+class Flight:
+    """The effects of a run between being asked for and being done. What comes back, comes back as an event."""
+
+    def __init__(
+        self, plan: Plan, report: Callable[[Event | None], None], fail: Callable[[BaseException], None]
+    ) -> None:
+        """`report` hears of everything that has landed, `fail` of a bug of ours."""
+        self._plan = plan
+        self._report = report
+        self._fail = fail
+        self._queue: list[DeliverNotice | WithdrawNotice | RunHook] = []
+        self._hooks: dict[str, workflow.ActivityHandle[dict[str, Any]]] = {}
+        self._notices: dict[str, workflow.ActivityHandle[None]] = {}
+        self._rows: list[WriteRecords] = []
+        self._writing = False
+
+    def add(self, effects: Iterable[Effect]) -> None:
+        """Queues what one decision asks for."""
+        own, rows = performing.sort(effects)
+        self._queue += own
+        self._rows = performing.gather(self._rows, rows)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is queued and nothing is on its way."""
+        return not (self._queue or self._hooks or self._notices or self._rows or self._writing)
+
+    def start(self, *, closing: bool) -> None:
+        """Starts what is queued, in order. `closing` calls hooks back: nobody waits for their answer any more."""
+        if closing:
+            for hook in self._hooks.values():
+                hook.cancel()
+        while self._queue and len(self._hooks) + len(self._notices) < limits.EFFECTS_IN_FLIGHT:
+            match self._queue.pop(0):
+                case WithdrawNotice(key=key):
+                    if key in self._notices:
+                        self._notices[key].cancel()
+                case RunHook(key=key) as effect:
+                    self._hooks[key] = performing.start_hook(effect)
+                    self._spawn(self._await_hook(key))
+                case DeliverNotice(notice=notice):
+                    self._notices[notice.key] = performing.start_notice(notice, self._plan)
+                    self._spawn(self._await_notice(notice.key))
+        if self._rows and not self._writing:
+            self._writing = True
+            batch = self._rows.pop(0)
+            self._spawn(self._write(batch, performing.start_rows(batch, at_once=True)))
+
+    async def _await_hook(self, key: str) -> None:
+        event: Event
+        try:
+            result = await self._hooks[key]
+            event = HookSucceeded(at=now(), key=key, result=result)
+        except ActivityError as error:
+            code, sentence = performing.why_failed(error)
+            event = HookFailed(at=now(), key=key, code=code, sentence=sentence)
+        del self._hooks[key]
+        self._report(event)
+
+    async def _await_notice(self, key: str) -> None:
+        event: Event | None = None
+        try:
+            await self._notices[key]
+        except ActivityError as error:
+            if not is_cancelled_exception(error):
+                event = NoticeFailed(at=now(), key=key, code=performing.why_failed(error)[0])
+        del self._notices[key]
+        self._report(event)
+
+    async def _write(self, batch: WriteRecords, handle: workflow.ActivityHandle[None]) -> None:
+        """One batch at a time, so that rows arrive in their order; what gathers meanwhile is the next batch."""
+        about = {"run_key": batch.run.run}
+        try:
+            await handle
+        except ActivityError:
+            workflow.logger.warning("rows_delayed", extra=about)
+            try:
+                await performing.start_rows(batch, at_once=False)
+            except ActivityError as error:
+                # The store says that no repetition helps. The run must not pay for that; whoever operates it must look.
+                workflow.logger.error("rows_refused", extra={**about, "code": performing.why_failed(error)[0]})
+        self._writing = False
+        self._report(None)
+
+    def _spawn(self, awaiting: Coroutine[Any, Any, None]) -> None:
+        asyncio.create_task(awaiting).add_done_callback(self._surface)  # the SDK keeps every task of a run
+
+    def _surface(self, task: asyncio.Task[None]) -> None:
+        """A bug in a task of its own would vanish; raised by the loop it suspends the run until it is fixed."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._fail(error)
