@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given, strategies as st
 
 from onboarding import limits
 from onboarding.engine.state import ItemState, ItemStatus, StageState, StageStatus
 from onboarding.language.model import ItemKind
 from onboarding.reading import trail, views
+from onboarding.reading.cover import COVER_BYTES, cover
 from tests.support.builders import Run, a_definition, a_finished_run, a_run, a_stage, an_item, an_order, at, papers
 
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -593,3 +595,51 @@ def test_a_read_in_the_past_of_the_run_does_not_fail() -> None:
     for read in READS.values():
         run.now = datetime(2020, 1, 1, tzinfo=UTC)
         assert plain(read(run))
+
+
+# Any run at all -------------------------------------------------------------------------------------------------------
+
+ACTS = {
+    "details": lambda run: run.say("submit", "customer:champion", item="details", fields={"legal_name": "A", "vat_id": "1"}),
+    "papers": lambda run: run.say("submit", "customer:champion", item="papers", files=papers()),
+    "accept": lambda run: run.say("decide", item="papers", outcome="accept"),
+    "return": lambda run: run.say("decide", item="papers", outcome="return", comment="again"),
+    "check": lambda run: run.say("complete", item="credit_check", provides={"rating": "bad"}),
+    "waive": lambda run: run.say("waive", "henk", condition="facts.rating != 'bad'", reason="known"),
+    "hook": lambda run: run.hook("provision"),
+    "hook fails": lambda run: run.hook("provision", ok=False),
+    "go": lambda run: run.say("decide", "customer:champion", item="go", outcome="go"),
+    "go too": lambda run: run.say("decide", item="go", outcome="go"),
+    "stop": lambda run: run.say("decide", item="go", outcome="stop"),
+    "used": lambda run: run.say("happen", "integration:app", event="product.used"),
+    "hold": lambda run: run.say("hold", reason="wait", side="third_party"),
+    "resume": lambda run: run.say("resume"),
+    "reopen": lambda run: run.say("reopen", items=["details"], reason="changed"),
+    "reassign": lambda run: run.say("reassign", item="papers", to="henk"),
+    "extend": lambda run: run.say("extend", item="details", due=f"{run.now + timedelta(days=9):%Y-%m-%dT%H:%M:%SZ}", reason="so"),
+    "nonsense": lambda run: run.say("submit", via="signal", item="nonsense"),
+    "an hour": lambda run: run.wait(run.now + timedelta(hours=1)),
+    "three days": lambda run: run.wait(run.now + timedelta(days=3)),
+}  # fmt: skip
+
+
+@given(acts=st.lists(st.sampled_from(sorted(ACTS)), max_size=25))
+def test_whatever_happened_to_a_run_it_can_be_read(acts: list[str]) -> None:
+    """No read raises, all are JSON, time adds up, the sheet fits, and an open run always has somebody to turn to."""
+    run = a_run()
+    for act in acts:
+        ACTS[act](run)
+    found = {name: read(run) for name, read in READS.items()}
+    reasons = [views.why(run.plan, run.state, item, run.now) for item in run.plan.items]
+
+    assert all(map(plain, [*found.values(), *reasons]))
+    assert sum(found["ledger"]["by_side"].values()) == found["ledger"]["elapsed"]
+    assert sum(entry["seconds"] for entry in found["ledger"]["entries"]) == found["ledger"]["elapsed"]
+    assert len(cover(run.plan, run.state, run.now).encode()) <= COVER_BYTES
+    assert all(one["holder"] for one in reasons if not settled(one["status"]))
+    assert trail.verify(run.state.trail) is None
+
+
+def settled(status: str) -> bool:
+    """Nobody waits for it any more."""
+    return status in ("done", "skipped", "waived", "cancelled")
