@@ -75,10 +75,7 @@ def load(
 def check_file(path: FilePath | str, *, installation: Installation = PORTABLE, portable: bool = False) -> list[Fault]:
     """Every fault of one definition file, in line order; never an exception."""
     text = _Text.of(FilePath(path))
-    if text.blocked:
-        return text.faults
-    faults = faults_of(text.document, PORTABLE if portable else installation)
-    return in_line_order([*text.faults, *faults, *_zone_faults(text.document)])
+    return text.check(PORTABLE if portable else installation)
 
 
 def read_mapping(path: FilePath | str) -> dict[str, Any]:
@@ -110,11 +107,20 @@ def known_ids(*, folder: FilePath = DEFINITIONS) -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in folder.glob("*.yaml"))) if folder.is_dir() else ()
 
 
-def parse(content: bytes) -> tuple[Document, list[Fault]]:
-    """The data of a text with its places, and the faults of the text itself."""
+def check_text(content: bytes, *, installation: Installation = PORTABLE) -> list[Fault]:
+    """Every fault of the text of one definition, in line order; never an exception."""
     text = _Text()
     text.read(content)
-    return text.document, text.faults
+    return text.check(installation)
+
+
+def parse(content: bytes) -> Document:
+    """The data of a text with its places; `DefinitionInvalid` with the faults of the text."""
+    text = _Text()
+    text.read(content)
+    if text.faults:
+        raise DefinitionInvalid(text.faults)
+    return text.document
 
 
 def _exists(path: FilePath) -> bool:
@@ -178,6 +184,15 @@ class _Text:
         text.read(content)
         return text
 
+    def check(self, installation: Installation) -> list[Fault]:
+        """The faults of the text, and of the definition in it if it can be read."""
+        if self.blocked:
+            return self.faults
+        # What a broken value was replaced with is not reported again.
+        broken = [(fault.line, fault.column) for fault in self.faults]
+        deeper = [*faults_of(self.document, installation), *_zone_faults(self.document)]
+        return in_line_order([*self.faults, *(each for each in deeper if (each.line, each.column) not in broken)])
+
     def add(self, rule: str, line: int, column: int, message: str, path: Path = ()) -> None:
         self.faults.append(Fault(line, column, rule, RULES[rule].severity, message, spell(path)))
 
@@ -210,8 +225,8 @@ class _Text:
             self.faults = []
             self.stop("syntax", 1, 1, "The YAML cannot be read. Check indentation, colons, brackets and quotes.")
         self.faults = in_line_order(self.faults)
-        self.document = Document(self.root, self.places)
-        if not self.faults and self.root is None:
+        self.document = Document(None if self.blocked else self.root, self.places)
+        if not self.blocked and self.root is None:
             self.stop("empty_file", 1, 1, "The file says nothing: begin with `schema: onboarding/v1`.")
 
     def decode(self, content: bytes) -> str | None:
@@ -360,7 +375,7 @@ class _Text:
                 column,
                 f"A number is finite and has at most {MAX_DIGITS} digits: put it in quotes if it is a text.",
             )
-            return 0
+            return "?"
         if _INT.fullmatch(text):
             return int(text)
         if _BASED.fullmatch(text) and len(text) <= MAX_DIGITS:
@@ -370,7 +385,7 @@ class _Text:
             if math.isfinite(number):
                 return number
             self.add("bad_number", line, column, "A number is finite: write a smaller one.")
-            return 0
+            return "?"
         return self.clean(text, line, column)
 
     def clean(self, text: str, line: int, column: int) -> str:
@@ -385,7 +400,7 @@ class _Text:
                 column,
                 "The text holds an escaped control character or half a character: remove it.",
             )
-            return ""
+            return "?"
         return whole
 
 

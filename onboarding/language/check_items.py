@@ -355,20 +355,19 @@ def _deputies(checking: Checking) -> None:
                     path,
                     f"These owners on this ladder have no deputy, so the step finds nobody: {', '.join(alone)}.",
                 )
-        for item in used:
-            _before_open(checking, name, item)
+        _before_open(checking, name, used)
 
 
 def _ladder_of(checking: Checking, entry: Entry) -> str:
     return entry.item.escalation or checking.source.default(entry.kind).escalation or NONE
 
 
-def _before_open(checking: Checking, ladder: str, item: Item) -> None:
-    for index, step in enumerate(item.ladder):
+def _before_open(checking: Checking, ladder: str, used: list[Item]) -> None:
+    for index, step in enumerate(checking.source.file.policies.escalation[ladder]):
         before = step.at.duration if isinstance(step.at, Offset) and step.at.sign < 0 else None
-        if before is not None and item.due is not None and longer(before, item.due):
+        early = [item for item in used if before and item.due and longer(before, item.due)]
+        if early:
             path: Path = ("policies", "escalation", ladder, index, "at")
-            sentence = (
-                f"The step at {step.at} lies before {item.id!r} opens (due {item.due} later): move it closer to due."
-            )
+            names = ", ".join(f"{item.id} (due {item.due} later)" for item in early)
+            sentence = f"The step at {step.at} lies before these items open: {names}. Move it closer to due."
             checking.faults.add("step_before_open", path, sentence)

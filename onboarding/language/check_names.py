@@ -289,7 +289,7 @@ def _signals(checking: Checking) -> None:
     for event, rule in checking.source.file.signals.items():
         path: Path = ("signals", event)
         known = checking.refer("unknown_item", (*path, "fulfils"), rule.fulfils, waiting, "item with an event")
-        if known and waiting[rule.fulfils] != event:
+        if known and waiting[rule.fulfils] != event and waiting[rule.fulfils] in checking.source.file.signals:
             sentence = f"{rule.fulfils!r} waits for {waiting[rule.fulfils]!r}, not {event!r}: let both name one event."
             checking.faults.add("event_elsewhere", (*path, "fulfils"), sentence)
         for name, payload in rule.match.items():

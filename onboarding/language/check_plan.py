@@ -123,7 +123,9 @@ def _edges(checking: Checking) -> _Edges:
     items = {item.id: item for item in checking.items}
     givers = {given.name: item.id for item in checking.items for given in (*item.fields, *item.provides)}
 
-    def wait(waiting: str, name: str, path: Path, kind: str) -> None:
+    def wait(waiting: str, name: str | None, path: Path, kind: str) -> None:
+        if waiting.endswith(f" {name}"):
+            return  # reported as self_need
         if name in items:
             edges.setdefault((waiting, f"done {name}"), (path, kind))
         elif name in stages:
@@ -142,14 +144,13 @@ def _edges(checking: Checking) -> _Edges:
         gate = checking.definition.stages[int(path[1])].gate
         for index, condition in enumerate(gate.all):
             awaited = givers.get(condition.ref) if condition.kind is ConditionKind.FACT else condition.ref
-            if condition.kind is not ConditionKind.CEL and awaited:
+            if condition.kind is not ConditionKind.CEL and awaited in items:
                 wait(f"left {stage.id}", awaited, (*path, "gate", "all", index), "gate")
     return edges
 
 
 def _report_ring(checking: Checking, ring: list[str], edges: _Edges) -> None:
-    pairs = list(pairwise(ring))
-    steps = [pair if pair in edges else (pair[1], pair[0]) for pair in pairs]
+    steps = [(waiting, awaited) for awaited, waiting in pairwise(ring)]
     written = [(edge, *edges[edge]) for edge in steps if edge in edges and edges[edge][0]]
     places = checking.source.document
     names = list(dict.fromkeys(node.partition(" ")[2] for node in ring))

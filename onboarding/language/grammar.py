@@ -26,6 +26,9 @@ from onboarding.language.words import (
 )
 
 Strings = Annotated[list[Text], Field(max_length=MAX_LIST)]
+# How long a condition may be is said by the rule about conditions.
+ConditionText = Annotated[str, Field(strict=True, min_length=1)]
+Conditions = Annotated[list[ConditionText], Field(max_length=MAX_LIST)]
 Flag = Annotated[bool, Field(strict=True)]
 Later = Any  # of the language, refused with `not_built_yet` before the grammar is asked
 SideName = Literal["customer", "provider", "third_party"]
@@ -182,7 +185,7 @@ class RetryModel(Model):
     """How often a hook is tried."""
 
     attempts: Annotated[int, Field(strict=True, ge=1, le=100)] = Field(8, description="How often at most.")
-    backoff: Annotated[float, Field(ge=1, le=10, allow_inf_nan=False)] = Field(
+    backoff: Annotated[float, Field(strict=True, ge=1, le=10, allow_inf_nan=False)] = Field(
         2.0, description="How much longer each wait is."
     )
 
@@ -190,22 +193,22 @@ class RetryModel(Model):
 class Common(Model):
     """What defaults and items of every kind share."""
 
-    owner: Text | None = Field(None, description="The role that must act.")
+    owner: Text | None = Field(None, description="The role that must act; the owner of the stage when left out.")
     clock: Text | None = Field(
         None, description="Whose time counts: provider, customer, both, owner, calendar, or a calendar."
     )
     due: DurationText | None = Field(None, description="The time allowed from opening.")
-    reminders: Text | None = Field(None, description="A reminder plan.")
-    escalation: Text | None = Field(None, description="An escalation ladder.")
+    reminders: Text | None = Field(None, description="A reminder plan; `none` for no reminders.")
+    escalation: Text | None = Field(None, description="An escalation ladder; `none` for no ladder.")
     on_timeout: Text | None = Field(
-        None, description="When the ladder ends: escalate, pass, fail, skip, or an outcome."
+        None, description="When the ladder ends: escalate, pass, fail, skip, or an outcome; escalate when left out."
     )
 
 
 class RequestCommon(Common):
     """What requests and their defaults share."""
 
-    confirm: Text | None = Field(None, description="The template of the receipt.")
+    confirm: Text | None = Field(None, description="The template of the receipt; received when left out.")
     review: Text | None = Field(None, description="The role that accepts or returns the answer.")
 
 
@@ -214,7 +217,9 @@ class HookCommon(Common):
 
     retry: RetryModel | None = Field(None, description="How often it is tried.")
     timeout: DurationText | None = Field(None, description="How long one try may take, wall clock.")
-    on_failure: Literal["task", "fail", "skip"] | None = Field(None, description="What happens after the last try.")
+    on_failure: Literal["task", "fail", "skip"] | None = Field(
+        None, description="What happens after the last try; task when left out."
+    )
 
 
 class StepModel(Common):
@@ -222,7 +227,7 @@ class StepModel(Common):
 
     id: Id = Field(description="Its name for life.")
     needs: Strings = Field([], description="Items and stages that come first.")
-    when: Text | None = Field(None, description="A condition; when false the item counts as met.")
+    when: ConditionText | None = Field(None, description="A condition; when false the item counts as met.")
     optional: Flag = Field(False, description="Whether the stage can be left without it.")
 
 
@@ -287,8 +292,8 @@ class OverrideModel(Model):
 class GateModel(Model):
     """Conditions for leaving a stage, beyond its items."""
 
-    all: Strings = Field([], description="Every one must hold: an item id, facts.x, or a condition.")
-    any: Strings = Field([], description="At least one must hold.")
+    all: Conditions = Field([], description="Every one must hold: an item id, facts.x, or a condition.")
+    any: Conditions = Field([], description="At least one must hold.")
     override: OverrideModel | None = Field(None, description="Who may waive.")
 
 
@@ -307,7 +312,7 @@ class StageModel(Model):
     title: Text = Field(description="What people read.")
     owner: Text = Field(description="The one role that answers for it.")
     needs: Strings = Field([], description="Stages and items that come first; none: opens at the start.")
-    when: Text | None = Field(None, description="A condition; when false the stage is passed over.")
+    when: ConditionText | None = Field(None, description="A condition; when false the stage is passed over.")
     target: DurationText | None = Field(None, description="How long it should take.")
     stall: DurationText | None = Field(None, description="How long nothing may happen; the file's when left out.")
     clock: Text | None = Field(None, description="Whose time counts; the side of the owner when left out.")
@@ -336,7 +341,7 @@ class VariantModel(Model):
     """A small patch, chosen once at the start."""
 
     id: Id = Field(description="Its name for life.")
-    when: Text = Field(description="A condition on inputs.")
+    when: ConditionText = Field(description="A condition on inputs.")
     target: DurationText | None = Field(None, description="Replaces the target of the file.")
     stall: DurationText | None = Field(None, description="Replaces the stall window of the file.")
     remove: Strings = Field([], description="Ids of items and stages to leave out.")

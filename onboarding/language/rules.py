@@ -73,7 +73,6 @@ RULES: dict[str, Rule] = {
         unknown_zone          A zone is one of the IANA data base.
         unknown_activity      An activity is registered in this installation.
         unknown_template      A template is registered in this installation.
-        unknown_webhook       A webhook is registered in this installation.
         unknown_group         A group is registered in this installation.
         unknown_event         An event is declared under `signals`.
         unknown_field         A check looks at fields of its own request.
@@ -90,7 +89,6 @@ RULES: dict[str, Rule] = {
         no_answer             A request says what counts as an answer.
         enum_values           An enum has values; other types have none.
         default_type          A default fits the type and bounds of its input.
-        default_not_used      Only inputs have defaults.
         bound_not_used        Bounds are for types that have a size.
         min_over_max          A lower bound is not above the upper bound.
         bad_pattern           A pattern is written in the linear-time syntax RE2.

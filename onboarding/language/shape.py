@@ -23,11 +23,8 @@ UNKNOWN = "?"
 """What stands where a required text was missing; no name, so nothing can refer to it by accident."""
 
 _ROUNDS = 12  # taking a part out can uncover that something around it is now missing
-_PLACEHOLDERS: dict[str, Any] = {
-    "schema": "onboarding/v1", "version": 1, "title": UNKNOWN, "side": "third_party", "type": "string",
-    "at": "due", "do": "skip", "when": "true", "event": "unknown", "reopen": [UNKNOWN], "by": [UNKNOWN],
-    "owner": UNKNOWN, "fulfils": UNKNOWN, "activity": UNKNOWN,
-}  # fmt: skip
+# Something else that is missing takes the mapping around it along.
+_PLACEHOLDERS: dict[str, Any] = {"schema": "onboarding/v1", "version": 1, "title": UNKNOWN, "owner": UNKNOWN}
 _TYPES = {
     "string_type": "a text; put it in quotes",
     "int_type": "a whole number, without quotes",
@@ -170,6 +167,8 @@ def _refuse_later_keywords(data: Any, faults: Faults) -> None:
 
 
 def _remove(data: Any, path: Path) -> None:
+    if not path:
+        return
     around = Document(data).get(path[:-1]) if len(path) > 1 else data
     if isinstance(around, dict):
         around.pop(path[-1], None)
@@ -196,7 +195,9 @@ def _mend(detail: ErrorDetails, path: Path, data: Any, counter: int) -> None:
     if key == "id":
         around[key] = f"unknown_{counter}"
     elif key in _PLACEHOLDERS:
-        around[key] = copy.deepcopy(_PLACEHOLDERS[key])
+        around[key] = _PLACEHOLDERS[key]
+    else:
+        _remove(data, path)
 
 
 def _report(detail: ErrorDetails, path: Path, data: Any, faults: Faults) -> None:

@@ -20,8 +20,8 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 # Words of CEL: an id is used as a name in conditions, so it must not be one of them.
 _CEL_WORD = re.compile(
-    "as|break|const|continue|else|false|for|function|has|all|exists|if|import|in|let|loop|map|null"
-    "|package|namespace|return|size|true|var|void|while"
+    "as|break|const|continue|else|false|for|function|if|import|in|let|loop|null"
+    "|package|namespace|return|true|var|void|while"
 )
 
 _ID = re.compile(r"[a-z][a-z0-9_]{0,62}")
