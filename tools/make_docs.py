@@ -24,7 +24,8 @@ def keyword_table() -> str:
         cells = (f"`{keyword.name}`", keyword.type, keyword.default, keyword.description)
         levels.setdefault(keyword.level, []).append(f"| {' | '.join(map(_cell, cells))} |")
     return "\n\n".join(
-        "\n".join([f"| {level} | takes | default | meaning |", "|---|---|---|---|", *rows]) for level, rows in levels.items()
+        "\n".join([f"| {level} | takes | default | meaning |", "|---|---|---|---|", *rows])
+        for level, rows in levels.items()
     )
 
 

@@ -98,7 +98,9 @@ def check_secret(fields: Mapping[str, Any], *, prefix: str = "/fields") -> tuple
     """Faults of the answer to a request with `secret: reference`: one URI into a vault, never the value."""
     values, faults = check_fields((SECRET_FIELD,), fields, prefix=prefix)
     if "reference" in values and forms.read_secret(values["reference"]) is None:
-        sentence = "Expected a reference into a vault, such as vault:kv/customers/acme; the secret itself is never sent."
+        sentence = (
+            "Expected a reference into a vault, such as vault:kv/customers/acme; the secret itself is never sent."
+        )
         faults += (fault(f"{prefix}/reference", "wrong_form", sentence),)
     return faults
 

@@ -168,7 +168,9 @@ def test_no_address_and_no_name_enters_the_run() -> None:
     ] == order.inputs["contacts"]
     assert ("customer:champion", "ben.o") == order.customer_contacts
     assert {
-        Person(handle="customer:champion", role="champion", email="ana@customer.example", name="Ana", tz="Europe/Paris"),
+        Person(
+            handle="customer:champion", role="champion", email="ana@customer.example", name="Ana", tz="Europe/Paris"
+        ),
         Person(handle="ben.o", role="admin", email="ben@customer.example", name="Ben"),
         Person(handle="sam", role="sales", email="Sam@provider.example"),
         Person(handle="team-lead", role="lead", email="Team-Lead@provider.example"),
@@ -178,7 +180,12 @@ def test_no_address_and_no_name_enters_the_run() -> None:
 
 @pytest.mark.parametrize(
     ("mail", "handle"),
-    [("Sam.O-1@x.example", "sam.o-1"), ("sam+tag@x.example", "sam-tag"), ("o'brien@x.example", "o-brien"), ("_x@x.example", "x")],
+    [
+        ("Sam.O-1@x.example", "sam.o-1"),
+        ("sam+tag@x.example", "sam-tag"),
+        ("o'brien@x.example", "o-brien"),
+        ("_x@x.example", "x"),
+    ],
 )
 def test_any_address_gives_a_handle(mail, handle) -> None:
     """What a handle cannot hold becomes a dash: an address that works must not refuse a start."""
@@ -327,7 +334,9 @@ def test_an_order_survives_writing_and_reading() -> None:
 def test_a_snapshot_of_a_newer_release_is_read() -> None:
     """A rollback in the middle of a run must not end it: what we do not know in our own snapshot is left out."""
     at = datetime(2026, 11, 21, tzinfo=UTC)
-    order = replace(order_of(), snapshot=RunState(run="onboarding/c-1042/b2b-test", customer="c-1042", started_at=at, at=at))
+    order = replace(
+        order_of(), snapshot=RunState(run="onboarding/c-1042/b2b-test", customer="c-1042", started_at=at, at=at)
+    )
     raw = json.loads(write_order(order))
     raw["snapshot"]["invented_later"] = 1
 
@@ -364,7 +373,8 @@ def test_a_changed_order_is_refused_with_its_place(change, place) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", ["", "{", "{}", "[]", "null", b"\xff\xfe", "\ud800", None, 7, float("nan"), {1: {2}}, object(), "[" * 100_000]
+    "raw",
+    ["", "{", "{}", "[]", "null", b"\xff\xfe", "\ud800", None, 7, float("nan"), {1: {2}}, object(), "[" * 100_000],
 )
 def test_anything_else_is_no_order(raw) -> None:
     """Whatever a run is started with: an error with a code, never a crash."""

@@ -139,7 +139,9 @@ def test_the_smallest_definition_of_the_guide_loads(tmp_path) -> None:
     """What the README shows to authors is true."""
     text = (library.DEFINITIONS / "README.md").read_text(encoding="utf-8")
     example = tmp_path / "hello.yaml"
-    example.write_text(text.partition("## The smallest definition\n\n```yaml\n")[2].partition("```")[0], encoding="utf-8")
+    example.write_text(
+        text.partition("## The smallest definition\n\n```yaml\n")[2].partition("```")[0], encoding="utf-8"
+    )
 
     assert [] == [fault for fault in library.check_file(example, installation=HERE) if fault.severity == "error"]
     assert "hello" == library.load(str(example), installation=HERE).id

@@ -105,7 +105,13 @@ def _files(item: Item, round_: int) -> list[dict[str, Any]]:
         return []
     kind = rule.types[0]
     return [
-        {"uri": f"s3://in/{n}.{kind}", "sha256": f"{round_:02}{n:02}" * 16, "type": kind, "bytes": 1_000, "name": f"{n}.{kind}"}
+        {
+            "uri": f"s3://in/{n}.{kind}",
+            "sha256": f"{round_:02}{n:02}" * 16,
+            "type": kind,
+            "bytes": 1_000,
+            "name": f"{n}.{kind}",
+        }
         for n in range(rule.min)
     ]
 
@@ -141,7 +147,12 @@ def test_each_plan_reaches_its_end_in_every_variant(name, inputs, asks) -> None:
         ("quick-start", {"goal_confirmed": "correct"}, {}),
         (
             "b2b-standard",
-            {"handoff_accepted": "return", "data_quality": "return", "go_decision": "no_go", "success_accepts": "return"},
+            {
+                "handoff_accepted": "return",
+                "data_quality": "return",
+                "go_decision": "no_go",
+                "success_accepts": "return",
+            },
             {},
         ),
         ("document-intake", {"plan_agreed": "change", "file_complete": "documents_missing"}, {"regulated": False}),

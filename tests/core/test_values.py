@@ -181,7 +181,9 @@ def test_faults_in_lists_and_contacts_have_their_place() -> None:
         "somebody",
     ]
 
-    assert [("/1", "wrong_type"), ("/2", "control_characters")] == places(check_value(field("list"), ["a", None, "\x01"]))
+    assert [("/1", "wrong_type"), ("/2", "control_characters")] == places(
+        check_value(field("list"), ["a", None, "\x01"])
+    )
     assert [
         ("/1/email", "wrong_form"),
         ("/1/name", "required"),
@@ -261,7 +263,11 @@ def a_file(name="a.pdf", type_="application/pdf", size=1_000, digest="a") -> dic
         (FileRule(types=("pdf",)), [a_file(name="A.PDF", type_="Application/PDF; x=y")], []),
         (FileRule(types=("pdf",)), [a_file(name="certificate of 2026")], []),
         (FileRule(types=("pdf",)), [a_file(type_="application/octet-stream")], []),
-        (FileRule(types=("pdf",)), [a_file(type_="application/octet-stream", name="a")], [("/files/0/type", "wrong_file_type")]),
+        (
+            FileRule(types=("pdf",)),
+            [a_file(type_="application/octet-stream", name="a")],
+            [("/files/0/type", "wrong_file_type")],
+        ),
         (FileRule(types=("pdf",)), [a_file(type_="image/png")], [("/files/0/type", "wrong_file_type")]),
         (FileRule(types=("pdf",)), [a_file(name="a.zip")], [("/files/0/type", "wrong_file_type")]),
         (FileRule(types=("pdf", "jpg")), [a_file(name="a.jpeg", type_="image/jpeg")], []),
