@@ -10,6 +10,9 @@ from onboarding.language.rules import Faults
 from onboarding.language.source import Entry, Source
 from onboarding.nearest import nearest
 
+MAX_OFFERS = 100
+"""Faults of one definition that are answered with the nearest name: finding it is slow, and nobody reads more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Checking:
@@ -34,7 +37,8 @@ class Checking:
         names = tuple(known)
         if name in names:
             return True
-        hint = nearest(name, names) or (f"; known here: {', '.join(names[:12])}." if names else "; none is declared.")
+        near = nearest(name, names) if len(self.faults.found) < MAX_OFFERS else ""
+        hint = near or (f"; known here: {', '.join(names[:12])}." if names else "; none is declared.")
         self.faults.add(rule, path, f"There is no {what} {name[:80]!r}{hint}", key=key, name=name)
         return False
 

@@ -88,7 +88,7 @@ def _check(document: Document, installation: Installation) -> tuple[list[Fault],
     shaped = shape(document, faults)
     if shaped.file is None or (isinstance(schema, str) and schema != "onboarding/v1"):
         return in_line_order(faults.found), {}
-    faults.known = shaped.known
+    faults.known, faults.document = shaped.known, shaped.data
     base = Source(shaped.file, shaped.data)
     idle = check(base, installation, faults)
     sources: dict[Combination, Source] = {(): base}
@@ -124,7 +124,7 @@ def _check_variants(
         inner.document = document
         shaped = shape(document, inner)
         if shaped.file is not None:
-            inner.known = shaped.known
+            inner.known, inner.document = shaped.known, shaped.data
             sources[applied] = Source(shaped.file, shaped.data)
             idle.append([sentence for _, _, sentence in check(sources[applied], installation, inner)])
         for fault in inner.found:

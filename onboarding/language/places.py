@@ -7,6 +7,10 @@ from typing import Any
 Path = tuple[str | int, ...]
 
 
+MAX_SPELLED = 64
+"""Characters of one key that a sentence repeats."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a key and its value begin; `text` is where the characters of a one-line scalar begin, else `None`.
@@ -52,9 +56,27 @@ class Document:
         return value
 
 
+def without(places: Mapping[Path, Place], removed: Path) -> Mapping[Path, Place]:
+    """The places after a part was taken out: behind a list entry everything moves up by one."""
+    index = removed[-1] if removed else None
+    if not isinstance(index, int):
+        return places
+    depth = len(removed) - 1
+    moved: dict[Path, Place] = {}
+    for path, place in places.items():
+        step = path[depth] if len(path) > depth and path[:depth] == removed[:depth] else None
+        if not isinstance(step, int) or step < index:
+            moved[path] = place
+        elif step > index:
+            moved[(*path[:depth], step - 1, *path[depth + 1 :])] = place
+    return moved
+
+
 def spell(path: Path) -> str:
     """A path as people write it: `stages[1].requests[0].due`."""
     text = ""
     for step in path:
+        if isinstance(step, str) and len(step) > MAX_SPELLED:
+            step = step[:MAX_SPELLED] + "…"
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
     return text

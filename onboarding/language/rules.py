@@ -36,7 +36,7 @@ RULES: dict[str, Rule] = {
         syntax                A file is well-formed YAML.
         several_documents     A file is one document.
         too_deep              Nesting has at most 32 levels.
-        too_many_values       A file holds at most 20,000 values.
+        too_many_values       A file holds at most 10,000 values.
         tab                   Indentation and gaps are blanks, not tabs.
         anchor                Anchors and aliases are not used: what is written is what counts.
         merge_key             Merge keys (`<<`) are not used.

@@ -7,7 +7,7 @@ only because it was taken out is not reported (`Faults.known`).
 
 import copy
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from onboarding.language.grammar import FileModel
-from onboarding.language.places import Document, Path, spell
+from onboarding.language.places import Document, Path, Place, spell, without
 from onboarding.language.rules import RULES, Faults
 from onboarding.nearest import nearest, nearest_name
 
@@ -57,23 +57,22 @@ def shape(document: Document, faults: Faults) -> Shaped:
     for path in empty:
         faults.add("empty_value", path, f"{spell(path[-1:])!r} has no value: give one, or remove the line.", key=True)
     clean = True
-    counter = 0
+    places = document.places
     for attempt in range(_ROUNDS):
         try:
             file = FileModel.model_validate(data)
         except ValidationError as problem:
             details = problem.errors(include_url=False, include_input=False)
-            for detail in reversed(details):
-                path = _real_path(detail["loc"], data)
-                if attempt == 0 and path not in empty:
+            found = [(_real_path(detail["loc"], data), detail) for detail in details]
+            for path, detail in found if attempt == 0 else ():
+                if path not in empty:
                     _report(detail, path, data, faults)
-                counter += 1
-                _mend(detail, path, data, counter)
+            places = _mend_all(found, data, places, attempt)
             clean = False
         else:
             tainted = not clean or bool(empty)
             names = frozenset(_names(document.data)) | {UNKNOWN} if tainted else frozenset()
-            return Shaped(file, Document(data, document.places), names)
+            return Shaped(file, Document(data, places), names)
     return Shaped(None, document)
 
 
@@ -186,18 +185,24 @@ def _real_path(loc: tuple[int | str, ...], data: Any) -> Path:
     return tuple(path)
 
 
-def _mend(detail: ErrorDetails, path: Path, data: Any, counter: int) -> None:
-    if detail["type"] != "missing":
-        _remove(data, path)
-        return
-    around = Document(data).get(path) if path else data
-    key = str(detail["loc"][-1])
-    if key == "id":
-        around[key] = f"unknown_{counter}"
-    elif key in _PLACEHOLDERS:
-        around[key] = _PLACEHOLDERS[key]
-    else:
-        _remove(data, path)
+def _mend_all(
+    found: list[tuple[Path, ErrorDetails]], data: Any, places: Mapping[Path, Place], attempt: int
+) -> Mapping[Path, Place]:
+    """Take out what does not fit, or put something where it is missing, from the end so that indexes stay right."""
+    gone: list[Path] = []
+    for number, (path, detail) in enumerate(reversed(found)):
+        if any(path[: len(other)] == other for other in gone):
+            continue
+        key = str(detail["loc"][-1])
+        if detail["type"] == "missing" and key == "id":
+            Document(data).get(path)[key] = f"unknown_{attempt}_{number}"
+        elif detail["type"] == "missing" and key in _PLACEHOLDERS:
+            Document(data).get(path)[key] = _PLACEHOLDERS[key]
+        else:
+            _remove(data, path)
+            gone.append(path)
+            places = without(places, path)
+    return places
 
 
 def _report(detail: ErrorDetails, path: Path, data: Any, faults: Faults) -> None:
@@ -215,7 +220,10 @@ def _report(detail: ErrorDetails, path: Path, data: Any, faults: Faults) -> None
         known = keys_of(around)
         way_out = nearest(str(path[-1]), known) or f"; known here: {', '.join(known)}."
         faults.add(
-            "unknown_key", path, f"{path[-1]!r} is no keyword of {spell(path[:-1]) or 'the file'}{way_out}", key=True
+            "unknown_key",
+            path,
+            f"{spell(path[-1:])!r} is no keyword of {spell(path[:-1]) or 'the file'}{way_out}",
+            key=True,
         )
     elif kind in ("literal_error", "enum"):
         _report_choice(str(context.get("expected", "")), path, data, faults)

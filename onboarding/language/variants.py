@@ -14,12 +14,12 @@ from onboarding.language.condition_text import compared_texts, read
 from onboarding.language.expressions import Declarations, evaluate, only_inputs
 from onboarding.language.grammar import VariantModel
 from onboarding.language.model import Field, FieldType
-from onboarding.language.places import Document, Path, Place
+from onboarding.language.places import Document, Path, Place, without
 from onboarding.language.rules import Faults
 from onboarding.language.source import KIND_KEYS
 from onboarding.nearest import nearest
 
-MAX_COMBINATIONS = 64
+MAX_COMBINATIONS = 32
 """Sets of variants that can hold together; each is checked as a definition of its own."""
 
 MAX_ASSIGNMENTS = 4_096
@@ -170,21 +170,8 @@ class _Patch:
             stage = around[index]
             removed += [item["id"] for kind in KIND_KEYS for item in stage.get(kind, ()) if "id" in item]
         del around[index]
-        self._shift(found)
+        self.marks = dict(without(self.marks, found))
         self._forget(tuple(removed))
-
-    def _shift(self, removed: Path) -> None:
-        """Move the places behind a removed list entry up by one."""
-        depth, index = len(removed) - 1, removed[-1]
-        marks: dict[Path, Place] = {}
-        for path, place in self.marks.items():
-            step = path[depth] if len(path) > depth and path[:depth] == removed[:depth] else None
-            if isinstance(step, int) and isinstance(index, int) and step >= index:
-                if step > index:
-                    marks[(*path[:depth], step - 1, *path[depth + 1 :])] = place
-            else:
-                marks[path] = place
-        self.marks = marks
 
     def _forget(self, removed: tuple[str, ...]) -> None:
         """Signals and metrics of what is gone go with it: nobody can mean them."""

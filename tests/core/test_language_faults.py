@@ -145,3 +145,14 @@ def test_words_of_yaml_1_1_stay_texts(word: str) -> None:
 
 def test_line_ends_and_a_byte_order_mark_do_not_matter() -> None:
     assert [] == faults_in("\ufeff" + SMALL.replace("\n", "\r\n"))
+
+
+def test_a_fault_behind_a_broken_entry_keeps_its_own_line() -> None:
+    text = SMALL.replace("    tasks:\n", "    tasks:\n      - {title: Nameless, nedes: [x]}\n      - 7\n").replace(
+        "[{at: -1bd}", "[{at: soon}"
+    )
+    text = text.replace("owner: manager\n    needs", "owner: managr\n    needs")
+    line = next(number for number, each in enumerate(text.split("\n"), 1) if "managr" in each)
+
+    assert ("unknown_role", line) in [(fault.rule, fault.line) for fault in errors_in(text)]
+    assert 5 == len(errors_in(text))
