@@ -1,0 +1,141 @@
+"""Every command in one table: its name, where it lives, and what it does in a line. Nothing heavy is imported for a help text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+
+from onboarding.nearest import nearest
+
+PROGRAM = "starter.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One command: the module that holds it, the heading under which it is listed, and its line."""
+
+    name: str
+    module: str
+    heading: str
+    line: str
+
+
+def _entries(heading: str, module: str, **lines: str) -> tuple[Entry, ...]:
+    return tuple(Entry(name.replace("_", "-"), module, heading, line) for name, line in lines.items())
+
+
+ENTRIES: tuple[Entry, ...] = (
+    *_entries(
+        "On this machine",
+        "local",
+        demo="a whole onboarding on a real Temporal server, in about a minute",
+        dev="an embedded Temporal server and a worker, until Ctrl-C",
+        doctor="every prerequisite, one line each; --fix registers what is missing",
+    ),
+    *_entries(
+        "Definitions",
+        "definitions",
+        check="every fault of definition files with file:line:column",
+        schema="JSON Schema of the language, for editors",
+        picture="the stage graph of a definition as Mermaid",
+    ),
+    *_entries("Runs", "starting", start="start a run; --dry-run prints the plan with due dates"),
+    *_entries(
+        "Messages to a run",
+        "messages",
+        submit="the customer delivers an answer",
+        decide="a decision of an approval or a review",
+        complete="a person on our side finishes a task",
+        happen="something happened in the outside world",
+        hold="stop the clocks of a run",
+        resume="start them again",
+        extend="a new due date for an item or stage",
+        reassign="a new owner of an item or stage, or holder of a role",
+        waive="pass a gate condition or an item",
+        reopen="a new round for items",
+        note="record a text",
+        cancel="close a run as lost or cancelled",
+    ),
+    *_entries(
+        "One run",
+        "reads",
+        status="where a run is; --watch follows it",
+        open_items="what is open, with whom, since when",
+        why="why an item is as it is, and who has it",
+        gate="what keeps a stage",
+        trail="who did what",
+        ledger="whose the time was, and the numbers",
+        refused="signals that changed nothing, and why",
+        customer="what the customer may see",
+    ),
+    *_entries(
+        "All runs",
+        "lists",
+        list="runs by stage, owner, health and more",
+        inbox="what one person has open, over all runs",
+        outbox="what was sent or would be",
+        report="time-to-value numbers of one run, or by definition",
+    ),
+)
+BY_NAME = {entry.name: entry for entry in ENTRIES}
+
+_FIRST = (
+    ("demo", "watch a whole onboarding happen, with its numbers at the end"),
+    ("check definitions/b2b-standard.yaml", "is this definition good?"),
+    ("dev", "a Temporal server and a worker on this machine, in a terminal of its own"),
+    (
+        "start quick-start --customer c-1 --input definitions/examples/quick-start.input.yaml",
+        "start a customer",
+    ),
+    ("status onboarding/c-1/quick-start", "where they are, who must act, what is next"),
+)
+
+
+def first_steps() -> str:
+    """What a newcomer needs, in the order in which it is needed."""
+    lines = ["Customer onboardings as durable runs on Temporal. Five commands to begin with:", ""]
+    for command, line in _FIRST:
+        lines += [f"  python {PROGRAM} {command}", f"      {line}"]
+    return "\n".join([*lines, "", f"All commands: python {PROGRAM} --help"])
+
+
+def overview() -> str:
+    """Every command with its line."""
+    lines = [f"Usage: python {PROGRAM} COMMAND …   (each command has --help)"]
+    heading = ""
+    for entry in ENTRIES:
+        if entry.heading != heading:
+            heading = entry.heading
+            lines += ["", heading]
+        lines.append(f"  {entry.name:<12}{entry.line}")
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "Every command takes -o table|json|jsonl (default: table on a terminal, json otherwise).",
+            "Exit codes: 0 done; 20 rejected, 21 conflict, 22 closed, 23 unknown, 24 too large, 25 forbidden;",
+            "64 usage, 65 invalid file, 69 Temporal or database unreachable, 70 a bug, 75 no answer yet.",
+        ]
+    )
+
+
+def dispatch(arguments: list[str]) -> int:
+    """Runs the command that these arguments name; the exit code."""
+    import typer
+
+    from console.leaving import Misused
+
+    ahead: list[str] = []
+    while arguments and arguments[0] in ("-o", "--output"):
+        ahead += arguments[:2]
+        arguments = arguments[2:]
+    if not arguments:
+        raise Misused(f"Which command? See python {PROGRAM} --help")
+    name, rest = arguments[0], arguments[1:]
+    if name not in BY_NAME:
+        hint = nearest(name, BY_NAME) or f"; see python {PROGRAM} --help"
+        raise Misused(f"There is no command {name[:60]!r}{hint}")
+    group = typer.main.get_group(import_module(f"console.{BY_NAME[name].module}").app)
+    command = group.commands[name]
+    result = command.main(args=[*ahead, *rest], prog_name=f"python {PROGRAM} {name}", standalone_mode=False)
+    return int(result or 0)

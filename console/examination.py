@@ -1,0 +1,181 @@
+"""What `doctor` looks at: each prerequisite is one line with the way out."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from console import ground
+from onboarding.errors import DefinitionInvalid, OnboardingError
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+OLDEST_PYTHON = (3, 11)
+_PACKAGES = ("temporalio", "pydantic", "sqlmodel", "typer", "rich", "ruamel.yaml", "cel-expr-python", "google-re2", "structlog")
+
+Row = dict[str, str]
+
+
+def row(name: str, level: str, sentence: str, way_out: str = "") -> Row:
+    """One line: `ok`, `warn` or `fail`, a sentence, and the way out."""
+    return {"name": name, "level": level, "sentence": sentence, "way_out": way_out}
+
+
+def line(one: Row) -> str:
+    """A row as text."""
+    return f"{one['level']:<5}{one['name']}: {one['sentence']}{' ' + one['way_out'] if one['way_out'] else ''}"
+
+
+async def examine(*, fix: bool) -> list[Row]:
+    """Every line, from what is on this machine to what is on the server. Raises only for settings that cannot be read."""
+    ground.settings()
+    found = [*_python(), *_definitions(), *_directory(), *_database(), *await asyncio.to_thread(_binary)]
+    try:
+        client = await ground.client()
+    except OnboardingError as error:
+        sentence, way_out = getattr(error, "sentence", str(error)), getattr(error, "way_out", "")
+        return [*found, row("server", "fail", sentence, way_out)]
+    return [*found, *await _server(client, fix=fix)]
+
+
+def _python() -> Iterator[Row]:
+    version = platform.python_version()
+    good = sys.version_info[:2] >= OLDEST_PYTHON
+    wanted = f"{OLDEST_PYTHON[0]}.{OLDEST_PYTHON[1]}"
+    yield row("python", "ok" if good else "fail", f"Python {version}.", "" if good else f"Use {wanted} or newer.")
+    missing = [name for name in _PACKAGES if not _installed(name)]
+    if missing:
+        yield row("packages", "fail", f"Not installed: {', '.join(missing)}.", "Run `make install`.")
+    else:
+        yield row("packages", "ok", f"All are installed; temporalio {metadata.version('temporalio')}.")
+
+
+def _installed(name: str) -> bool:
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _definitions() -> Iterator[Row]:
+    from runtime import library
+
+    folder = ground.settings().definitions
+    known = library.known_ids(folder=folder)
+    if not known:
+        yield row("definitions", "warn", f"There is none in {folder}.", "Set ONBOARDING_DEFINITIONS, or name files by path.")
+        return
+    try:
+        installation = ground.installation()
+    except DefinitionInvalid as invalid:
+        yield row("definitions", "fail", str(invalid).replace("\n", " "), "Mend ONBOARDING_DIRECTORY.")
+        return
+    broken = [
+        name
+        for name in known
+        if any(fault.severity == "error" for fault in library.check_file(folder / f"{name}.yaml", installation=installation))
+    ]
+    if broken:
+        yield row("definitions", "fail", f"With errors: {', '.join(broken)}.", "`python starter.py check` shows them.")
+    else:
+        yield row("definitions", "ok", f"{len(known)} without an error: {', '.join(known)}.")
+
+
+def _directory() -> Iterator[Row]:
+    path = ground.settings().directory
+    if path is None:
+        yield row("directory", "ok", "No directory is set: a group's name stands for its members.")
+        return
+    try:
+        groups = ground.groups()
+    except DefinitionInvalid as invalid:
+        yield row("directory", "fail", str(invalid).replace("\n", " "), "Correct ONBOARDING_DIRECTORY.")
+        return
+    yield row("directory", "ok", f"{path} names {len(groups)} groups.")
+
+
+def _database() -> Iterator[Row]:
+    from storage.engine import integrity_of, writing
+
+    try:
+        with ground.database() as engine:
+            with writing(engine):
+                pass
+            words = integrity_of(engine)
+            where = engine.url.render_as_string(hide_password=True)
+    except OnboardingError as error:
+        sentence, way_out = getattr(error, "sentence", str(error)), getattr(error, "way_out", "")
+        yield row("database", "fail", sentence, way_out)
+        return
+    good = words == "ok"
+    way_out = "" if good else "Restore it from a backup."
+    yield row("database", "ok" if good else "fail", f"{where} can be read and written; the file says {words}.", way_out)
+
+
+def _binary() -> list[Row]:
+    """Only the local server needs a binary, so its absence is no failure."""
+    from runtime.temporal_cli import VARIABLE, explain
+
+    steps = explain()
+    return [
+        row(f"temporal binary ({step.name})", "fail" if step.name == VARIABLE and step.level == "fail" else step.level, step.sentence, step.way_out)
+        for step in steps
+    ]
+
+
+async def _server(client: Client, *, fix: bool) -> list[Row]:
+    from temporalio.service import RPCError
+
+    from runtime.connection import ui_base
+    from runtime.health import pollers
+    from runtime.search_attributes import ensure_search_attributes
+
+    address = client.service_client.config.target_host
+    found = [row("server", "ok", f"{address} answers.")]
+    try:
+        checks = await ensure_search_attributes(client, fix=fix)
+    except OnboardingError as error:
+        return [*found, row("namespace", "fail", getattr(error, "sentence", str(error)), getattr(error, "way_out", ""))]
+    found.append(row("namespace", "ok", f"{client.namespace!r} exists."))
+    wrong = [check for check in checks if not check.ok]
+    added = [check for check in checks if check.added and check.ok]
+    found += [row("search attribute", "fail", check.sentence) for check in wrong]
+    if not wrong:
+        news = f"; {len(added)} were registered now" if added else ""
+        found.append(row("search attributes", "ok", f"All {len(checks)} are there{news}."))
+    queue = ground.settings().task_queue
+    try:
+        polling = await pollers(client, queue)
+    except RPCError as error:
+        return [*found, row("worker", "warn", f"The server does not tell who polls: {error.message}.")]
+    if polling:
+        found.append(row("worker", "ok", f"{len(polling)} poll the task queue {queue!r}."))
+    else:
+        found.append(row("worker", "warn", f"Nobody polls the task queue {queue!r}.", "Start one: python worker.py"))
+    base = ui_base(ground.settings(), address)
+    return [*found, await asyncio.to_thread(_ui, base)]
+
+
+def _ui(base: str | None) -> Row:
+    if base is None:
+        return row("ui", "warn", "Nobody says where the Temporal UI is.", "Set ONBOARDING_UI_URL, so that links can be printed.")
+    # No proxy of the environment: most UIs are on this machine or in this network.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(base, timeout=3):
+            return row("ui", "ok", f"{base} answers.")
+    except urllib.error.HTTPError:
+        return row("ui", "ok", f"{base} answers and wants a login.")
+    except (urllib.error.URLError, OSError, ValueError):
+        return row("ui", "warn", f"{base} does not answer.", "Set ONBOARDING_UI_URL, or start the UI.")
+
+
+

@@ -1,0 +1,154 @@
+"""What a command stands on: settings, what this installation offers, the database, a connection. Each made when it is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from console.leaving import Answered
+from console.printing import hint
+from runtime.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+    from temporalio.client import Client
+
+    from onboarding.language.installation import Installation
+    from storage.read_table import ReadTable
+
+_Result = TypeVar("_Result")
+
+NEAREST_AMONG = 1_000
+"""Runs whose names are compared to a wrong one."""
+
+
+@functools.cache
+def settings() -> Settings:
+    """The settings of this process; every command asks for them first, so that an unknown variable ends it."""
+    return read_settings()
+
+
+def run(work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Runs what talks to Temporal, with the SDK's own words on stderr."""
+    from runtime.logs import set_up_logs
+
+    chosen = settings()
+    set_up_logs(chosen.log_format, "DEBUG" if chosen.log_level == "DEBUG" else "WARNING")
+    # What an abandoned call says when it is collected means nothing to a person at a terminal.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    return asyncio.run(work)
+
+
+async def client() -> Client:
+    """A connection to the configured server; `Unreachable` (exit 69) within five seconds where there is none."""
+    from runtime.connection import connect
+
+    return await connect(settings())
+
+
+@contextmanager
+def database() -> Iterator[Engine]:
+    """The configured database, with its tables."""
+    from storage.engine import open_database
+
+    engine = open_database(settings().database_url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def read_table() -> Iterator[ReadTable]:
+    """What was written about all runs."""
+    from storage.read_table import ReadTable
+
+    with database() as engine:
+        yield ReadTable(engine)
+
+
+def groups() -> dict[str, tuple[str, ...]]:
+    """The members of groups, from the file that ONBOARDING_DIRECTORY names: `group: [handle or address, …]`."""
+    from onboarding.errors import DefinitionInvalid, Fault
+    from runtime.library import read_mapping
+
+    path = settings().directory
+    if path is None:
+        return {}
+    found = read_mapping(path)
+    found = found["groups"] if isinstance(found.get("groups"), dict) else found
+    wrong = [
+        Fault(1, 1, "wrong_type", "error", f"The group {str(name)[:60]!r} is a list of handles or addresses.", str(name)[:60])
+        for name, members in found.items()
+        if not isinstance(members, list) or not all(isinstance(one, str) and one.strip() for one in members)
+    ]  # fmt: skip
+    if wrong:
+        raise DefinitionInvalid(wrong, str(path))
+    return {name: tuple(members) for name, members in found.items()}
+
+
+def installation() -> Installation:
+    """The names that definitions may use here: registered hooks, templates, and groups where a directory names them."""
+    from integrations.hooks import HookRegistry
+    from integrations.templates import TEMPLATES
+    from onboarding.language.installation import Installation
+
+    hooks = HookRegistry()
+    hooks.register_installed()
+    known = tuple(groups()) if settings().directory is not None else None
+    return Installation(activities=hooks.names, templates=TEMPLATES, groups=known)
+
+
+def workflow_id(name: str) -> str:
+    """The workflow id of a run's name, which may be `customer/definition`; `Answered` unknown for what is none."""
+    from workflows.address import parse_run
+
+    parsed = parse_run(name.strip())
+    if parsed is None:
+        raise unknown_run(name)
+    return str(parsed)
+
+
+def unknown_run(name: str) -> Answered:
+    """The answer for a run that nobody knows, with the nearest one that is known."""
+    from onboarding.nearest import nearest
+
+    shown = name[:200]
+    found = nearest(name, known_runs())
+    sentence = f"No run {shown!r} is known here{found or '; python starter.py list shows what is.'}"
+    return Answered({"outcome": "unknown", "code": "unknown_run", "sentence": sentence, "run": shown})
+
+
+def known_runs() -> list[str]:
+    """Names of runs in the read table; none where there is no table to read."""
+    from onboarding.errors import OnboardingError
+
+    names: list[str] = []
+    cursor = None
+    try:
+        with read_table() as table:
+            while len(names) < NEAREST_AMONG:
+                page = table.runs(cursor=cursor)
+                names += [row["run"] for row in page["rows"]]
+                cursor = page["next_cursor"]
+                if cursor is None:
+                    break
+    except OnboardingError:
+        pass  # a hint must not be the reason why a command fails
+    return names
+
+
+def remembered(run: str) -> dict[str, Any] | None:
+    """What the read table says of a run, or `None`, also when it cannot be read."""
+    from onboarding.errors import OnboardingError
+
+    try:
+        with read_table() as table:
+            return table.find(run)
+    except OnboardingError as error:
+        hint(str(error))
+        return None

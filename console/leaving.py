@@ -1,0 +1,179 @@
+"""How a command ends: one place that turns whatever went wrong into a sentence and an exit code (contract, section 3)."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+from onboarding.errors import DefinitionInvalid, OnboardingError, StartRefused
+
+OK, USAGE, INVALID, UNAVAILABLE, BUG, RETRY, INTERRUPTED = 0, 64, 65, 69, 70, 75, 130
+
+BY_OUTCOME: Mapping[str, int] = {
+    "accepted": 0, "duplicate": 0, "held": 0, "rejected": 20, "conflict": 21, "closed": 22, "unknown": 23,
+    "too_large": 24, "forbidden": 25, "retry_later": RETRY,
+}  # fmt: skip
+"""A verdict's outcome as an exit code."""
+
+
+class Answered(Exception):
+    """The command's answer is a refusal: an object with `outcome`, printed as data; the outcome gives the exit code."""
+
+    def __init__(self, answer: Mapping[str, Any]) -> None:
+        self.answer = dict(answer)
+        super().__init__(self.answer.get("code", ""))
+
+
+class Misused(Exception):
+    """The command line itself is wrong: exit 64 with this sentence."""
+
+
+def guarded(run: Callable[[], int]) -> int:
+    """Runs a command; whatever it raises becomes a sentence and an exit code, never a traceback."""
+    try:
+        return run()
+    except Answered as no:
+        return _answered(no.answer)
+    except Misused as wrong:
+        return _say(str(wrong), USAGE)
+    except TyperException as wrong:
+        return _say(_usage(wrong), USAGE)
+    except (DefinitionInvalid, StartRefused) as invalid:
+        return _invalid(invalid)
+    except OnboardingError as error:
+        return _known(error)
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        return _nobody_reads()
+    except Exception as error:
+        return _rpc(error) or _bug(error)
+
+
+def leave(code: int) -> NoReturn:
+    """The SDK's native threads can abort or hang an interpreter that ends in the ordinary way, so it does not get the chance."""
+    try:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        pass  # nobody reads what is left
+    finally:
+        os._exit(code)
+
+
+def _say(sentence: str, code: int) -> int:
+    print(sentence, file=sys.stderr)
+    return code
+
+
+def _usage(wrong: TyperException) -> str:
+    sentence = wrong.format_message().strip().replace("\n", " ").rstrip(".?")
+    context = getattr(wrong, "ctx", None)
+    where = f" See {context.command_path} --help." if context is not None else ""
+    return f"{sentence[:1].upper()}{sentence[1:]}.{where}"
+
+
+def _answered(answer: Mapping[str, Any]) -> int:
+    from console import printing, tables
+
+    printing.show(answer, tables.verdict)
+    return BY_OUTCOME.get(str(answer.get("outcome")), BUG)
+
+
+def _invalid(error: DefinitionInvalid | StartRefused) -> int:
+    """Every fault is data; what to do about it is said beside."""
+    from console import printing
+
+    if isinstance(error, DefinitionInvalid):
+        rows = [
+            {
+                "file": error.file, "line": fault.line, "column": fault.column, "place": fault.place, "rule": fault.rule,
+                "code": fault.rule, "severity": fault.severity, "message": fault.message, "sentence": fault.message,
+            }
+            for fault in error.faults
+        ]  # fmt: skip
+    else:
+        rows = [{"place": one.place, "code": one.code, "sentence": one.sentence} for one in error.faults]
+    lines = str(error).splitlines()
+    printing.show({"faults": rows}, lambda _: "\n".join(lines), rows="faults")
+    return _say("Nothing was started. Mend what is listed and try again.", INVALID)
+
+
+def _known(error: OnboardingError) -> int:
+    from onboarding.errors import LimitExceeded
+    from runtime.errors import SetupError
+    from storage.engine import DatabaseUnavailable
+    from storage.read_table import CursorInvalid
+
+    match error:
+        case SetupError():
+            return _say(str(error), error.exit_code)
+        case DatabaseUnavailable():
+            return _say(str(error), UNAVAILABLE)
+        case CursorInvalid():
+            return _say(str(error), USAGE)
+        case LimitExceeded():
+            return _say(str(error), INVALID)
+        case _:
+            return _bug(error)
+
+
+def _rpc(error: Exception) -> int:
+    """A server that was there and then said no; 0 when it is something else."""
+    from temporalio.service import RPCError, RPCStatusCode as Status
+
+    if not isinstance(error, RPCError):
+        return 0
+    if error.status in (Status.PERMISSION_DENIED, Status.UNAUTHENTICATED):
+        return _say(
+            f"The Temporal server refuses this client: {error.message}. Check TEMPORAL_API_KEY or the certificate.",
+            UNAVAILABLE,
+        )
+    if error.status in (
+        Status.UNAVAILABLE, Status.DEADLINE_EXCEEDED, Status.CANCELLED, Status.RESOURCE_EXHAUSTED, Status.ABORTED,
+    ):  # fmt: skip
+        return _say(f"The Temporal server did not answer in time ({error.message}). Try again.", RETRY)
+    if error.status is Status.NOT_FOUND and "amespace" in error.message:
+        return _say(
+            f"The Temporal server says: {error.message} Set TEMPORAL_NAMESPACE, or create it.",
+            UNAVAILABLE,
+        )
+    return 0
+
+
+def _nobody_reads() -> int:
+    """`starter.py list | head`: the reader has enough. What is still buffered must not be tried again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return OK
+
+
+def _bug(error: BaseException) -> int:
+    details = "".join(traceback.format_exception(error))
+    path = _keep(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {' '.join(sys.argv[1:2])}\n{details}\n")
+    return _say(f"Something unexpected happened ({type(error).__name__}); this is a bug. Details: {path}", BUG)
+
+
+def _keep(text: str) -> str:
+    from runtime.settings import DATA
+
+    for folder in (DATA, Path(tempfile.gettempdir())):
+        path = folder / "starter-errors.log"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8", errors="replace") as file:
+                file.write(text)
+        except OSError:
+            continue
+        return str(path)
+    return "nowhere, because no file could be written"

@@ -1,0 +1,148 @@
+"""What can be read over all runs, from the rows they leave: `list`, `inbox`, `outbox`, `report`. Needs no Temporal server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+import typer
+
+from console import ground, printing, tables
+from console.leaving import OK, Misused
+from console.printing import Output
+
+app = typer.Typer()
+
+Cursor = Annotated[str | None, typer.Option("--cursor", help="The next_cursor of the page before.")]
+All = Annotated[bool, typer.Option("--all", help="Every page.")]
+Many = list[str] | None
+_RUN_COLUMNS = {
+    "run": "run", "state": "state", "outcome": "outcome", "health": "health", "stage": "stage", "owner": "owner",
+    "waiting_on": "waiting on", "waiting_since": "since", "due_at": "due", "promised_at": "promised",
+}  # fmt: skip
+
+
+def _option(name: str, what: str) -> Any:
+    return typer.Option(f"--{name}", help=f"{what}; may be repeated.", show_default=False)
+
+
+@app.command("list")
+def list_runs(
+    stage: Annotated[Many, _option("stage", "Id of an open stage")] = None,
+    owner: Annotated[Many, _option("owner", "Handle of a stage's owner")] = None,
+    health: Annotated[Many, _option("health", "on_track, at_risk, stalled, escalated, on_hold")] = None,
+    definition: Annotated[Many, _option("definition", "Id of a definition")] = None,
+    state: Annotated[Many, _option("state", "running, on_hold, closed")] = None,
+    outcome: Annotated[Many, _option("outcome", "live, lost, cancelled")] = None,
+    waiting_on: Annotated[Many, _option("waiting-on", "customer, provider, third_party, nobody")] = None,
+    variant: Annotated[Many, _option("variant", "Id of a variant")] = None,
+    segment: Annotated[Many, _option("segment", "A segment")] = None,
+    customer: Annotated[Many, _option("customer", "Key of a customer")] = None,
+    cursor: Cursor = None,
+    every: All = False,
+    output: Output = None,
+) -> int:
+    """Runs, narrowed by what they are and how they do."""
+    ground.settings()
+    wanted = {
+        "stage": stage, "owner": owner, "health": health, "definition": definition, "state": state, "outcome": outcome,
+        "waiting_on": waiting_on, "variant": variant, "segment": segment, "customer": customer,
+    }  # fmt: skip
+    filters: Any = {name: values for name, values in wanted.items() if values}
+    with ground.read_table() as table:
+        answer = _paged(lambda at: table.runs(cursor=at, **filters), cursor, every)
+    return _show(answer, _RUN_COLUMNS)
+
+
+@app.command()
+def inbox(
+    person: Annotated[str, typer.Argument(metavar="PERSON", help="A handle, such as dana or customer:admin.")],
+    cursor: Cursor = None,
+    every: All = False,
+    output: Output = None,
+) -> int:
+    """What one person has open, over all runs, the most urgent first."""
+    from onboarding.messages import canonical_actor
+
+    ground.settings()
+    with ground.read_table() as table:
+        answer = _paged(lambda at: table.inbox(canonical_actor(person), cursor=at), cursor, every)
+    columns = {"run": "run", "id": "item", "title": "title", "status": "status", "since": "since", "due_at": "due", "blocks": "blocks"}
+    return _show(answer, columns)
+
+
+@app.command()
+def outbox(
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help="Default: of all runs.")] = None,
+    cursor: Cursor = None,
+    every: All = False,
+    output: Output = None,
+) -> int:
+    """What was sent to people or would be, oldest first."""
+    ground.settings()
+    name = ground.workflow_id(run) if run is not None else None
+    with ground.read_table() as table:
+        if name is not None and table.find(name) is None:
+            raise ground.unknown_run(name)
+        answer = _paged(lambda at: table.outbox(name, cursor=at), cursor, every)
+    columns = {"at": "at", "to": "to", "kind": "kind", "item": "item", "step": "step", "state": "state", "subject": "subject"}
+    return _show(answer, columns if name else {"run": "run", **columns})
+
+
+@app.command()
+def report(
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help="Numbers of one run; default: by definition.")] = None,
+    by: Annotated[str | None, typer.Option("--by", help="definition (the others are not built yet).")] = None,
+    output: Output = None,
+) -> int:
+    """Time-to-value numbers: of one run, or over all runs of each definition. Seconds, or counts."""
+    ground.settings()
+    if run is None:
+        return _report_by(by or "definition")
+    if by is not None:
+        raise Misused("A report is of one run or by definition, not both.")
+    return _report_of(ground.workflow_id(run))
+
+
+def _report_by(by: str) -> int:
+    from metrics.report import DIMENSIONS, aggregate
+
+    if by != "definition":
+        if by in (*DIMENSIONS, "period"):
+            raise Misused(f"not_built_yet: a report by {by} comes later; by definition works.")
+        raise Misused(f"A report is made by definition, not by {by[:60]!r}.")
+    with ground.read_table() as table:
+        answer = {"rows": aggregate(table.figures(), by=("definition",)), "next_cursor": None}
+    flat = [
+        {"definition": row["by"]["definition"], "runs": row["runs"], "open": row["open"], "metric": name, **numbers}
+        for row in answer["rows"]
+        for name, numbers in row["metrics"].items()
+    ]
+    columns = {"definition": "definition", "runs": "runs", "open": "open", "metric": "metric", "n": "n", "median": "median", "p80": "p80", "p90": "p90"}
+    printing.show(answer, lambda _: tables.grid(flat, columns), rows="rows")
+    return OK
+
+
+def _report_of(run: str) -> int:
+    from metrics.report import of_run
+
+    with ground.read_table() as table:
+        row = next((row for row in table.figures() if row.run == run), None)
+        if row is None:
+            raise ground.unknown_run(run)
+        answer = of_run(row, table.ledger(run))
+    printing.show(answer, tables.report)
+    return OK
+
+
+def _paged(page: Callable[[str | None], dict[str, Any]], cursor: str | None, every: bool) -> dict[str, Any]:
+    answer = page(cursor)
+    while every and answer["next_cursor"]:
+        following = page(answer["next_cursor"])
+        answer = {"rows": [*answer["rows"], *following["rows"]], "next_cursor": following["next_cursor"]}
+    return answer
+
+
+def _show(answer: dict[str, Any], columns: Mapping[str, str]) -> int:
+    printing.show(answer, lambda found: tables.rows(found, columns), rows="rows")
+    return OK

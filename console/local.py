@@ -1,0 +1,141 @@
+"""`demo`, `dev`, `doctor`: everything on one machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from console import ground, printing, tables
+from console.leaving import OK, UNAVAILABLE
+from console.printing import Output, hint
+
+app = typer.Typer()
+
+PORT, UI_PORT = 7233, 8233
+"""Where every Temporal client looks when nothing is said."""
+
+
+@app.command()
+def dev(
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: 7233 if it is free, else any.")] = 0,
+    ui_port: Annotated[int, typer.Option("--ui-port", min=0, max=65535, help="0: 8233 if it is free, else any.")] = 0,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="Where the server keeps its file; default .data/dev.")
+    ] = None,
+) -> int:
+    """Run an embedded Temporal server and a worker until Ctrl-C."""
+    ground.settings()
+    return ground.run(_dev(port, ui_port, folder))
+
+
+async def _dev(port: int, ui_port: int, folder: Path | None) -> int:
+    from console.children import WorkerProcess
+    from runtime.devserver import DevServer, client_of
+    from runtime.settings import DATA
+
+    stop = stopping()
+    place = (folder or DATA / "dev").absolute()
+    server = DevServer(place, port=port or _free(PORT), ui_port=ui_port or _free(UI_PORT))
+    hint("Starting a Temporal server …")
+    starting = asyncio.ensure_future(server.start())
+    if not await finished(starting, stop):
+        await server.stop()
+        return OK
+    worker = WorkerProcess(place / "worker.log", **of_server(server.address, server.namespace, server.ui_url or ""))
+    try:
+        client = await client_of(server)
+        beginning = asyncio.ensure_future(worker.start(client, ground.settings().task_queue))
+        if not await finished(beginning, stop):
+            return OK
+        print(f"Temporal server  {server.address}\nTemporal UI      {server.ui_url}\nworker           process {worker.pid}, log {worker.log_file}", flush=True)
+        if f"{PORT}" != server.address.rpartition(":")[2] or "TEMPORAL_ADDRESS" in os.environ:
+            hint(f"In other terminals: export TEMPORAL_ADDRESS={server.address}")
+        hint("Ctrl-C stops both.")
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), 1.0)
+            if not stop.is_set() and worker.ended is not None:
+                hint(f"The worker ended with {worker.ended}; its words are in {worker.log_file}.")
+                return UNAVAILABLE
+        return OK
+    finally:
+        hint("Stopping …")
+        await worker.stop()
+        await server.stop()
+
+
+def stopping() -> asyncio.Event:
+    """Set by Ctrl-C and SIGTERM: what was started is stopped in order, whatever the moment."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+async def finished(work: asyncio.Future[None], stop: asyncio.Event) -> bool:
+    """Whether the work came to its end before somebody said stop. Raises what the work raised."""
+    waiting = asyncio.ensure_future(stop.wait())
+    await asyncio.wait((work, waiting), return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if not work.done():
+        work.cancel()
+        await asyncio.wait((work,))
+        return False
+    work.result()
+    return True
+
+
+def of_server(address: str, namespace: str, ui: str) -> dict[str, str]:
+    """The variables with which a process finds this server, whatever is configured otherwise."""
+    configured = {name: "" for name in os.environ if name.startswith("TEMPORAL_") and name != "TEMPORAL_CLI_PATH"}
+    return {**configured, "ONBOARDING_LOG_FORMAT": "console", "TEMPORAL_ADDRESS": address, "TEMPORAL_NAMESPACE": namespace, "ONBOARDING_UI_URL": ui}
+
+
+def _free(port: int) -> int:
+    """The port, or 0 (any) where somebody has it."""
+    with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind(("127.0.0.1", port))
+        except OSError:
+            return 0
+        return port
+
+
+@app.command()
+def doctor(
+    fix: Annotated[bool, typer.Option("--fix", help="Register the search attributes that are missing.")] = False,
+    output: Output = None,
+) -> int:
+    """Look at every prerequisite, one line each. Ends with 0 unless something fails."""
+    from console import examination
+
+    rows = ground.run(examination.examine(fix=fix))
+    printing.show({"rows": rows}, lambda _: "\n".join(examination.line(row) for row in rows), rows="rows")
+    failed = [row for row in rows if row["level"] == "fail"]
+    hint(f"{len(rows)} looked at: {len(failed)} fail, {sum(row['level'] == 'warn' for row in rows)} warn.")
+    return UNAVAILABLE if failed else OK
+
+
+@app.command()
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave server, UI and worker up.")] = False,
+    business_day: Annotated[
+        int, typer.Option("--scale", min=4, max=60, help="Seconds that a business day takes (an hour: an eighth).")
+    ] = 8,
+) -> int:
+    """Watch a whole onboarding on a real Temporal server, in time compressed by a stated scale."""
+    from console import demo as show
+
+    ground.settings()
+    return ground.run(show.play(business_day, keep=keep))
+
+
+__all__ = ["app", "tables"]

@@ -1,0 +1,185 @@
+"""One command for each message, made from the classes in `onboarding.messages`: every field of a message is an option of its name.
+
+What people name first stands without a name: the run, and the item, event, text or target the message is about.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, get_args, get_origin
+from uuid import uuid4
+
+import typer
+
+from console import ground, printing, sending, tables, whereabouts
+from console.leaving import BY_OUTCOME, INVALID, Misused
+from console.printing import Form, Output, hint
+from onboarding import limits
+from onboarding.messages import KINDS, Message
+
+app = typer.Typer()
+
+_POSITIONAL: Mapping[str, tuple[str, ...]] = {
+    "submit": ("item",), "decide": ("item", "outcome"), "complete": ("item",), "happen": ("event",), "note": ("text",),
+    "reopen": ("items",),
+}  # fmt: skip
+"""Fields that are given without a name."""
+
+_TARGETS: Mapping[str, tuple[str, ...]] = {
+    "extend": ("item", "stage"), "reassign": ("item", "stage", "role"), "waive": ("item", "condition"),
+}  # fmt: skip
+"""Messages about one of several kinds of things: which one, the run's own definition says."""
+
+_HELP: Mapping[str, str] = {
+    "message_id": "The key of deduplication; made up and printed if absent.",
+    "actor": "Who says it: a handle (dana) or a role (customer:admin), never a mail address.",
+    "on_behalf_of": "For whom the actor speaks.",
+    "sent_at": "When it was said, as the sender claims.",
+    "channel": "The way it came.",
+    "fields": "The values: a JSON object, or @FILE.",
+    "files": "File references: a JSON list of {uri, sha256, type, bytes, name}, or @FILE.",
+    "provides": "The facts: a JSON object, or @FILE.",
+    "data": "What the event carries: a JSON object, or @FILE.",
+    "draft": "Stores parts; not an answer yet.",
+    "to": "The new owner: a handle or a role.",
+    "due": "The new due date, with an offset: 2026-12-01T16:00:00Z.",
+    "side": "customer (default), provider or third_party.",
+    "outcome": "lost or cancelled (default).",
+}
+_RUN = Annotated[str, typer.Argument(metavar="RUN", help="onboarding/CUSTOMER/DEFINITION, or CUSTOMER/DEFINITION.")]
+_SIGNAL = Annotated[bool, typer.Option("--signal", help="Send and forget; the verdict stands in the run's trail.")]
+_FILE_BYTES = 8 * limits.MESSAGE_BYTES
+
+
+def _is_object(annotation: Any) -> bool:
+    return get_origin(annotation) in (dict, tuple, list)
+
+
+def _parameters(kind: type[Message]) -> list[inspect.Parameter]:
+    """RUN, then what stands without a name, then one option for each other field."""
+    ordinary = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    found = [inspect.Parameter("run", ordinary, annotation=_RUN)]
+    positional = _POSITIONAL.get(kind.name, ())
+    for name in positional:
+        many = _is_object(kind.model_fields[name].annotation)
+        argument = typer.Argument(metavar=f"{name.rstrip('s').upper()}{'…' if many else ''}", help=_HELP.get(name))
+        found.append(inspect.Parameter(name, ordinary, annotation=Annotated[list[str] if many else str, argument]))
+    targets = _TARGETS.get(kind.name, ())
+    if targets:
+        argument = typer.Argument(metavar="-OR-".join(targets).upper(), help="What it is about.")
+        found.append(inspect.Parameter("target", ordinary, default=None, annotation=Annotated[str | None, argument]))
+    for name, field in kind.model_fields.items():
+        if name in positional:
+            continue
+        option = "--id" if name == "message_id" else f"--{name.replace('_', '-')}"
+        kinds: Any = bool if bool in (field.annotation, *get_args(field.annotation)) else str | None
+        default: Any = False if kinds is bool else None
+        asked = Annotated[kinds, typer.Option(option, help=_HELP.get(name), show_default=False)]
+        found.append(inspect.Parameter(name, ordinary, default=default, annotation=asked))
+    found.append(inspect.Parameter("signal", ordinary, default=False, annotation=_SIGNAL))
+    found.append(inspect.Parameter("output", ordinary, default=None, annotation=Output))
+    return found
+
+
+def _content(kind: type[Message], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The message as JSON: what was not given is left out, so that the run's own defaults hold."""
+    content: dict[str, Any] = {}
+    for name, field in kind.model_fields.items():
+        value = given.get(name)
+        if value is None or value is False:
+            continue
+        objects = _is_object(field.annotation) and name not in _POSITIONAL.get(kind.name, ())
+        content[name] = _object(name, value) if objects else value
+    content.setdefault("message_id", str(uuid4()))
+    return content
+
+
+def _object(name: str, text: str) -> Any:
+    option = f"--{name}"
+    where = option
+    if text.startswith("@"):
+        where = f"{option} {text}"
+        text = _file(Path(text[1:]), option)
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except RecursionError:
+        raise Misused(f"{where} is nested too deep.") from None
+    except ValueError as error:
+        place = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise Misused(f"{where} takes JSON, or @FILE with JSON{place}.") from None
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise ValueError(word)
+
+
+def _file(path: Path, option: str) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_FILE_BYTES + 1)
+        if len(content) > _FILE_BYTES:
+            raise sending.too_large("", f"{option}: a message has at most {limits.MESSAGE_BYTES} bytes; give files by reference.")
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        hint(f"{option}: the file {str(path)!r} cannot be read ({error.strerror}).")
+    except UnicodeDecodeError:
+        hint(f"{option}: the file {str(path)!r} is not UTF-8 text.")
+    except ValueError:
+        hint(f"{option}: no file has such a name.")
+    raise typer.Exit(INVALID)
+
+
+def _aimed(kind: type[Message], run: str, given: dict[str, Any]) -> dict[str, Any]:
+    """The field that TARGET is for: the run's start order knows its items, stages and roles, also while no worker is there."""
+    names = _TARGETS[kind.name]
+    target = given.pop("target")
+    if target is None:
+        if any(given.get(name) for name in names):
+            return given
+        options = ", ".join(f"--{name}" for name in names)
+        raise Misused(f"{kind.name} says what it is about: as its second word, or with {options}.")
+    if any(given.get(name) for name in names):
+        raise Misused(f"{kind.name} is about one thing: leave out {target[:60]!r} or the option.")
+    definition = ground.run(_definition(ground.workflow_id(run)))
+    known = {
+        "item": [one["id"] for one in definition.get("items", ())],
+        "stage": [one["id"] for one in definition.get("stages", ())],
+        "role": [one["id"] for one in definition.get("roles", ())],
+    }
+    fallback = "condition" if "condition" in names else "item"
+    name = next((name for name in names if target in known.get(name, ())), fallback)
+    return {**given, name: target}
+
+
+async def _definition(run: str) -> dict[str, Any]:
+    client = await ground.client()
+    await whereabouts.describe(client, run)
+    definition = (await whereabouts.order_of(client, run)).get("definition")
+    return definition if isinstance(definition, dict) else {}
+
+
+def _command(kind: type[Message]) -> Callable[..., int]:
+    def send(**given: Any) -> int:
+        ground.settings()
+        run, signal = given.pop("run"), given.pop("signal")
+        given.pop("output")
+        if kind.name in _TARGETS:
+            given = _aimed(kind, run, given)
+        answer = sending.speak(run, kind.name, _content(kind, given), signal=signal)
+        printing.show(answer, tables.sent if signal else tables.verdict)
+        return BY_OUTCOME.get(str(answer.get("outcome", "accepted")), 0)
+
+    send.__name__ = kind.name
+    send.__doc__ = kind.__doc__
+    send.__signature__ = inspect.Signature(_parameters(kind))  # type: ignore[attr-defined]
+    send.__annotations__ = {one.name: one.annotation for one in _parameters(kind)}
+    return send
+
+
+for _kind in KINDS:
+    app.command(_kind.name)(_command(_kind))
+
+__all__ = ["Form", "app"]

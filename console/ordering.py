@@ -1,0 +1,125 @@
+"""From a definition and a start input to a start order, with every fault at once."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from console import ground
+from console.leaving import Misused
+
+if TYPE_CHECKING:
+    from onboarding.engine.calendars import Zone
+    from onboarding.engine.roster import Person
+    from onboarding.engine.state import StartOrder
+    from onboarding.language.model import Field, Scale
+
+YEARS_BEFORE, YEARS_AFTER = 1, 6
+"""The zone data that an order holds, around its start: dates further away are none of an onboarding."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """An order that can be started, and the people it leaves outside."""
+
+    order: StartOrder
+    people: tuple[Person, ...]
+    at: datetime
+
+
+def prepare(
+    definition: str,
+    *,
+    customer: str,
+    input_file: str | None = None,
+    given: Mapping[str, Any] | None = None,
+    settings: Iterable[str] = (),
+    at: datetime | None = None,
+    actor: str | None = None,
+    scale: Scale | None = None,
+) -> Prepared:
+    """The order of one run. Raises `DefinitionInvalid` or `StartRefused` with every fault; nothing is sent."""
+    from onboarding.engine.orders import build_order
+    from runtime import library
+
+    at = (at or datetime.now(UTC)).replace(microsecond=0)
+    compiled = library.load(
+        definition, folder=ground.settings().definitions, installation=ground.installation(), scale=scale
+    )
+    inputs = dict(given or {}) | (library.read_mapping(input_file) if input_file else {})
+    inputs |= typed(settings, compiled.inputs)
+    order, people = build_order(
+        compiled,
+        customer=customer,
+        inputs=inputs,
+        zones=partial(_zone, year=at.year),
+        groups=ground.groups(),
+        started_by=actor or who_types(),
+    )
+    return Prepared(order=order, people=people, at=at)
+
+
+def _zone(name: str, year: int) -> Zone:
+    from runtime.zones import zone
+
+    return zone(name, year - YEARS_BEFORE, year + YEARS_AFTER)
+
+
+def typed(settings: Iterable[str], fields: Iterable[Field]) -> dict[str, Any]:
+    """`--set k=v` with each value read as the type that the definition declares; what does not fit is left to its check."""
+    from onboarding.language.model import FieldType
+
+    types = {field.name: field.type for field in fields}
+    found: dict[str, Any] = {}
+    for one in settings:
+        name, sign, text = one.partition("=")
+        if not sign or not name:
+            raise Misused(f"--set takes NAME=VALUE, found {one[:60]!r}.")
+        match types.get(name):
+            case FieldType.BOOL:
+                found[name] = {"true": True, "false": False}.get(text.strip().lower(), text)
+            case FieldType.INT:
+                found[name] = int(text) if re.fullmatch(r"[-+]?[0-9]{1,18}", text) else text
+            case FieldType.NUMBER:
+                found[name] = float(text) if re.fullmatch(r"[-+]?[0-9]{1,18}(\.[0-9]{1,18})?", text) else text
+            case FieldType.LIST | FieldType.CONTACTS:
+                found[name] = _json_or_text(text)
+            case _:
+                found[name] = text
+    return found
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def who_types() -> str:
+    """Whoever is logged in, as a handle; `unverified` where the system does not say."""
+    from onboarding.engine.roster import handle_of
+
+    try:
+        return handle_of(getpass.getuser()) or "unverified"
+    except (OSError, KeyError):
+        return "unverified"
+
+
+def instant(text: str | None, option: str) -> datetime | None:
+    """An instant of the command line; it carries an offset."""
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None or not 1970 <= found.year <= 2150:
+        raise Misused(f"{option} takes an instant with an offset, such as 2026-11-21T10:00:00Z.")
+    return found.astimezone(UTC)

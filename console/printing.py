@@ -1,0 +1,80 @@
+"""Answers on stdout, as a table, JSON or JSON lines; hints on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+
+class Form(StrEnum):
+    """How an answer is written."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+
+
+WIDE = 180
+"""Columns of a table that no terminal shows."""
+
+_chosen: list[Form] = []
+
+
+def _choose(form: Form | None) -> Form | None:
+    if form is not None:
+        _chosen[:] = [form]
+    return form
+
+
+Output = Annotated[
+    Form | None,
+    typer.Option("-o", "--output", callback=_choose, help="Default: table on a terminal, json otherwise."),
+]
+"""The option that every command has. Choosing is its whole effect, so commands never look at it."""
+
+
+def form() -> Form:
+    """How this process answers."""
+    if _chosen:
+        return _chosen[0]
+    return Form.TABLE if sys.stdout.isatty() else Form.JSON
+
+
+def show(answer: Any, table: Callable[[Any], RenderableType], *, rows: str = "") -> None:
+    """Prints an answer. `rows` names the list in it that JSON lines are made of."""
+    match form():
+        case Form.JSON:
+            print(json.dumps(answer, ensure_ascii=False, indent=2))
+        case Form.JSONL:
+            lines = answer[rows] if rows and isinstance(answer, Mapping) and rows in answer else [answer]
+            for line in lines:
+                print(json.dumps(line, ensure_ascii=False, separators=(",", ":")))
+        case Form.TABLE:
+            rendered = table(answer)
+            if isinstance(rendered, str):
+                print(rendered)
+            else:
+                console().print(rendered)
+    sys.stdout.flush()
+
+
+def console(stderr: bool = False) -> Console:
+    """A terminal without markup: nothing that a customer wrote can colour or move anything."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else WIDE
+    return Console(file=stream, markup=False, emoji=False, highlight=False, width=width)
+
+
+def hint(sentence: str) -> None:
+    """What to do next, beside the data."""
+    print(sentence, file=sys.stderr, flush=True)

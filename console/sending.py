@@ -1,0 +1,188 @@
+"""Sending one message to a run and bringing back its verdict, within fifteen seconds on our own clock.
+
+An attempt that got no answer has not failed: the update may be applied later. So the update id is made of the message, every
+attempt is the same update, and the last word is `retry_later`, never "failed".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from console import ground, whereabouts
+from console.leaving import Answered
+
+if TYPE_CHECKING:
+    from temporalio.client import Client, WorkflowUpdateFailedError
+    from temporalio.service import RPCError
+
+ATTEMPT = timedelta(seconds=5)
+"""One attempt: the server asks for patience after twenty seconds, and the SDK then waits on without an end."""
+IN_ALL = 15.0
+"""Seconds until `retry_later`."""
+SHORTEST = 1.0
+"""An attempt shorter than this is not worth its call."""
+PAUSE = 0.3
+_REPEATED = frozenset({"accepted", "held"})
+
+
+async def send_update(client: Client, run: str, name: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """The verdict on a message. Raises `Answered` for every refusal, for a run that is closed or unknown, and `retry_later`."""
+    from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+    from temporalio.service import RPCError
+
+    from workflows.address import update_id
+
+    until = monotonic() + IN_ALL
+    message_id = str(content["message_id"])
+    wanted = update_id(message_id, name, content)
+    known = await _known(client, run, wanted)
+    if known is not None:
+        return known
+    problem = "no worker has answered"
+    while (left := until - monotonic()) > SHORTEST:
+        try:
+            verdict: dict[str, Any] = await client.get_workflow_handle(run).execute_update(
+                name, dict(content), id=wanted, rpc_timeout=min(ATTEMPT, timedelta(seconds=left)), result_type=dict
+            )
+            return verdict
+        except WorkflowUpdateFailedError as failed:
+            return await _refused(client, run, failed)
+        except WorkflowUpdateRPCTimeoutOrCancelledError:
+            continue
+        except RPCError as error:
+            problem = await _or_wait(client, run, error, message_id)
+    raise retry_later(run, message_id, problem)
+
+
+async def send_signal(client: Client, run: str, name: str, content: Mapping[str, Any]) -> None:
+    """Hands a signal over; its verdict stands in the run's trail or among its refused messages."""
+    from temporalio.service import RPCError
+
+    until = monotonic() + IN_ALL
+    message_id = str(content.get("message_id", ""))
+    problem = "the server has not answered"
+    while (left := until - monotonic()) > SHORTEST:
+        try:
+            await client.get_workflow_handle(run).signal(
+                name, dict(content), rpc_timeout=min(ATTEMPT, timedelta(seconds=left))
+            )
+            return
+        except RPCError as error:
+            problem = await _or_wait(client, run, error, message_id)
+    raise retry_later(run, message_id, problem)
+
+
+def retry_later(run: str, message_id: str, problem: str) -> Answered:
+    """Sent, and no verdict in time: neither accepted nor failed."""
+    sentence = (
+        f"There is no verdict within {IN_ALL:.0f} seconds ({problem}); it may still be applied. "
+        f"Send the same again with --id {message_id} for the final answer."
+    )
+    return Answered(
+        {
+            "outcome": "retry_later", "code": "no_verdict_yet", "sentence": sentence, "message_id": message_id,
+            "item": None, "status": None, "received_at": None, "next": [], "run": run,
+        }
+    )  # fmt: skip
+
+
+async def _known(client: Client, run: str, update: str) -> dict[str, Any] | None:
+    """The first answer to this very message where the server has it: a repeat that costs the run nothing."""
+    from temporalio.api.common.v1 import WorkflowExecution
+    from temporalio.api.update.v1 import UpdateRef
+    from temporalio.api.workflowservice.v1 import PollWorkflowExecutionUpdateRequest
+    from temporalio.service import RPCError
+
+    reference = UpdateRef(workflow_execution=WorkflowExecution(workflow_id=run), update_id=update)
+    request = PollWorkflowExecutionUpdateRequest(
+        namespace=client.namespace, update_ref=reference, identity=client.identity
+    )
+    try:
+        # Without a stage to wait for, the answer comes at once.
+        found = await client.workflow_service.poll_workflow_execution_update(request, timeout=ATTEMPT)
+    except RPCError:
+        return None  # not known, or not now: the update itself will tell
+    payloads = found.outcome.success.payloads
+    if not payloads:
+        return None
+    verdict = json.loads(payloads[0].data)
+    if verdict.get("outcome") not in _REPEATED:
+        return None
+    sentence = "This message was seen before, and nothing more happened. The first answer: " + verdict["sentence"]
+    return {**verdict, "outcome": "duplicate", "sentence": sentence}
+
+
+async def _refused(client: Client, run: str, failed: WorkflowUpdateFailedError) -> dict[str, Any]:
+    from temporalio.exceptions import ApplicationError
+
+    cause = failed.cause
+    if isinstance(cause, ApplicationError) and cause.type == "Refused" and cause.details:
+        raise Answered(cause.details[0]) from failed
+    if isinstance(cause, ApplicationError) and cause.type == "StartRefused":
+        raise whereabouts.closed(run, None, "its start order could not be read") from failed
+    # The run ended while the message was on its way: the server says so in an error of its own.
+    raise await whereabouts.ended(client, run) from failed
+
+
+async def _or_wait(client: Client, run: str, error: RPCError, message_id: str) -> str:
+    """Waits a moment where trying again may help, and says what was wrong; raises where it cannot help."""
+    from temporalio.service import RPCStatusCode as Status
+
+    match error.status:
+        case Status.NOT_FOUND if "amespace" not in error.message:
+            raise await whereabouts.ended(client, run) from error
+        case Status.INVALID_ARGUMENT if "size" in error.message or "too large" in error.message:
+            raise too_large(message_id, "The Temporal server does not take a message of this size.") from error
+        case Status.PERMISSION_DENIED | Status.UNAUTHENTICATED | Status.INVALID_ARGUMENT | Status.NOT_FOUND:
+            raise error
+        case _:
+            await asyncio.sleep(PAUSE)
+            return "no worker has answered" if error.status is Status.DEADLINE_EXCEEDED else error.message[:200]
+
+
+def too_large(message_id: str, sentence: str) -> Answered:
+    """The answer for what no run would read."""
+    return Answered(
+        {"outcome": "too_large", "code": "message_too_large", "sentence": sentence, "message_id": message_id}
+    )
+
+
+def judged_here(name: str, content: Mapping[str, Any]) -> None:
+    """Shape and size come first in the order of refusal and need no run: `Answered` with every fault, or nothing.
+
+    The same function judges inside the run, so both give one answer.
+    """
+    from onboarding.messages import Refusal, parse
+
+    found = parse(name, dict(content), via="update", fallback_id=str(content["message_id"]))
+    if isinstance(found, Refusal):
+        first = found.faults[0]
+        raise Answered(
+            {
+                "outcome": str(found.outcome), "code": first.code, "sentence": first.sentence, "message_id": found.message_id,
+                "item": None, "status": None, "received_at": None, "next": [],
+                "faults": [{"place": one.place, "code": one.code, "sentence": one.sentence} for one in found.faults],
+            }
+        )  # fmt: skip
+
+
+def speak(run: str, name: str, content: dict[str, Any], *, signal: bool) -> dict[str, Any]:
+    """Sends one message of the command line; the verdict, or what can be said of a signal."""
+    target = ground.workflow_id(run)
+    if not signal:
+        judged_here(name, content)
+    return ground.run(_speak(target, name, content, signal=signal))
+
+
+async def _speak(run: str, name: str, content: dict[str, Any], *, signal: bool) -> dict[str, Any]:
+    client = await ground.client()
+    if not signal:
+        return await send_update(client, run, name, content)
+    await send_signal(client, run, name, content)
+    told = f"A signal has no verdict: see python starter.py trail {run}, or refused {run}."
+    return {"sent": True, "message_id": content["message_id"], "hint": told}

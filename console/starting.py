@@ -1,0 +1,201 @@
+"""`start`: a definition, a customer and an input become a run, or a plan of one."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from console import ground, ordering, printing, tables, whereabouts
+from console.leaving import OK, Answered, Misused
+from console.printing import Output, hint
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+    from console.ordering import Prepared
+
+app = typer.Typer()
+
+
+@app.command()
+def start(
+    definition: Annotated[str, typer.Argument(metavar="DEF", help="A path, or the id of a file in definitions/.")],
+    customer: Annotated[str, typer.Option("--customer", help="The opaque key of the customer, such as c-1042.")],
+    input_file: Annotated[str | None, typer.Option("--input", metavar="FILE", help="Start input, JSON or YAML.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="One input more; may be repeated.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan with due dates; start nothing.")] = False,
+    at: Annotated[str | None, typer.Option("--at", metavar="INSTANT", help="With --dry-run: as if started then.")] = None,
+    actor: Annotated[str | None, typer.Option("--actor", help="Who starts it; default: who is logged in.")] = None,
+    output: Output = None,
+) -> int:
+    """Start a run. The same customer and definition again is a conflict, unless the input is the same."""
+    ground.settings()
+    moment = ordering.instant(at, "--at")
+    if moment is not None and not dry_run:
+        raise Misused("--at plans as if started then and needs --dry-run: a run starts when it starts.")
+    prepared = ordering.prepare(
+        definition, customer=customer, input_file=input_file, settings=settings or (), at=moment, actor=actor
+    )
+    if dry_run:
+        return _plan(prepared)
+    answer = ground.run(_start(prepared))
+    printing.show(answer, tables.started)
+    hint(f"Next: python starter.py status {answer['run']}")
+    return OK
+
+
+def _plan(prepared: Prepared) -> int:
+    from onboarding.engine.orders import write_order
+    from onboarding.engine.plan import Plan
+    from onboarding.reading.rehearsal import rehearse
+
+    answer = {
+        "run": prepared.order.run,
+        "plan": rehearse(Plan(prepared.order), prepared.at),
+        "start_input": json.loads(write_order(prepared.order)),
+        "task_queue": ground.settings().task_queue,
+    }
+    printing.show(answer, tables.plan, rows="plan")
+    hint("Nothing was started. Everybody is assumed to answer exactly when it is due.")
+    return OK
+
+
+async def _start(prepared: Prepared) -> dict[str, Any]:
+    client = await ground.client()
+    # First, so that a run is not started whose people could not be kept.
+    with ground.database():
+        pass
+    run_id, created = await begin(client, prepared, ground.settings().task_queue)
+    keep_people(prepared)
+    run = prepared.order.run
+    return {
+        "run": run,
+        "workflow_id": run,
+        "run_id": run_id,
+        "created": created,
+        "ui": await whereabouts.ui_page(client, run, run_id),
+    }
+
+
+async def begin(client: Client, prepared: Prepared, task_queue: str) -> tuple[str, bool]:
+    """Starts the run: its Temporal run id, and whether it is a new one. `Answered` conflict for another run of this name."""
+    from temporalio.api.common.v1 import Payload
+    from temporalio.common import RawValue, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+    from temporalio.exceptions import WorkflowAlreadyStartedError
+    from temporalio.service import RPCError, RPCStatusCode
+
+    from onboarding.engine.orders import write_order
+    from onboarding.engine.plan import Plan
+    from onboarding.reading import cover
+    from workflows.address import WORKFLOW_TYPE
+
+    run = prepared.order.run
+    row = ground.remembered(run)
+    if row is not None and row["state"] == "closed":
+        await _forgotten(client, run, row)
+    order = RawValue(Payload(metadata={"encoding": b"json/plain"}, data=write_order(prepared.order).encode()))
+    try:
+        handle = await client.start_workflow(
+            WORKFLOW_TYPE,
+            order,
+            id=run,
+            task_queue=task_queue,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            search_attributes=_attributes(prepared),
+            static_summary=cover.summary(Plan(prepared.order)),
+            rpc_timeout=whereabouts.CALL,
+        )
+    except WorkflowAlreadyStartedError:
+        return await _again(client, prepared), False
+    except RPCError as error:
+        if error.status is RPCStatusCode.INVALID_ARGUMENT and "earch attribute" in error.message:
+            raise _unregistered(error.message) from error
+        raise
+    return handle.result_run_id or handle.first_execution_run_id or "", True
+
+
+def _attributes(prepared: Prepared) -> Any:
+    """What managers filter by, from the first instant on, also while no worker is there."""
+    from temporalio.common import SearchAttributeKey as Key, SearchAttributePair, TypedSearchAttributes
+
+    from onboarding.engine.machine import start as begin_state
+    from onboarding.engine.plan import Plan
+    from onboarding.reading import cover
+
+    plan = Plan(prepared.order)
+    pairs: list[SearchAttributePair[Any]] = []
+    for name, value in cover.attributes(plan, begin_state(plan, prepared.at).state).items():
+        match value:
+            case None:
+                continue
+            case bool():
+                pairs.append(SearchAttributePair(Key.for_bool(name), value))
+            case int():
+                pairs.append(SearchAttributePair(Key.for_int(name), value))
+            case datetime():
+                pairs.append(SearchAttributePair(Key.for_datetime(name), value))
+            case _:
+                pairs.append(SearchAttributePair(Key.for_keyword(name), value))
+    return TypedSearchAttributes(pairs)
+
+
+async def _again(client: Client, prepared: Prepared) -> str:
+    """The run id of the run that has this name already, if it was started with the same input."""
+    run = prepared.order.run
+    found = await whereabouts.describe(client, run)
+    order = await whereabouts.order_of(client, run)
+    if order.get("input_digest") == prepared.order.input_digest:
+        return found.run_id
+    since = order.get("snapshot", {}).get("started_at") if isinstance(order.get("snapshot"), dict) else None
+    raise conflict(run, order.get("started_by"), since or whereabouts.rfc3339(found.start_time), found.run_id)
+
+
+async def _forgotten(client: Client, run: str, row: dict[str, Any]) -> None:
+    """A closed run that only the read table remembers is a conflict, too: its rows must not be written a second time."""
+    try:
+        await whereabouts.describe(client, run)
+    except Answered:
+        with ground.read_table() as table:
+            first = table.trail(run, limit=1)["rows"]
+        raise conflict(run, first[0]["actor"] if first else None, row["started_at"], None) from None
+
+
+def conflict(run: str, by: str | None, at: str | None, run_id: str | None) -> Answered:
+    """The answer to a second start with another input."""
+    sentence = f"{run} was started by {by or 'somebody'} on {at or 'an unknown date'} with another input; a run starts once."
+    return Answered(
+        {
+            "outcome": "conflict", "code": "already_started", "sentence": sentence, "run": run, "workflow_id": run,
+            "run_id": run_id, "created": False, "started_by": by, "started_at": at,
+        }
+    )  # fmt: skip
+
+
+def _unregistered(message: str) -> Exception:
+    from runtime.errors import Unreachable
+
+    return Unreachable(
+        f"The Temporal server does not know a search attribute that runs set ({message[:200]}).",
+        way_out="`python starter.py doctor --fix` registers them; nothing was started.",
+        code="search_attributes",
+    )
+
+
+def keep_people(prepared: Prepared) -> None:
+    """Stores how to reach the people of a run: outside of it, looked up when something is sent."""
+    from storage.directory import Contact, SqlDirectory
+
+    with ground.database() as engine:
+        SqlDirectory(engine).keep(
+            prepared.order.run,
+            [
+                Contact(handle=one.handle, role=one.role, address=one.email, name=one.name, zone=one.tz)
+                for one in prepared.people
+            ],
+        )

@@ -1,0 +1,222 @@
+"""Answers for people at a terminal. Every text is made plain first: what a customer wrote must not steer a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+Row = Mapping[str, Any]
+
+_COLOURS = {
+    "accepted": "green", "done": "green", "duplicate": "green", "on_track": "green", "ok": "green", "live": "green",
+    "held": "cyan", "open": "cyan", "answered": "cyan", "in_review": "cyan",
+    "warn": "yellow", "returned": "yellow", "at_risk": "yellow", "retry_later": "yellow", "on_hold": "yellow", "overdue": "yellow",
+    "rejected": "red", "conflict": "red", "forbidden": "red", "unknown": "red", "closed": "red", "too_large": "red",
+    "fail": "red", "escalated": "red", "stalled": "red", "lost": "red",
+}  # fmt: skip
+
+
+def plain(value: Any) -> str:
+    """A value on one line without anything that is not writing."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(plain(one) for one in value) or "–"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {plain(one)}" for name, one in value.items()) or "–"
+    return "".join(char if char.isprintable() else " " for char in str(value))
+
+
+def when(value: Any) -> str:
+    """An instant as people read it; the seconds stay where they say something."""
+    text = plain(value)
+    if len(text) != 20 or text[10] != "T":
+        return text
+    day, _, time = text.rstrip("Z").partition("T")
+    return f"{day} {time[:5]}" if time.endswith(":00") else f"{day} {time}"
+
+
+def coloured(word: Any) -> Text:
+    """A word of ours in its colour."""
+    text = plain(word)
+    return Text(text, style=_COLOURS.get(text, ""))
+
+
+def grid(rows: Iterable[Row], columns: Mapping[str, str], title: str | None = None) -> RenderableType:
+    """Rows under headings; `columns` maps a field to its heading."""
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False)
+    for heading in columns.values():
+        table.add_column(heading, overflow="fold")
+    count = 0
+    for row in rows:
+        count += 1
+        table.add_row(*(_cell(name, row.get(name)) for name in columns))
+    if not count:
+        return Text(f"{title or 'Nothing'}: none" if title else "Nothing here.")
+    return table
+
+
+def _cell(name: str, value: Any) -> Text:
+    if name in ("status", "state", "outcome", "health", "level"):
+        return coloured(value)
+    return Text(when(value) if name.endswith("_at") or name in ("at", "since", "due", "from", "to") else plain(value))
+
+
+def pairs(row: Row, names: Mapping[str, str]) -> RenderableType:
+    """Some fields of one object, each on a line."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, heading in names.items():
+        if row.get(name) is not None:
+            table.add_row(heading, _cell(name, row[name]))
+    return table
+
+
+def more(answer: Row) -> Sequence[RenderableType]:
+    """What says that there are more pages."""
+    cursor = answer.get("next_cursor")
+    return [Text(f"More: --cursor {plain(cursor)}, or --all", style="dim")] if cursor else []
+
+
+def verdict(answer: Row) -> RenderableType:
+    """The answer to a message, or the reason why a command could not be done."""
+    head = Text.assemble(coloured(answer.get("outcome")), f"  {plain(answer.get('code'))}: {plain(answer.get('sentence'))}")
+    parts: list[RenderableType] = [head]
+    if answer.get("faults"):
+        parts.append(grid(answer["faults"], {"place": "place", "code": "code", "sentence": "what to do"}))
+    parts.append(
+        pairs(answer, {"message_id": "message id", "item": "item", "status": "status", "received_at": "received"})
+    )
+    if answer.get("next"):
+        parts.append(grid(answer["next"], {"item": "item", "title": "title", "who": "who", "due": "due"}, "Open now"))
+    return Group(*parts)
+
+
+def sent(answer: Row) -> RenderableType:
+    """A signal that was handed over."""
+    return pairs(answer, {"message_id": "sent, message id", "hint": "what became of it"})
+
+
+def started(answer: Row) -> RenderableType:
+    """A run that was started, or was there already."""
+    head = "started" if answer["created"] else "was started before with the same input"
+    return Group(Text(f"{plain(answer['run'])} {head}"), pairs(answer, {"run_id": "Temporal run", "ui": "cover sheet"}))
+
+
+def plan(answer: Row) -> RenderableType:
+    """What will be asked of whom, and when."""
+    columns = {"stage": "stage", "item": "item", "owner": "owner", "opens_at": "opens", "due_at": "due", "why": "why"}
+    return grid(answer["plan"], columns, f"Plan of {plain(answer['run'])}")
+
+
+def status(answer: Row) -> RenderableType:
+    """A run on one screen: where it is, who must act, since when, what is next."""
+    head = {
+        "run": "run", "state": "state", "outcome": "outcome", "health": "health", "stage": "stage", "waiting_on": "waiting on",
+        "waiting_since": "since", "started_at": "started", "promised_at": "promised", "closed_at": "closed", "ui": "cover sheet",
+    }  # fmt: skip
+    parts: list[RenderableType] = [pairs({**answer, "waiting_since": when(answer.get("waiting_since"))}, head)]
+    stages = [
+        {**one, "progress": f"{one['progress']['met']} of {one['progress']['of']}"} for one in answer.get("stages", ())
+    ]
+    if stages:
+        columns = {
+            "title": "stage", "state": "state", "owner": "owner", "progress": "met", "target_at": "planned",
+            "entered_at": "entered", "left_at": "left",
+        }  # fmt: skip
+        parts += [Text(""), grid(stages, columns)]
+    busy = [one for one in answer.get("items", ()) if one["status"] in ("open", "answered", "in_review", "returned")]
+    if busy:
+        columns = {"id": "item", "status": "status", "owner": "owner", "due_at": "due", "waits_for": "waits for"}
+        parts += [Text(""), grid(busy, columns)]
+    if answer.get("next"):
+        parts += [Text(""), grid(answer["next"], {"at": "next", "what": "what"})]
+    counts = {name: answer[name] for name in ("asks", "escalations", "refused", "debt") if name in answer}
+    return Group(*parts, Text(""), Text(plain(counts), style="dim"))
+
+
+def rows(answer: Row, columns: Mapping[str, str], name: str = "rows") -> RenderableType:
+    """A page of a list."""
+    return Group(grid(answer[name], columns), *more(answer))
+
+
+def why(answer: Row) -> RenderableType:
+    """Why an item is as it is."""
+    coming = answer.get("next") or {}
+    told = {**answer, "next": f"{when(coming.get('at'))} {plain(coming.get('what'))}" if coming.get("what") else None}
+    columns = {"item": "item", "status": "status", "sentence": "why", "holder": "with", "since": "since", "next": "next"}
+    return pairs(told, columns)
+
+
+def gate(answer: Row) -> RenderableType:
+    """What keeps a stage."""
+    head = Text(f"{plain(answer['stage'])}: {'may be left' if answer['holds'] else 'is kept'}")
+    columns = {"text": "condition", "met": "met", "holder": "with", "since": "since", "why": "why"}
+    debt = grid(answer["debt"], {"text": "waived", "by": "by", "reason": "reason", "expires_at": "until"}, "Debt")
+    return Group(head, grid(answer["conditions"], columns), *([debt] if answer["debt"] else []))
+
+
+def ledger(answer: Row) -> RenderableType:
+    """Whose the time was, and the numbers."""
+    total = answer["elapsed"] or 1
+    sides = [
+        {"side": side.replace("_", " "), "time": lasting(spent), "share": f"{100 * spent / total:.0f} %"}
+        for side, spent in answer["by_side"].items()
+    ]
+    sides.append({"side": "together", "time": lasting(sum(answer["by_side"].values())), "share": ""})
+    numbers = [{"metric": name, "value": value} for name, value in answer["metrics"].items()]
+    columns = {"from": "from", "to": "to", "side": "side", "who": "who", "item": "item", "round": "round", "seconds": "seconds"}
+    return Group(
+        grid(answer["entries"], columns),
+        *more(answer),
+        Text(""),
+        grid(sides, {"side": "side", "time": "time", "share": "share"}, f"Elapsed: {lasting(answer['elapsed'])}"),
+        Text(""),
+        grid(numbers, {"metric": "metric", "value": "seconds or count"}),
+    )
+
+
+def customer(answer: Row) -> RenderableType:
+    """What the customer may see."""
+    step = answer["next_step"]
+    asks = {"item": "asked for", "title": "title", "status": "status", "due_at": "due", "missing": "missing"}
+    return Group(
+        Text(f"{plain(answer['title'])}: {plain(step['what'])} {when(step['by']) if step['by'] else ''}"),
+        grid(answer["stages"], {"title": "stage", "state": "state", "target_at": "planned", "left_at": "done"}),
+        grid(answer["asks"], asks),
+    )
+
+
+def lasting(seconds: int) -> str:
+    """A duration for people."""
+    from onboarding.reading.cover import lasting as said
+
+    return said(seconds)
+
+
+def report(answer: Row) -> RenderableType:
+    """The numbers of one run."""
+    since = "signature" if answer["since"] == "signed_at" else "start"
+    parts: list[RenderableType] = [
+        Text(f"{plain(answer['run'])}: {plain(answer['state'])} {plain(answer['outcome'] or '')}"),
+        grid(
+            [{"what": name, "time": lasting(spent)} for name, spent in answer["milestones"].items()],
+            {"what": "milestone", "time": f"since {since}"},
+        ),
+        grid(
+            [{"side": side.replace("_", " "), "time": lasting(spent)} for side, spent in answer["by_side"].items()],
+            {"side": "side", "time": "time"},
+        ),
+        grid([{"metric": name, "value": value} for name, value in answer["metrics"].items()], {"metric": "metric", "value": "seconds or count"}),
+    ]
+    return Group(*parts)

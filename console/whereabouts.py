@@ -1,0 +1,84 @@
+"""Where a run is, asked without its worker: running, closed, or unknown; also after the namespace has forgotten it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, timedelta
+from typing import TYPE_CHECKING, Any
+
+from console import ground
+from console.leaving import Answered
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from temporalio.client import Client, WorkflowExecutionDescription
+
+CALL = timedelta(seconds=5)
+"""One short call to the server."""
+
+
+async def describe(client: Client, run: str) -> WorkflowExecutionDescription:
+    """What the server knows of a run. `Answered` closed or unknown for one that it does not (any more)."""
+    from temporalio.service import RPCError, RPCStatusCode
+
+    try:
+        return await client.get_workflow_handle(run).describe(rpc_timeout=CALL)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        raise not_there(run) from error
+
+
+def not_there(run: str) -> Answered:
+    """The answer for a run that the server does not know: closed where the read table has its end, else unknown."""
+    row = ground.remembered(run)
+    if row is None or row["state"] != "closed":
+        return ground.unknown_run(run)
+    return closed(run, row["closed_at"], row["outcome"])
+
+
+def closed(run: str, at: str | None, outcome: str | None) -> Answered:
+    """The answer for a message to a run that has ended."""
+    when = f" on {at}" if at else ""
+    how = f" ({outcome})" if outcome else ""
+    sentence = f"The run ended{when}{how}; it changes no more."
+    return Answered({"outcome": "closed", "code": "run_finished", "sentence": sentence, "run": run})
+
+
+async def ended(client: Client, run: str) -> Answered:
+    """Tells a closed run from an unknown one: both are NOT_FOUND to whoever sends."""
+    from temporalio.client import WorkflowExecutionStatus
+
+    found = await describe(client, run)
+    row = ground.remembered(run)
+    outcome = row["outcome"] if row else None
+    if outcome is None and found.status is not WorkflowExecutionStatus.COMPLETED and found.status is not None:
+        outcome = found.status.name.lower()
+    return closed(run, rfc3339(found.close_time), outcome)
+
+
+async def order_of(client: Client, run: str) -> dict[str, Any]:
+    """The start order of a run, from the first event of its history: needs no worker. Empty if it cannot be read."""
+    handle = client.get_workflow_handle(run)
+    async for event in handle.fetch_history_events(page_size=1, rpc_timeout=CALL):
+        payloads = event.workflow_execution_started_event_attributes.input.payloads
+        try:
+            order = json.loads(payloads[0].data) if payloads else {}
+        except ValueError:
+            order = {}
+        return order if isinstance(order, dict) else {}
+    return {}
+
+
+async def ui_page(client: Client, run: str, run_id: str) -> str | None:
+    """The page of the Temporal UI that shows the cover sheet; `None` where nobody says where the UI is."""
+    from runtime.connection import ui_base, ui_url
+
+    base = ui_base(ground.settings(), client.service_client.config.target_host)
+    return ui_url(base, client.namespace, run, run_id) if base else None
+
+
+def rfc3339(at: datetime | None) -> str | None:
+    """An instant as the contract writes it."""
+    return None if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
