@@ -1,36 +1,20 @@
-"""Cross rules inside one item or one plan: sides, answers, values, decisions, steps."""
+"""Cross rules inside one stage or item: sides, answers, decisions, people."""
 
-import re2
-
+from onboarding.language.check_values import check_field
 from onboarding.language.checking import Checking
-from onboarding.language.grammar import ApprovalModel, FieldRule, InputRule, LadderModel
-from onboarding.language.lowering import NONE, fields_of
-from onboarding.language.model import FieldType, Item, ItemKind, RoleSource, Side, StepAction
+from onboarding.language.grammar import ApprovalModel
+from onboarding.language.model import Item, ItemKind, RoleSource, Side
 from onboarding.language.places import Path
 from onboarding.language.source import Entry
-from onboarding.language.units import Offset, Share, longer
-from onboarding.language.values import check_value
 from onboarding.nearest import nearest
 
 RESERVED_OUTCOMES = ("escalate", "pass", "fail", "skip")
-_SIZED = (FieldType.STRING, FieldType.INT, FieldType.NUMBER, FieldType.LIST, FieldType.CONTACTS)
-_TEXTS = (
-    FieldType.STRING,
-    FieldType.EMAIL,
-    FieldType.PHONE,
-    FieldType.URL,
-    FieldType.COUNTRY,
-    FieldType.VAT,
-    FieldType.IBAN,
-)
 
 
 def check_items(checking: Checking) -> None:
-    """Every item can do what its kind does; every plan runs forward in time."""
+    """Every item can do what its kind does."""
     for name, rule in checking.source.file.inputs.items():
-        _field(checking, ("inputs", name), name, rule)
-    _reminder_plans(checking)
-    _ladders(checking)
+        check_field(checking, ("inputs", name), name, rule)
     _stages(checking)
     for entry, item in checking.pairs():
         _sides(checking, entry, item)
@@ -38,150 +22,6 @@ def check_items(checking: Checking) -> None:
         _timeout(checking, entry, item)
         if isinstance(entry.item, ApprovalModel):
             _approval(checking, entry, item, entry.item)
-    _deputies(checking)
-
-
-def _field(checking: Checking, path: Path, name: str, rule: FieldRule) -> None:
-    faults, kind = checking.faults, rule.type
-    if kind is FieldType.ENUM and not rule.values:
-        faults.add(
-            "enum_values", path, f"The enum {name!r} has no values: add `values: [a, b]`.", key=True, name="values"
-        )
-    elif kind is not FieldType.ENUM and rule.values:
-        faults.add(
-            "enum_values",
-            (*path, "values"),
-            f"Only an enum has values: write `type: enum`, or remove them from {name!r}.",
-            key=True,
-        )
-    for key in ("min", "max"):
-        bound = getattr(rule, key)
-        if bound is not None and kind not in _SIZED:
-            faults.add(
-                "bound_not_used",
-                (*path, key),
-                f"A {kind.value} has no size, so {key} means nothing: remove it.",
-                key=True,
-            )
-        elif (
-            bound is not None
-            and kind is not FieldType.NUMBER
-            and (not isinstance(bound, int) or (kind is not FieldType.INT and bound < 0))
-        ):
-            faults.add("wrong_value", (*path, key), f"The {key} of a {kind.value} is a whole number of things.")
-    if rule.min is not None and rule.max is not None and rule.min > rule.max:
-        faults.add(
-            "min_over_max",
-            (*path, "min"),
-            f"The min {rule.min} of {name!r} is above its max {rule.max}: exchange them.",
-        )
-    if rule.pattern is not None:
-        _pattern(checking, (*path, "pattern"), rule)
-    if isinstance(rule, InputRule) and rule.default is not None:
-        _default(checking, path, name, rule)
-
-
-def _pattern(checking: Checking, path: Path, rule: FieldRule) -> None:
-    if rule.type not in _TEXTS:
-        checking.faults.add(
-            "pattern_not_used", path, f"A pattern is for text, and a {rule.type.value} is none: remove it.", key=True
-        )
-        return
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        re2.compile(rule.pattern or "", options)
-    except Exception:  # the package has an error type of its own for some, and none for others
-        sentence = (
-            "The pattern is not RE2: look-around and back-references take unbounded time and are not known there."
-        )
-        checking.faults.add("bad_pattern", path, sentence)
-
-
-def _default(checking: Checking, path: Path, name: str, rule: InputRule) -> None:
-    field = fields_of({name: rule})[0]
-    broken = rule.type is FieldType.ENUM and not rule.values
-    found = () if broken else check_value(field, rule.default)
-    if found:
-        quote = "; put it in quotes" if rule.type in _TEXTS and not isinstance(rule.default, str) else ""
-        sentence = f"The default of {name!r} does not fit: {found[0].sentence.rstrip('.')}{quote}."
-        checking.faults.add("default_type", (*path, "default"), sentence)
-
-
-def _reminder_plans(checking: Checking) -> None:
-    for name, steps in checking.source.file.policies.reminders.items():
-        positions: list[tuple[Path, Offset | Share]] = []
-        for index, step in enumerate(steps):
-            path: Path = ("policies", "reminders", name, index)
-            problem = None
-            if (step.at is None) == (step.every is None):
-                problem = "has either `at` or `every`"
-            elif step.every is not None and step.max is None:
-                problem = "with `every` needs `max`, so that it ends"
-            elif step.at is not None and step.max is not None:
-                problem = "with `at` comes once: remove `max`"
-            elif isinstance(step.at, Share):
-                problem = f"is relative to due: write -1bd, due or +2bd instead of {step.at}"
-            if problem:
-                checking.faults.add(
-                    "reminder_step",
-                    path,
-                    f"A reminder step {problem}.",
-                    name="at" if step.at is None and step.every is None else None,
-                )
-            elif step.at is not None:
-                positions.append(((*path, "at"), step.at))
-            else:
-                positions.append(((*path, "every"), Offset(1, step.every)))
-        _in_order(checking, positions)
-
-
-def _in_order(checking: Checking, positions: list[tuple[Path, Offset | Share]]) -> None:
-    for number, (path, position) in enumerate(positions):
-        for _, earlier in positions[:number]:
-            if _before(position, earlier):
-                sentence = f"The step at {position} comes before the step at {earlier}: put them in time order."
-                checking.faults.add("steps_out_of_order", path, sentence)
-                break
-
-
-def _before(one: Offset | Share, other: Offset | Share) -> bool:
-    """Whether `one` is certainly earlier than `other`."""
-    if isinstance(one, Share) or isinstance(other, Share):
-        if isinstance(one, Share) and isinstance(other, Share):
-            return one.percent < other.percent
-        # A share lies at due or before it; whether an offset before due is earlier depends on the due itself.
-        return isinstance(one, Share) and isinstance(other, Offset) and other.sign > 0
-    if one.sign != other.sign:
-        return one.sign < other.sign
-    if one.duration is None or other.duration is None:
-        return False
-    above = longer(other.duration, one.duration) if one.sign > 0 else longer(one.duration, other.duration)
-    return above is True
-
-
-def _ladders(checking: Checking) -> None:
-    for name, steps in checking.source.file.policies.escalation.items():
-        for index, step in enumerate(steps):
-            _ladder_step(checking, ("policies", "escalation", name, index), step)
-        _in_order(
-            checking, [(("policies", "escalation", name, index, "at"), step.at) for index, step in enumerate(steps)]
-        )
-
-
-def _ladder_step(checking: Checking, path: Path, step: LadderModel) -> None:
-    known = (*checking.source.file.roles, "deputy")
-    many = isinstance(checking.source.document.get((*path, "to")), list)
-    for index, name in enumerate(step.to):
-        checking.refer("unknown_role", (*path, "to", index) if many else (*path, "to"), name, known, "role")
-    if step.do is StepAction.NOTIFY and not step.to:
-        checking.faults.add("ladder_step", path, "A step that notifies says whom: add `to: [role]`.", name="to")
-    if step.do is StepAction.REASSIGN and len(step.to) > 1:
-        checking.faults.add("ladder_step", path, "A step that reassigns names one new owner: keep one of them.")
-    if step.reason and step.do is not StepAction.HOLD:
-        checking.faults.add(
-            "ladder_step", (*path, "reason"), "Only a hold is noted with a reason: remove it.", key=True
-        )
 
 
 def _stages(checking: Checking) -> None:
@@ -248,7 +88,7 @@ def _answer(checking: Checking, entry: Entry, item: Item) -> None:
         checking.faults.add("no_answer", (*entry.path, "id"), sentence, name=known)
     for key in ("fields", "provides"):
         for name, rule in getattr(entry.item, key, {}).items():
-            _field(checking, (*entry.path, key, name), name, rule)
+            check_field(checking, (*entry.path, key, name), name, rule)
     files = item.files
     if files and files.max is not None and files.min > files.max:
         sentence = f"The min {files.min} of the files is above their max {files.max}: exchange them."
@@ -330,44 +170,3 @@ def _quorum(checking: Checking, entry: Entry, item: Item, written: ApprovalModel
         why = " who did not do what four_eyes names" if item.four_eyes else ""
         sentence = f"{item.id!r} needs {item.quorum} different people{why}, and {len(people)} may decide: name more owners or lower the quorum."
         checking.faults.add("quorum_unmet", path, sentence)
-
-
-def _deputies(checking: Checking) -> None:
-    """A ladder that turns to the deputy is used where somebody has one, and says where nobody has."""
-    file = checking.source.file
-    deputies = {role.id: role.deputy for role in checking.definition.roles}
-    for name, steps in file.policies.escalation.items():
-        used = [item for entry, item in checking.pairs() if _ladder_of(checking, entry) == name]
-        alone = list(dict.fromkeys(item.owner for item in used if item.owner in deputies and not deputies[item.owner]))
-        for index, step in enumerate(steps):
-            path: Path = ("policies", "escalation", name, index, "to" if step.to else "do")
-            to_deputy = "deputy" in step.to or (step.do is StepAction.REASSIGN and not step.to)
-            if to_deputy and used and len(alone) == len(dict.fromkeys(item.owner for item in used)):
-                checking.faults.add(
-                    "no_deputy",
-                    path,
-                    f"Nobody who is on this ladder has a deputy ({', '.join(alone)}): declare one, or name a role.",
-                    name="deputy",
-                )
-            elif to_deputy and alone:
-                checking.faults.add(
-                    "deputy_missing",
-                    path,
-                    f"These owners on this ladder have no deputy, so the step finds nobody: {', '.join(alone)}.",
-                )
-        _before_open(checking, name, used)
-
-
-def _ladder_of(checking: Checking, entry: Entry) -> str:
-    return entry.item.escalation or checking.source.default(entry.kind).escalation or NONE
-
-
-def _before_open(checking: Checking, ladder: str, used: list[Item]) -> None:
-    for index, step in enumerate(checking.source.file.policies.escalation[ladder]):
-        before = step.at.duration if isinstance(step.at, Offset) and step.at.sign < 0 else None
-        early = [item for item in used if before and item.due and longer(before, item.due)]
-        if early:
-            path: Path = ("policies", "escalation", ladder, index, "at")
-            names = ", ".join(f"{item.id} (due {item.due} later)" for item in early)
-            sentence = f"The step at {step.at} lies before these items open: {names}. Move it closer to due."
-            checking.faults.add("step_before_open", path, sentence)

@@ -9,7 +9,6 @@ from onboarding.language.places import Path
 CLOCKS = ("provider", "customer", "both", "owner", "calendar")
 _PERSON = (FieldType.EMAIL, FieldType.STRING)
 _ZONE = (FieldType.STRING,)
-_INSTANT = (FieldType.DATETIME, FieldType.DATE)
 
 
 def check_names(checking: Checking) -> None:
@@ -20,9 +19,6 @@ def check_names(checking: Checking) -> None:
     _defaults(checking)
     _stages(checking)
     _items(checking)
-    _metrics(checking)
-    _signals(checking)
-    _installed(checking)
 
 
 def _duplicates(checking: Checking) -> None:
@@ -64,7 +60,7 @@ def _roles(checking: Checking) -> None:
             sentence = f"The role {name!r} has exactly one of from, value, contact, group, found {found}."
             checking.faults.add("role_source", path, sentence, name=name if not given else None, key=True)
         if role.from_:
-            _input(checking, (*path, "from"), role.from_, _PERSON)
+            refer_input(checking, (*path, "from"), role.from_, _PERSON)
         if role.deputy and checking.refer("unknown_role", (*path, "deputy"), role.deputy, roles, "role"):
             _deputy(checking, name)
         if role.contact and not any(rule.type is FieldType.CONTACTS for rule in checking.source.file.inputs.values()):
@@ -101,7 +97,7 @@ def _deputy(checking: Checking, name: str) -> None:
         )
 
 
-def _input(checking: Checking, path: Path, written: str, types: tuple[FieldType, ...]) -> None:
+def refer_input(checking: Checking, path: Path, written: str, types: tuple[FieldType, ...]) -> None:
     """A reference input.x (or input.contacts.tz) leads to an input of a fitting type."""
     inputs = checking.source.file.inputs
     root, _, rest = written.partition(".")
@@ -129,7 +125,7 @@ def _calendars(checking: Checking) -> None:
             sentence = f"The calendar {name!r} has no zone: give `tz`, or `from` an input."
             checking.faults.add("calendar_source", path, sentence, key=True, name="tz")
         if rule.from_:
-            _input(checking, (*path, "from"), rule.from_, _ZONE)
+            refer_input(checking, (*path, "from"), rule.from_, _ZONE)
         if rule.fallback and checking.refer("unknown_calendar", (*path, "fallback"), rule.fallback, known, "calendar"):
             _fallback(checking, name)
     business = [item for item in checking.items if item.due and item.due.is_business]
@@ -154,7 +150,7 @@ def _fallback(checking: Checking, name: str) -> None:
         seen.append(here.fallback)
 
 
-def _clock(checking: Checking, path: Path, clock: str | None) -> None:
+def refer_clock(checking: Checking, path: Path, clock: str | None) -> None:
     if clock:
         known = tuple(dict.fromkeys((*CLOCKS, *checking.source.file.calendars)))
         checking.refer("unknown_calendar", (*path, "clock"), clock, known, "clock or calendar")
@@ -171,7 +167,7 @@ def _common(checking: Checking, path: Path, written: Common) -> None:
     file = checking.source.file
     if written.owner:
         checking.refer("unknown_role", (*path, "owner"), written.owner, file.roles, "role")
-    _clock(checking, path, written.clock)
+    refer_clock(checking, path, written.clock)
     for key, plans in (("reminders", file.policies.reminders), ("escalation", file.policies.escalation)):
         name = getattr(written, key)
         if name and name != NONE:
@@ -189,7 +185,7 @@ def _stages(checking: Checking) -> None:
     roles = checking.source.file.roles
     for path, stage in checking.source.stages():
         checking.refer("unknown_role", (*path, "owner"), stage.owner, roles, "role")
-        _clock(checking, path, stage.clock)
+        refer_clock(checking, path, stage.clock)
         _needs(checking, (*path, "needs"), stage.needs, stage.id)
         if stage.gate and stage.gate.override:
             checking.roles((*path, "gate", "override", "by"), stage.gate.override.by)
@@ -239,101 +235,3 @@ def _items(checking: Checking) -> None:
             facts = [given.name for each in checking.items for given in (*each.fields, *each.provides)]
             known_facts = (*checking.source.file.inputs, *facts)
             checking.refer("unknown_fact", (*entry.path, "with", index), name, known_facts, "input or fact")
-
-
-def _metrics(checking: Checking) -> None:
-    stages = checking.source.file.stages
-    tables = {
-        "milestones": [stage.milestone for stage in stages if stage.milestone],
-        "items": [entry.item.id for entry in checking.entries],
-    }
-    rules = {"milestones": "unknown_milestone", "items": "unknown_item"}
-    for name, metric in checking.source.file.metrics.items():
-        path: Path = ("metrics", name)
-        _clock(checking, path, metric.clock)
-        for key, end in (("from", metric.from_), ("to", metric.to)):
-            root, _, rest = (end or "").partition(".")
-            if end is None:
-                continue
-            if root == "input":
-                _input(checking, (*path, key), end, _INSTANT)
-            elif root in tables and rest:
-                checking.refer(rules[root], (*path, key), rest, tables[root], root.removesuffix("s"))
-            else:
-                sentence = f"A metric refers to milestones.x, items.x or input.x, found {end[:80]!r}."
-                checking.faults.add("bad_reference", (*path, key), sentence)
-        interval, given = (
-            metric.from_ and metric.to,
-            [key for key in ("from", "to", "sum", "count") if getattr(metric, "from_" if key == "from" else key)],
-        )
-        if not (interval and len(given) == 2) and given not in (["sum"], ["count"]):
-            checking.faults.add(
-                "metric_shape",
-                path,
-                f"The metric {name!r} has from and to, or sum, or count; found {', '.join(given) or 'none'}.",
-                key=True,
-            )
-        if metric.goal:
-            clock = metric.clock or "calendar"
-            if (clock == "calendar") == metric.goal.is_business:
-                unit = "wall-clock units (d, h)" if clock == "calendar" else "business units (bd, bh)"
-                checking.faults.add(
-                    "goal_family",
-                    (*path, "goal"),
-                    f"The clock {clock} counts {unit}, and {metric.goal} is none: change one of them.",
-                )
-
-
-def _signals(checking: Checking) -> None:
-    waiting = {entry.item.id: item.event for entry, item in checking.pairs() if item.event}
-    for event, rule in checking.source.file.signals.items():
-        path: Path = ("signals", event)
-        known = checking.refer("unknown_item", (*path, "fulfils"), rule.fulfils, waiting, "item with an event")
-        if known and waiting[rule.fulfils] != event and waiting[rule.fulfils] in checking.source.file.signals:
-            sentence = f"{rule.fulfils!r} waits for {waiting[rule.fulfils]!r}, not {event!r}: let both name one event."
-            checking.faults.add("event_elsewhere", (*path, "fulfils"), sentence)
-        for name, payload in rule.match.items():
-            checking.refer(
-                "unknown_input", (*path, "match", name), name, checking.source.file.inputs, "input", key=True
-            )
-            if not payload.startswith("payload.") or payload == "payload.":
-                sentence = f"What must equal the input {name!r} is a field of the event, written payload.x."
-                checking.faults.add("bad_reference", (*path, "match", name), sentence)
-    for entry, item in checking.pairs():
-        found = checking.source.file.signals.get(item.event or "")
-        other = [each for each in checking.items if each.event == item.event and each.id != item.id]
-        if found and found.fulfils != item.id and found.fulfils in [each.id for each in other]:
-            sentence = f"The event {item.event!r} fulfils {found.fulfils!r}, and one event fulfils one item: name another event."
-            checking.faults.add("event_elsewhere", (*entry.path, "event"), sentence)
-
-
-def _installed(checking: Checking) -> None:
-    """Names that this installation must provide."""
-    here, file = checking.installation, checking.source.file
-    activities: list[tuple[Path, str]] = []
-    templates: list[tuple[Path, str]] = []
-    for path, stage in checking.source.stages():
-        for key in ("on_enter", "on_exit"):
-            for index, action in enumerate(getattr(stage, key)):
-                activities += [((*path, key, index, "hook"), action.hook)] if action.hook else []
-                templates += [((*path, key, index, "template"), action.template)] if action.template else []
-    for entry in checking.entries:
-        for index, check in enumerate(getattr(entry.item, "checks", ())):
-            activities.append(((*entry.path, "checks", index, "activity"), check.activity))
-        if entry.kind is ItemKind.HOOK:
-            activities.append(((*entry.path, "activity"), getattr(entry.item, "activity", "")))
-        confirm = getattr(entry.item, "confirm", None)
-        templates += [((*entry.path, "confirm"), confirm)] if confirm else []
-    if file.defaults.request.confirm:
-        templates.append((("defaults", "request", "confirm"), file.defaults.request.confirm))
-    groups: list[tuple[Path, str]] = [
-        (("roles", name, "group"), role.group) for name, role in file.roles.items() if role.group
-    ]
-    tables = (
-        ("unknown_activity", activities, here.activities, "activity in this installation"),
-        ("unknown_template", templates, here.templates, "template in this installation"),
-        ("unknown_group", groups, here.groups, "group in this installation"),
-    )
-    for rule, named, registered, what in tables:
-        for path, name in named if registered is not None else ():
-            checking.refer(rule, path, name, registered or (), what)

@@ -6,7 +6,8 @@ from itertools import pairwise
 
 from onboarding.language.checking import Checking
 from onboarding.language.condition_text import read
-from onboarding.language.expressions import MAX_CONDITION, check, declare, only_inputs
+from onboarding.language.conditions import check
+from onboarding.language.expressions import MAX_CONDITION, declare, only_inputs
 from onboarding.language.model import Condition, ConditionKind, FieldType, Item, ItemKind, RoleSource, Side, Stage
 from onboarding.language.places import Path
 from onboarding.language.units import Duration, longer

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from onboarding.language import expressions
-from onboarding.language.expressions import Result, check, declarations_of, declare, evaluate, only_inputs
+from onboarding.language.conditions import check
+from onboarding.language.expressions import Result, declarations_of, declare, evaluate, only_inputs
 from onboarding.language.model import ConditionKind, Field, FieldType, Item, ItemKind, Outcome, Side
 from tests.support.language import compiled
 from tests.support.language_cases import SMALL
@@ -212,7 +213,7 @@ def test_evaluating_takes_well_under_fifty_microseconds() -> None:
 def test_the_answer_is_the_same_under_every_hash_seed() -> None:
     script = (
         "from tests.core.test_language_expressions import DECLARED, VALUES;"
-        "from onboarding.language.expressions import check, evaluate;"
+        "from onboarding.language.conditions import check; from onboarding.language.expressions import evaluate;"
         "print([evaluate(DECLARED, t, VALUES) for t in ('facts.scope == \"x\" && facts.scape', 'input.sso')],"
         " check(DECLARED, 'input.sgment && facts.tag && items.og.done'))"
     )
