@@ -24,14 +24,18 @@ MESSAGE_ID_LENGTH = 128
 TEXT_LENGTH = 4_000
 """Characters of a free text (comment, reason, note)."""
 
+SENTENCE_LENGTH = 500
+"""Characters of one sentence that we make or keep: of a fault, of a trail entry, of a verdict."""
+
 NAME_LENGTH = 64
 """Characters of a name we repeat from outside, in the refused list and on the cover sheet."""
 
 ATTRIBUTE_LENGTH = 200
 """Characters of a search attribute: the server terminates a run whose Keyword value passes 2,048 bytes."""
 
-REMEMBERED_MESSAGES = 10_000
-"""Message ids remembered for the life of a run. Beyond it new messages are refused, never old ids forgotten."""
+REMEMBERED_MESSAGES = 5_000
+"""Message ids remembered for the life of a run: about 1.2 MB, so that it still fits when the run continues as new.
+Beyond it new messages are refused, never old ids forgotten."""
 
 REFUSED_KEPT = 100
 """Refused signals listed; older ones are counted and stand in the rows."""
@@ -47,6 +51,9 @@ HELD_MESSAGES = 50
 
 NEXT_TOLD = 10
 """Open items named in a verdict."""
+
+HELD_BYTES = 131_072
+"""All early messages together: what is kept travels with the run."""
 
 PAGE = 100
 """Rows of one page of a query that can grow."""

@@ -14,17 +14,24 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, StrictBool, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from onboarding import limits
 from onboarding.nearest import nearest
 
+GENERATED = "generated:"
+"""How the id of a signal begins that came without one."""
+
 UNVERIFIED = "unverified"
 """The actor of a signal that named none: nobody."""
 
-_ACTOR = re.compile(r"^(customer:|integration:)?[a-z0-9][a-z0-9._-]{0,62}$")
+_ACTOR = re.compile(r"(customer:|integration:)?[a-z0-9][a-z0-9._-]{0,62}")
+_INSTANT = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?([Zz]|[+-]\d{2}:?\d{2})?", re.ASCII
+)
 _PRINTABLE_BREAKS = "\n\r\t"
+_MOST_INTEGER = 2**53 - 1
 
 
 class OutcomeWord(StrEnum):
@@ -98,15 +105,26 @@ def _actor(value: str) -> str:
     actor = canonical_actor(value)
     if "@" in actor:
         raise PydanticCustomError("mail_address", "An actor is a handle or a role, never a mail address.")
-    if not _ACTOR.match(actor):
+    if not _ACTOR.fullmatch(actor):
         raise PydanticCustomError(
             "not_a_handle", "An actor is a handle such as dana, customer:admin or integration:crm."
         )
     return actor
 
 
-def _instant(value: datetime) -> datetime:
-    return value.astimezone(UTC).replace(microsecond=0)
+def _instant(value: Any) -> datetime:
+    """Reads the form of RFC 3339 and no other: a bare number could be seconds or milliseconds, and of which day?"""
+    form = PydanticCustomError("not_an_instant", "An instant is written like 2026-11-21T10:00:00Z.")
+    found = _INSTANT.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise form
+    if found.group(4) is None:
+        raise PydanticCustomError("no_offset", "An instant carries an offset, such as 2026-11-21T10:00:00Z.")
+    try:
+        whole = re.sub(r"\.\d+", "", value.upper()).replace("Z", "+00:00")
+        return datetime.fromisoformat(whole).astimezone(UTC)
+    except (ValueError, OverflowError):  # a day that does not exist, or no instant of our calendar in UTC
+        raise form from None
 
 
 Text = Annotated[str, Field(strict=True, max_length=limits.TEXT_LENGTH), AfterValidator(_plain_text)]
@@ -115,7 +133,7 @@ Actor = Annotated[str, Field(strict=True, max_length=200), AfterValidator(_actor
 MessageId = Annotated[
     str, Field(strict=True, min_length=1, max_length=limits.MESSAGE_ID_LENGTH), AfterValidator(_plain_text)
 ]
-Instant = Annotated[AwareDatetime, AfterValidator(_instant)]
+Instant = Annotated[datetime, PlainValidator(_instant)]
 
 
 class Message(BaseModel):
@@ -139,7 +157,7 @@ class FileReference(BaseModel):
     uri: Annotated[Name, Field(max_length=2_000)]
     sha256: Annotated[str, Field(strict=True, pattern=r"^[0-9a-f]{64}$")]
     type: Name
-    bytes: Annotated[int, Field(strict=True, ge=1)]
+    bytes: Annotated[int, Field(strict=True, ge=1, le=_MOST_INTEGER)]
     name: Name
 
 
@@ -299,8 +317,8 @@ def parse(name: str, raw: Any, *, via: Literal["update", "signal"], fallback_id:
     def refusal(code: str, sentence: str, outcome: OutcomeWord = OutcomeWord.REJECTED, place: str = "") -> Refusal:
         fault = MessageFault(place=place, code=code, sentence=sentence)
         return Refusal(
-            name=name[: limits.NAME_LENGTH],
-            message_id=_id_of(raw, fallback_id),
+            name=_shown(name),
+            message_id=_id_of(raw, fallback_id, via),
             via=via,
             outcome=outcome,
             faults=(fault,),
@@ -321,61 +339,84 @@ def parse(name: str, raw: Any, *, via: Literal["update", "signal"], fallback_id:
     kind = BY_NAME.get(name)
     if kind is None:
         hint = nearest(name, list(BY_NAME))
-        return refusal("unknown_message", f"There is no message of this name{hint}.", OutcomeWord.UNKNOWN)
+        return refusal("unknown_message", f"There is no message of this name{hint or '.'}", OutcomeWord.UNKNOWN)
     content = dict(raw)
     marked: tuple[str, ...] = ()
     if content.get("message_id") is None:
-        content["message_id"] = fallback_id
+        content["message_id"] = _id_of(raw, fallback_id, via)
         if via == "signal":
             marked += ("generated_id",)
-    if via == "signal" and content.get("actor") is None:
-        content["actor"] = UNVERIFIED
-        marked += (UNVERIFIED,)
+    if content.get("actor") is None:
+        content.pop("actor", None)
+        if via == "signal":
+            content["actor"] = UNVERIFIED
+            marked += (UNVERIFIED,)
     try:
         message = kind.model_validate_json(canonical_json(content))
     except ValidationError as error:
-        faults = tuple(_fault(detail, content) for detail in error.errors(include_url=False, include_input=False))
+        faults = dict.fromkeys(_fault(detail) for detail in error.errors(include_url=False, include_input=False))
         return Refusal(
-            name=name,
-            message_id=_id_of(raw, fallback_id),
-            via=via,
-            outcome=OutcomeWord.REJECTED,
-            faults=faults[: limits.FAULTS_TOLD],
-        )
+            name=name, message_id=_id_of(raw, fallback_id, via), via=via, outcome=OutcomeWord.REJECTED,
+            faults=tuple(faults)[: limits.FAULTS_TOLD],
+        )  # fmt: skip
     return Received(message=message, name=name, digest=content_digest(name, raw), via=via, marked=marked)
 
 
-def _id_of(raw: Any, fallback: str) -> str:
+def _shown(text: str) -> str:
+    """A name from outside as it may be repeated: short, and nothing in it that a screen would obey."""
+    return "".join(char if char.isprintable() else "?" for char in text[: limits.NAME_LENGTH])
+
+
+def _id_of(raw: Any, fallback: str, via: str) -> str:
+    """The id as given, else the update's own, else a made-up one that shows that it was made up."""
     given = raw.get("message_id") if isinstance(raw, dict) else None
     if isinstance(given, str) and 0 < len(given) <= limits.MESSAGE_ID_LENGTH and given.isprintable():
         return given
-    return fallback
+    return fallback if via == "update" else f"{GENERATED}{fallback}"
 
 
+_OURS = ("control_characters", "mail_address", "not_a_handle", "not_an_instant", "no_offset")
 _SENTENCES = {
     "missing": ("required", "This field is required."),
     "extra_forbidden": ("unknown_field", "This message has no such field."),
-    "timezone_aware": ("no_offset", "An instant carries an offset, such as 2026-11-21T10:00:00Z."),
+    "json_invalid": ("not_json", "The message is nested too deep."),
+    "string_type": ("wrong_type", "Expected a text."),
+    "int_type": ("wrong_type", "Expected a whole number."),
+    "bool_type": ("wrong_type", "Expected true or false."),
+    "dict_type": ("wrong_type", "Expected an object."),
+    "model_type": ("wrong_type", "Expected an object."),
+    "tuple_type": ("wrong_type", "Expected a list."),
+    "string_pattern_mismatch": ("wrong_form", "Expected 64 hexadecimal digits in lower case."),
 }
 
 
-def _fault(detail: ErrorDetails, content: Mapping[str, Any]) -> MessageFault:
-    place = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in detail["loc"])
-    kind = detail["type"]
+def _fault(detail: ErrorDetails) -> MessageFault:
+    """One fault in our words; what pydantic says may quote what it found."""
+    loc, kind, bounds = detail["loc"], detail["type"], detail.get("ctx", {})
+    place = "".join("/" + _step(part) for part in loc if part != "[key]")[:200]
+    if kind in _OURS:
+        return MessageFault(place=place, code=kind, sentence=detail["msg"])
     if kind in _SENTENCES:
         code, sentence = _SENTENCES[kind]
-        return MessageFault(place=place[:200], code=code, sentence=sentence)
-    code = kind if kind in ("control_characters", "mail_address", "not_a_handle") else _code_of(kind)
-    return MessageFault(place=place[:200], code=code, sentence=detail["msg"].rstrip(".") + ".")
+        return MessageFault(place=place, code=code, sentence=sentence)
+    match kind:
+        case "string_too_long" | "too_long":
+            unit = "characters" if kind.startswith("string") else "entries"
+            return MessageFault(
+                place=place, code="too_long", sentence=f"Expected at most {bounds['max_length']} {unit}."
+            )
+        case "string_too_short" | "too_short":
+            return MessageFault(place=place, code="too_short", sentence="Expected something; this is empty.")
+        case "greater_than_equal":
+            return MessageFault(place=place, code="too_small", sentence=f"Expected at least {bounds['ge']}.")
+        case "less_than_equal":
+            return MessageFault(place=place, code="too_large", sentence=f"Expected at most {bounds['le']}.")
+        case "literal_error":
+            return MessageFault(place=place, code="not_a_choice", sentence=f"Expected {bounds['expected']}.")
+        case _:
+            return MessageFault(place=place, code="wrong_type", sentence="This field has another type.")
 
 
-def _code_of(kind: str) -> str:
-    if kind.startswith(("string_too_long", "too_long")):
-        return "too_long"
-    if kind.startswith(("string_too_short", "too_short")):
-        return "too_short"
-    if kind == "literal_error":
-        return "not_a_choice"
-    if kind == "string_pattern_mismatch":
-        return "wrong_form"
-    return "wrong_type"
+def _step(part: str | int) -> str:
+    """One step of a JSON pointer; keys come from outside, too."""
+    return _shown(str(part)).replace("~", "~0").replace("/", "~1")

@@ -1,12 +1,14 @@
 """What the clock does by itself: reminders, ladder steps, deadlines, stalls, waivers and reassignments that end.
 
-Instants are acted on in their order, each once. When the clock jumps over several, the effects are those of many small steps.
+Instants are acted on in their order, each once, and what follows from one follows before the next. When the clock jumps over
+several, the effects are those of many small steps; but what opens in the middle of a jump opens when the run acts, because a
+worker that was away must not make anybody late for an ask they never got (docs/decisions/0005-after-an-absence.md).
 """
 
 from dataclasses import replace
 from datetime import datetime
 
-from onboarding.engine import deadlines, flow, moves, steering
+from onboarding.engine import deadlines, deciding, flow, steering
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.notices import say, when
 from onboarding.engine.people import deputy_of, holder, item_owner, stage_owner
@@ -54,7 +56,7 @@ def _pending(state: RunState) -> list[Due]:
     return found
 
 
-def advance(turn: Turn) -> None:
+def advance(turn: Turn, apply_held: flow.ApplyHeld) -> None:
     """Acts on every instant up to `turn.at`, in order; a hold or the end of the run stops it."""
     while turn.state.status is not RunStatus.CLOSED:
         if turn.state.hold is not None:
@@ -73,6 +75,7 @@ def advance(turn: Turn) -> None:
             steering.expire(turn, what)
         else:
             steering.revert(turn, what)
+        flow.settle(turn, apply_held)
 
 
 def _review(turn: Turn) -> None:
@@ -102,7 +105,7 @@ def _fire(turn: Turn, item: Item, planned: Planned) -> None:
         case PlannedKind.DUE:
             _overdue(turn, item)
         case PlannedKind.STEP:
-            _step(turn, item, planned.index)
+            _step(turn, item, planned)
 
 
 def _remind(turn: Turn, item: Item, planned: Planned) -> None:
@@ -119,9 +122,11 @@ def _overdue(turn: Turn, item: Item) -> None:
     """The deadline is acted on: from here on an answer is late. Silence never approves unless the definition says so."""
     turn.item(item.id, overdue=True)
     turn.record("clock", item=item.id, code="overdue", sentence=f"{item.title} is overdue")
+    if item.on_timeout == "escalate":
+        return
+    said = f"{item.title}: {item.on_timeout} by time-out, as the definition says"
+    turn.record("clock", item=item.id, code="tacit", sentence=said)
     match item.on_timeout:
-        case "escalate":
-            return
         case "fail":
             flow.close_run(
                 turn, RunOutcome.LOST, f"{item.title} was not settled in time; the definition ends the run here"
@@ -139,17 +144,11 @@ def _overdue(turn: Turn, item: Item) -> None:
             if chosen.passes:
                 flow.finish_item(turn, item, "engine", outcome=name)
             else:
-                moves.back_to(turn, item, chosen, "engine")
-    turn.record(
-        "clock",
-        item=item.id,
-        code="tacit",
-        sentence=f"{item.title}: {item.on_timeout} by time-out, as the definition says",
-    )
+                deciding.back_to(turn, item, chosen, "engine")
 
 
-def _step(turn: Turn, item: Item, index: int) -> None:
-    rung = item.ladder[index]
+def _step(turn: Turn, item: Item, planned: Planned) -> None:
+    index, rung = planned.index, item.ladder[planned.index]
     current = turn.state.items[item.id]
     turn.item(item.id, fired=(*current.fired, index), mark=rung.mark or current.mark)
     turn.set(escalations=turn.state.escalations + 1)
@@ -160,7 +159,8 @@ def _step(turn: Turn, item: Item, index: int) -> None:
             steering.give_item(turn, item.id, to[0])
         case StepAction.HOLD:
             side = turn.plan.roles[item.owner].side
-            steering.stand_still(turn, rung.reason or f"{item.title} is not answered", side, "engine")
+            reason = rung.reason or f"{item.title} is not answered"
+            steering.stand_still(turn, reason, side, "engine", since=planned.at)
         case StepAction.FAIL:
             _tell(turn, item, index, to)
             flow.close_run(turn, RunOutcome.LOST, rung.reason or f"{item.title} was not settled in time")

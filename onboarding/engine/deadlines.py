@@ -33,7 +33,7 @@ def _owner_side(turn: Turn, item: Item) -> Side:
 def lay(turn: Turn, item: Item) -> None:
     """Computes the due instant of a freshly opened item, with its derivation, and all that follows from it."""
     if item.due is None:
-        turn.item(item.id, due_at=None, due_why="", planned=())
+        turn.item(item.id, due_at=None, due_why="", planned=(), laid_at=None)
         return
     clock = item_clock(turn, item)
     due = calendars.add(clock, turn.at, item.due)
@@ -71,7 +71,7 @@ def lay_plan(turn: Turn, item: Item) -> None:
             at = _offset(clock, due, rung.at)
         if at > turn.at:
             planned.append(Planned(at=at, kind=PlannedKind.STEP, index=index))
-    turn.item(item.id, planned=_sorted(planned))
+    turn.item(item.id, planned=_sorted(planned), laid_at=turn.at)
 
 
 def again(turn: Turn, item: Item, fired: Planned) -> None:
@@ -86,11 +86,14 @@ def again(turn: Turn, item: Item, fired: Planned) -> None:
 
 
 def move_by_hold(turn: Turn, item: Item, since: datetime) -> None:
-    """Moves every instant of an open item by the business time that passed while the run stood still."""
+    """Moves every instant of an open item by the time that passed while the run stood still.
+
+    Dates that were computed or given during the hold move only by what was left of it.
+    """
     current = turn.state.items[item.id]
-    if current.opened_at is None:
+    if current.laid_at is None or current.status not in WAITING:
         return
-    start = max(since, current.opened_at)
+    start = max(since, current.laid_at)
     # A wall-clock due date stood still for wall-clock time, a business one for the business time that was held.
     clock = item_clock(turn, item) if item.due is not None and item.due.is_business else ()
     moved = tuple(replace(one, at=later_by_hold(clock, one.at, start, turn.at)) for one in current.planned)
@@ -102,9 +105,8 @@ def move_by_hold(turn: Turn, item: Item, since: datetime) -> None:
 
 def later_by_hold(clock: Clock, at: datetime, since: datetime, until: datetime) -> datetime:
     """An instant of the future, moved by the working time between `since` and `until`; never into the past."""
-    if not clock:
-        return at + (until - since)
-    moved = calendars.add_working_seconds(clock, at, calendars.working_seconds(clock, since, until))
+    held = calendars.working_seconds(clock, since, until)
+    moved = calendars.add_working_seconds(clock, at, held) if held else at
     return max(moved, until + timedelta(seconds=1))
 
 

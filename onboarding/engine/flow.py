@@ -20,6 +20,7 @@ from onboarding.engine.state import (
 )
 from onboarding.engine.turn import Turn
 from onboarding.language.model import Item, ItemKind, Stage, StageAction
+from onboarding.messages import OutcomeWord
 
 ACTIVE = (ItemStatus.OPEN, ItemStatus.ANSWERED, ItemStatus.IN_REVIEW, ItemStatus.RETURNED)
 """Statuses of an item that somebody has to do something about."""
@@ -32,7 +33,8 @@ def settle(turn: Turn, apply_held: ApplyHeld) -> None:
     _skip_by_inputs(turn)
     moved = True
     while moved and turn.state.status is not RunStatus.CLOSED:
-        moved = _settle_debts(turn) | _enter_stages(turn) | _open_items(turn, apply_held) | _leave_stages(turn)
+        moved = _settle_debts(turn) | _enter_stages(turn) | _open_items(turn)
+        moved = _meet_held(turn, apply_held) | moved | _leave_stages(turn)
         if all(stage.status in (StageStatus.DONE, StageStatus.SKIPPED) for stage in turn.state.stages.values()):
             close_run(turn, RunOutcome.LIVE, "every stage is done")
 
@@ -134,26 +136,53 @@ def arguments(turn: Turn, about: str, more: dict[str, object]) -> dict[str, obje
     return {"run": turn.state.run, "customer": turn.state.customer, "item": about, "facts": facts, **more}
 
 
-def _open_items(turn: Turn, apply_held: ApplyHeld) -> bool:
+def _open_items(turn: Turn) -> bool:
     moved = False
     for item in turn.plan.definition.items:
-        current = turn.state.items[item.id]
-        if current.status is not ItemStatus.NOT_READY or turn.state.status is RunStatus.CLOSED:
-            continue
-        stage = turn.state.stages[item.stage]
-        if stage.status is not StageStatus.OPEN or not gates.needs_met(
-            turn.plan, turn.state, turn.plan.stages[item.stage].needs
-        ):
-            continue
-        if not gates.needs_met(turn.plan, turn.state, item.needs + current.awaits):
+        if turn.state.items[item.id].status is not ItemStatus.NOT_READY or not _may_open(turn, item):
             continue
         moved = True
         if item.when is not None and not gates.holds(turn.plan, turn.state, item.when)[0]:
             skip_item(turn, item)
-            continue
-        open_item(turn, item)
-        _apply_early(turn, item, apply_held)
+        else:
+            open_item(turn, item)
     return moved
+
+
+def _may_open(turn: Turn, item: Item) -> bool:
+    """Whether an item may open now: its stage is open, and the needs of both hold."""
+    if turn.state.stages[item.stage].status is not StageStatus.OPEN:
+        return False
+    needs = turn.plan.stages[item.stage].needs + item.needs + turn.state.items[item.id].awaits
+    return gates.needs_met(turn.plan, turn.state, needs)
+
+
+def _meet_held(turn: Turn, apply_held: ApplyHeld) -> bool:
+    """Early messages meet their item, once it is open or will never be."""
+    ready = tuple(one for one in turn.state.held if turn.state.items[one.item].status is not ItemStatus.NOT_READY)
+    if ready:
+        turn.set(held=tuple(one for one in turn.state.held if one not in ready))
+    for one in ready:
+        if turn.state.status is not RunStatus.CLOSED:
+            apply_held(turn, one)
+        else:
+            _too_late(turn, one)
+    return bool(ready)
+
+
+def _too_late(turn: Turn, held: HeldMessage) -> None:
+    code, said = "run_finished", "The run ended before its item opened."
+    message_id, actor = str(held.content["message_id"]), str(held.content["actor"])
+    turn.refuse(via=held.via, name=held.name, message_id=message_id, code=code, sentence=said)
+    turn.record(
+        held.name,
+        actor=actor,
+        item=held.item,
+        outcome=OutcomeWord.CLOSED,
+        code=code,
+        sentence=said,
+        message_id=message_id,
+    )
 
 
 def open_item(turn: Turn, item: Item, status: ItemStatus = ItemStatus.OPEN) -> None:
@@ -162,7 +191,7 @@ def open_item(turn: Turn, item: Item, status: ItemStatus = ItemStatus.OPEN) -> N
     owner = current.owner or holder(turn.plan, turn.state, item.owner)
     turn.item(
         item.id, status=status, owner=owner, opened_at=turn.at, answered_at=None, closed_at=None, outcome=None, checks=(),
-        votes=(), actors=(), awaits=(), fired=(), mark=None, alarmed=(), sent=(), overdue=False, late=False, tacit=False, by_person=False,
+        votes=(), actors=(), awaits=(), fired=(), faults=(), mark=None, alarmed=(), sent=(), overdue=False, late=False, tacit=False, by_person=False,
     )  # fmt: skip
     deadlines.lay(turn, item)
     turn.opened.append(item.id)
@@ -185,14 +214,6 @@ def call_hook(turn: Turn, item: Item) -> None:
 def hook_key(turn: Turn, item: Item) -> str:
     """The identity of a hook in its present round."""
     return f"{turn.state.run}/{item.id}/{turn.state.items[item.id].round}/hook"
-
-
-def _apply_early(turn: Turn, item: Item, apply_held: ApplyHeld) -> None:
-    early = [held for held in turn.state.held if held.item == item.id]
-    if early:
-        turn.set(held=tuple(held for held in turn.state.held if held.item != item.id))
-        for held in early:
-            apply_held(turn, held)
 
 
 def skip_item(turn: Turn, item: Item) -> None:
@@ -230,12 +251,17 @@ def _leave_stages(turn: Turn) -> bool:
     return moved
 
 
+def _call_off(turn: Turn, name: str) -> None:
+    """Nobody needs an item any more: unsent notices are withdrawn, and who was alarmed hears of it."""
+    current = turn.state.items[name]
+    if current.status in ACTIVE or current.status is ItemStatus.NOT_READY:
+        settled(turn, turn.plan.items[name], "")
+        turn.item(name, status=ItemStatus.CANCELLED, closed_at=turn.at if current.opened_at else None, planned=())
+
+
 def _leave(turn: Turn, stage: Stage) -> None:
     for name in stage.items:
-        current = turn.state.items[name]
-        if current.status in ACTIVE or current.status is ItemStatus.NOT_READY:
-            turn.withdrawn += current.sent
-            turn.item(name, status=ItemStatus.CANCELLED, closed_at=turn.at, planned=())
+        _call_off(turn, name)
     turn.stage(stage.id, status=StageStatus.DONE, left_at=turn.at, stall_at=None, stalled=False)
     if stage.milestone is not None:
         turn.set(milestones={**turn.state.milestones, stage.milestone: turn.at})
@@ -251,7 +277,7 @@ def reopen(turn: Turn, names: tuple[str, ...], status: ItemStatus) -> None:
     dependents = turn.plan.downstream(names)
     for name in (*names, *dependents):
         item, current = turn.plan.items[name], turn.state.items[name]
-        if name not in names and current.status in (ItemStatus.NOT_READY, ItemStatus.SKIPPED):
+        if name not in names and (current.status is ItemStatus.NOT_READY or name in turn.plan.settled_by_inputs):
             continue
         turn.withdrawn += current.sent
         turn.forget(name)
@@ -259,14 +285,14 @@ def reopen(turn: Turn, names: tuple[str, ...], status: ItemStatus) -> None:
         turn.set(rounds=turn.state.rounds + (1 if fresh else 0))
         turn.item(
             name, status=ItemStatus.NOT_READY, round=current.round + 1 if fresh else current.round, opened_at=None, due_at=None,
-            due_why="", answered_at=None, closed_at=None, outcome=None, answer=None, votes=(), actors=(), checks=(), planned=(),
+            due_why="", faults=(), draft_fields={}, draft_files=(), answered_at=None, closed_at=None, outcome=None, answer=None, votes=(), actors=(), checks=(), planned=(),
             fired=(), mark=None, alarmed=(), sent=(), overdue=False, late=False, tacit=False, by_person=False,
         )  # fmt: skip
         _enter_again(turn, item.stage)
     waiting = [name for before in names for name in turn.plan.downstream((before,))]
     for name in names:
         item = turn.plan.items[name]
-        if name not in waiting and gates.needs_met(turn.plan, turn.state, item.needs):
+        if name not in waiting and _may_open(turn, item):
             open_item(turn, item, status if item.kind is not ItemKind.HOOK else ItemStatus.OPEN)
 
 
@@ -278,15 +304,17 @@ def _enter_again(turn: Turn, stage: str) -> None:
         turn.set(milestones={name: at for name, at in turn.state.milestones.items() if name != rule.milestone})
     enter_stage(turn, rule)
     for name in rule.items:
-        if turn.state.items[name].status is ItemStatus.CANCELLED:
-            turn.item(name, status=ItemStatus.NOT_READY, closed_at=None)
+        current = turn.state.items[name]
+        if current.status is ItemStatus.CANCELLED:
+            again = current.round + 1 if current.opened_at else current.round
+            turn.item(name, status=ItemStatus.NOT_READY, round=again, opened_at=None, closed_at=None)
 
 
 def close_run(turn: Turn, outcome: RunOutcome, reason: str) -> None:
     """The run ends and changes no more."""
-    for name, current in turn.state.items.items():
-        if current.status in ACTIVE or current.status is ItemStatus.NOT_READY:
-            turn.withdrawn += current.sent
-            turn.item(name, status=ItemStatus.CANCELLED, closed_at=turn.at if current.opened_at else None, planned=())
+    for name in turn.plan.items:
+        _call_off(turn, name)
+    for held in turn.state.held:
+        _too_late(turn, held)
     turn.set(status=RunStatus.CLOSED, outcome=outcome, reason=reason, closed_at=turn.at, hold=None, held=(), reverts=())
     turn.record("run", code=f"run_{outcome}", sentence=reason)

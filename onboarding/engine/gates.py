@@ -26,12 +26,17 @@ class ConditionView:
 
 
 def item_met(state: RunState, item: str) -> bool:
-    """Whether nothing more is expected of an item."""
-    return state.items[item].status in MET
+    """Whether nothing more is expected of an item; an attempt to pay what was waived holds nobody up."""
+    return state.items[item].status in MET or item_waiver(state, item) is not None
+
+
+def item_waiver(state: RunState, item: str) -> Debt | None:
+    """The waiver in force for an item, or `None`."""
+    return next((debt for debt in state.debts if debt.item == item and debt.in_force), None)
 
 
 def need_met(state: RunState, need: str) -> bool:
-    """Whether one entry of `needs`, an item or a stage, holds."""
+    """Whether one entry of `needs`, an item or a stage, holds when looked at alone."""
     stage = state.stages.get(need)
     if stage is not None:
         return stage.status in (StageStatus.DONE, StageStatus.SKIPPED)
@@ -39,8 +44,26 @@ def need_met(state: RunState, need: str) -> bool:
 
 
 def needs_met(plan: Plan, state: RunState, names: tuple[str, ...]) -> bool:
-    """Whether all of `needs` hold."""
-    return all(need_met(state, name) for name in names)
+    """Whether all of `needs` hold.
+
+    What was skipped counts as met only as soon as it would have opened: who comes after something that is left out in this run
+    still comes after everything before it.
+    """
+    waiting = list(names)
+    seen: dict[str, None] = {}
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen[name] = None
+        if not need_met(state, name):
+            return False
+        if name in plan.stages:
+            if state.stages[name].status is StageStatus.SKIPPED:
+                waiting += plan.stages[name].needs
+        elif state.items[name].status is ItemStatus.SKIPPED:
+            waiting += plan.items[name].needs + plan.stages[plan.items[name].stage].needs
+    return True
 
 
 def activation(plan: Plan, state: RunState) -> dict[str, Any]:
@@ -72,7 +95,7 @@ def open_debt(state: RunState) -> int:
 def waiver(state: RunState, stage: str, text: str) -> Debt | None:
     """The waiver in force for a condition of a stage, or `None`."""
     for debt in state.debts:
-        if debt.stage == stage and debt.condition == text and not debt.expired:
+        if debt.stage == stage and debt.condition == text and debt.in_force:
             return debt
     return None
 

@@ -9,16 +9,29 @@
 7.  Every instant of the run is booked to one side (`booking.book`).
 
 `start`, `apply` and `alarm_at` are all the shell needs. `apply` never raises for an event; it asserts only impossible states.
-The moves are in `moves.py` (items), `steering.py` (people who steer a run) and `clockwork.py` (what the clock does).
+The moves are in `submitting.py`, `deciding.py` and `moves.py` (items), `hooks_back.py` (what activities answer), `steering.py`
+(people who steer a run) and `clockwork.py` (what the clock does).
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from onboarding import limits
-from onboarding.engine import booking, clockwork, deadlines, flow, moves, records, steering
-from onboarding.engine.effects import Decision, DeliverNotice, Effect, NoticeKind
+from onboarding.engine import (
+    booking,
+    clockwork,
+    deadlines,
+    deciding,
+    flow,
+    hooks_back,
+    moves,
+    records,
+    steering,
+    submitting,
+)
+from onboarding.engine.effects import Decision, DeliverNotice, Effect, NoticeKind, RunHook
 from onboarding.engine.events import (
     ClockAdvanced,
     Event,
@@ -29,8 +42,8 @@ from onboarding.engine.events import (
     NoticeFailed,
 )
 from onboarding.engine.moves import Told
-from onboarding.engine.notices import ask_for_opened, say
-from onboarding.engine.people import Person, acting, stage_owner, who_is
+from onboarding.engine.notices import ask_for_opened
+from onboarding.engine.people import Person, acting, who_is
 from onboarding.engine.plan import Plan
 from onboarding.engine.refusing import Refuse
 from onboarding.engine.state import (
@@ -41,15 +54,15 @@ from onboarding.engine.state import (
     RunStatus,
     StageState,
 )
-from onboarding.engine.turn import Turn
+from onboarding.engine.turn import Turn, clean
 from onboarding.language.model import Side
-from onboarding.messages import NextItem, OutcomeWord, Received, Refusal, Verdict, parse
+from onboarding.messages import Message, NextItem, OutcomeWord, Received, Refusal, Verdict, canonical_json, parse
 
 alarm_at = clockwork.alarm_at
 
 MOVES: dict[str, Callable[[Turn, Any, Person], Told]] = {
-    "submit": moves.submit,
-    "decide": moves.decide,
+    "submit": submitting.submit,
+    "decide": deciding.decide,
     "complete": moves.complete,
     "happen": moves.happen,
     "hold": steering.hold,
@@ -124,39 +137,18 @@ def apply(plan: Plan, state: RunState, event: Event) -> Decision:
     turn = Turn(plan, state, event.at)
     match event:
         case ClockAdvanced():
-            clockwork.advance(turn)
+            clockwork.advance(turn, _apply_held)
         case HookSucceeded():
-            moves.hook_answered(turn, event.key, event.result)
+            hooks_back.hook_answered(turn, event.key, event.result)
         case HookFailed():
-            if not moves.hook_failed(turn, event.key, event.code, event.sentence):
-                _stage_hook_failed(turn, event)
+            if not hooks_back.hook_failed(turn, event.key, event.code, event.sentence):
+                hooks_back.stage_hook_failed(turn, event.key, event.code, event.sentence)
         case NoticeFailed():
-            turn.record(
-                "notice", outcome="rejected", code=event.code, sentence=f"not delivered: {event.key.rsplit('/', 2)[1]}"
-            )
+            turn.record("notice", outcome="rejected", code=event.code, sentence=f"not delivered: {event.key}")
     if turn.state is state:
         return Decision(state=state)
     flow.settle(turn, _apply_held)
     return _decide(turn, None)
-
-
-def _stage_hook_failed(turn: Turn, event: HookFailed) -> None:
-    about = event.key.removeprefix(turn.state.run + "/").split("/")
-    if len(about) == 3 and about[0] in turn.plan.stages and about[2].startswith(("enter", "exit")):
-        turn.record("hook", item=about[0], outcome="rejected", code=event.code, sentence=event.sentence)
-        owner = stage_owner(turn.plan, turn.state, about[0])
-        title = turn.plan.stages[about[0]].title
-        lines = (f"A hook of {title} failed: {event.sentence}",)
-        say(
-            turn,
-            NoticeKind.ESCALATION,
-            owner,
-            "escalation",
-            f"A hook failed: {title}",
-            lines,
-            part=f"{about[2]}.failed",
-            stage=about[0],
-        )
 
 
 def _message(plan: Plan, state: RunState, received: Received, at: datetime) -> Decision:
@@ -166,67 +158,69 @@ def _message(plan: Plan, state: RunState, received: Received, at: datetime) -> D
         return Decision(state=state, verdict=_repeated(plan, state, message.message_id, seen))
     turn = Turn(plan, state, at)
     try:
-        if seen is not None:
-            said = (
-                f"This id was used by {seen.actor!r} on {seen.at:%Y-%m-%d %H:%M} UTC for other content; take a new one."
-            )
-            raise Refuse(OutcomeWord.CONFLICT, "id_reused", said, item=seen.item)
-        if state.status is RunStatus.CLOSED:
-            ended = f"on {state.closed_at:%Y-%m-%d %H:%M} UTC" if state.closed_at else ""
-            raise Refuse(
-                OutcomeWord.CLOSED, "run_finished", f"The run ended {ended} ({state.outcome}); it changes no more."
-            )
-        if len(state.remembered) >= limits.REMEMBERED_MESSAGES:
-            raise Refuse(
-                OutcomeWord.TOO_LARGE, "run_full", f"A run takes {limits.REMEMBERED_MESSAGES} messages in its life."
-            )
+        _look_first(state, seen)
         person = who_is(plan, state, message.actor)
-        if not person.known and not person.nobody:
-            raise Refuse(OutcomeWord.FORBIDDEN, "not_entitled", f"{message.actor!r} has no part in this run.")
         told = MOVES[received.name](turn, message, person)
         if told.held:
-            _keep(turn, received, told, at)
+            _keep(turn, received, told)
+        outcome = OutcomeWord.HELD if told.held else OutcomeWord.ACCEPTED
+        _record(turn, received.name, received.via, message, person, told, outcome)
+        flow.settle(turn, _apply_held)
+        ask_for_opened(turn)
     except Refuse as no:
         return _refused(plan, state, received, no, at)
-    outcome = OutcomeWord.HELD if told.held else OutcomeWord.ACCEPTED
-    _remember(turn, received, told, outcome, person)
-    flow.settle(turn, _apply_held)
-    return _decide(turn, _verdict(turn, message.message_id, outcome, told))
+    except Exception:  # a bug of ours; whoever sent this must hear of it, and nobody else may be held up by it
+        said = "This message met a fault of the program; nothing was changed. Tell whoever runs it."
+        return _refused(plan, state, received, Refuse(OutcomeWord.REJECTED, "internal", said), at)
+    verdict = _verdict(turn, message.message_id, outcome, told)
+    _remember(turn, received, verdict, person)
+    return _decide(turn, verdict)
 
 
-def _keep(turn: Turn, received: Received, told: Told, at: datetime) -> None:
-    if len(turn.state.held) >= limits.HELD_MESSAGES:
-        raise Refuse(
-            OutcomeWord.TOO_LARGE,
-            "too_many_held",
-            f"{limits.HELD_MESSAGES} early messages are kept already; send it later.",
-        )
+def _look_first(state: RunState, seen: Remembered | None) -> None:
+    """What is refused before anybody looks at what a message says."""
+    if seen is not None:
+        said = f"This id was used by {seen.actor!r} on {seen.at:%Y-%m-%d %H:%M} UTC for other content; take a new one."
+        raise Refuse(OutcomeWord.CONFLICT, "id_reused", said, item=seen.item)
+    if state.status is RunStatus.CLOSED:
+        ended = f"on {state.closed_at:%Y-%m-%d %H:%M} UTC" if state.closed_at else ""
+        said = f"The run ended {ended} ({state.outcome}); it changes no more."
+        raise Refuse(OutcomeWord.CLOSED, "run_finished", said)
+    if len(state.remembered) >= limits.REMEMBERED_MESSAGES:
+        said = f"A run takes {limits.REMEMBERED_MESSAGES} messages in its life."
+        raise Refuse(OutcomeWord.TOO_LARGE, "run_full", said)
+
+
+def _keep(turn: Turn, received: Received, told: Told) -> None:
     content = received.message.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-    held = HeldMessage(at=at, item=told.item or "", name=received.name, content=content, via=received.via)
+    kept = sum(len(canonical_json(held.content).encode()) for held in turn.state.held)
+    full = len(turn.state.held) >= limits.HELD_MESSAGES
+    if full or kept + len(canonical_json(content).encode()) > limits.HELD_BYTES:
+        said = "As many early messages as a run keeps are kept already; send it when its item is open."
+        raise Refuse(OutcomeWord.TOO_LARGE, "too_many_held", said, item=told.item)
+    held = HeldMessage(at=turn.at, item=told.item or "", name=received.name, content=content, via=received.via)
     turn.set(held=(*turn.state.held, held))
 
 
-def _remember(turn: Turn, received: Received, told: Told, outcome: OutcomeWord, person: Person) -> None:
-    message = received.message
-    status = str(turn.state.items[told.item].status) if told.item in turn.state.items else None
-    seen = Remembered(
-        digest=received.digest,
-        outcome=outcome,
-        code=told.code,
-        item=told.item,
-        status=status,
-        at=turn.at,
-        actor=person.handle,
-    )
-    turn.set(remembered={**turn.state.remembered, message.message_id: seen})
+def _record(
+    turn: Turn, name: str, via: str, message: Message, person: Person, told: Told, outcome: OutcomeWord
+) -> None:
     turn.record(
-        received.name, actor=person.handle, item=told.item, outcome=outcome, code=told.code, sentence=told.sentence,
-        message_id=message.message_id, on_behalf_of=message.on_behalf_of, channel=message.channel or received.via,
+        name, actor=person.handle, item=told.item, outcome=outcome, code=told.code, sentence=told.sentence,
+        message_id=message.message_id, on_behalf_of=message.on_behalf_of, channel=message.channel or via,
     )  # fmt: skip
 
 
+def _remember(turn: Turn, received: Received, verdict: Verdict, person: Person) -> None:
+    seen = Remembered(
+        digest=received.digest, outcome=verdict.outcome, code=verdict.code, item=verdict.item, status=verdict.status,
+        at=turn.at, actor=person.handle,
+    )  # fmt: skip
+    turn.set(remembered={**turn.state.remembered, verdict.message_id: seen})
+
+
 def _apply_held(turn: Turn, held: HeldMessage) -> None:
-    """An early message meets its open item. It was valid when it came; if it no longer is, it is refused for all to see."""
+    """An early message meets its item. It was valid when it came; if it no longer is, it is refused for all to see."""
     received = parse(held.name, held.content, via="signal", fallback_id="held")
     assert isinstance(received, Received), "a kept message was readable when it came"
     message = received.message
@@ -236,16 +230,11 @@ def _apply_held(turn: Turn, held: HeldMessage) -> None:
         told = MOVES[held.name](turn, message, person)
     except Refuse as no:
         turn.state, turn.effects, turn.opened, turn.withdrawn = before, effects, opened, withdrawn
+        told = Told(item=held.item, code=no.code, sentence=no.sentence)
         turn.refuse(via=held.via, name=held.name, message_id=message.message_id, code=no.code, sentence=no.sentence)
-        turn.record(
-            held.name, actor=person.handle, item=held.item, outcome=no.outcome, code=no.code, sentence=no.sentence,
-            message_id=message.message_id,
-        )  # fmt: skip
+        _record(turn, held.name, held.via, message, person, told, no.outcome)
         return
-    turn.record(
-        held.name, actor=person.handle, item=told.item, code=told.code, sentence=told.sentence, message_id=message.message_id,
-        on_behalf_of=message.on_behalf_of, channel=message.channel or held.via,
-    )  # fmt: skip
+    _record(turn, held.name, held.via, message, person, told, OutcomeWord.ACCEPTED)
 
 
 def _unreadable(plan: Plan, state: RunState, refusal: Refusal, at: datetime) -> Decision:
@@ -260,17 +249,27 @@ def _refused(plan: Plan, state: RunState, received: Received, no: Refuse, at: da
 
 def _say_no(plan: Plan, state: RunState, via: str, name: str, message_id: str, no: Refuse, at: datetime) -> Decision:
     item = state.items.get(no.item) if no.item else None
+    told = no.faults[: limits.FAULTS_TOLD] if no.outcome is OutcomeWord.REJECTED else ()
     verdict = Verdict(
-        outcome=no.outcome, code=no.code, sentence=no.sentence, message_id=message_id, item=no.item,
+        outcome=no.outcome, code=no.code, sentence=clean(no.sentence), message_id=message_id, item=no.item,
         status=str(item.status) if item else None, received_at=at, next=_next(plan, state),
-        faults=no.faults[: limits.FAULTS_TOLD] if no.outcome is OutcomeWord.REJECTED else (),
+        faults=tuple(replace(fault, sentence=clean(fault.sentence)) for fault in told),
     )  # fmt: skip
     if via == "update" or state.status is RunStatus.CLOSED:
-        return Decision(state=state, verdict=verdict)
+        return Decision(state=state, verdict=_fitting(verdict))
     turn = Turn(plan, state, at)
-    turn.refuse(via=via, name=name, message_id=message_id, code=no.code, sentence=no.sentence)
-    decision = _decide(turn, verdict)
-    return decision
+    turn.refuse(via=via, name=name, message_id=message_id, code=no.code, sentence=verdict.sentence)
+    return _decide(turn, _fitting(verdict))
+
+
+def _fitting(verdict: Verdict) -> Verdict:
+    """A verdict with as many faults as one may hold; the first ones say enough."""
+    size = 0
+    for n, fault in enumerate(verdict.faults):
+        size += len((fault.place + fault.code + fault.sentence).encode()) + 60
+        if size > limits.VERDICT_BYTES // 2:
+            return replace(verdict, faults=verdict.faults[:n])
+    return verdict
 
 
 def _repeated(plan: Plan, state: RunState, message_id: str, seen: Remembered) -> Verdict:
@@ -284,7 +283,7 @@ def _repeated(plan: Plan, state: RunState, message_id: str, seen: Remembered) ->
 def _verdict(turn: Turn, message_id: str, outcome: OutcomeWord, told: Told) -> Verdict:
     item = turn.state.items.get(told.item) if told.item else None
     return Verdict(
-        outcome=outcome, code=told.code, sentence=told.sentence, message_id=message_id, item=told.item,
+        outcome=outcome, code=told.code, sentence=clean(told.sentence), message_id=message_id, item=told.item,
         status=str(item.status) if item else None, received_at=turn.at, next=_next(turn.plan, turn.state),
     )  # fmt: skip
 
@@ -306,11 +305,14 @@ def _next(plan: Plan, state: RunState) -> tuple[NextItem, ...]:
 def _decide(turn: Turn, verdict: Verdict | None) -> Decision:
     ask_for_opened(turn)
     if turn.state.status is RunStatus.CLOSED:
-        turn.effects = [effect for effect in turn.effects if not _is_ask(effect)]
+        turn.effects = [effect for effect in turn.effects if not _is_idle(effect)]
     booked = booking.book(turn)
     state = turn.finish()
     return Decision(state=state, effects=(*turn.effects, records.rows(turn, booked)), verdict=verdict)
 
 
-def _is_ask(effect: Effect) -> bool:
-    return isinstance(effect, DeliverNotice) and effect.notice.kind in (NoticeKind.ASK, NoticeKind.REMINDER)
+def _is_idle(effect: Effect) -> bool:
+    """What nobody needs of a run that ends in this turn: asks, reminders, and hooks of its items."""
+    if isinstance(effect, DeliverNotice):
+        return effect.notice.kind in (NoticeKind.ASK, NoticeKind.REMINDER)
+    return isinstance(effect, RunHook) and effect.item is not None

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from onboarding.engine.effects import Notice, NoticeKind
 from onboarding.engine.people import holder, holders, stage_owner
+from onboarding.engine.state import ItemStatus
 from onboarding.engine.turn import Turn
 from onboarding.language.model import Item, ItemKind
 
@@ -50,7 +51,7 @@ def ask_for_opened(turn: Turn) -> None:
     for name in dict.fromkeys(turn.opened):
         item = turn.plan.items[name]
         current = turn.state.items[name]
-        if current.opened_at != turn.at or current.closed_at is not None:
+        if current.opened_at != turn.at or current.status not in (ItemStatus.OPEN, ItemStatus.RETURNED):
             continue
         if item.kind in (ItemKind.EVENT, ItemKind.HOOK) and not current.by_person:
             continue

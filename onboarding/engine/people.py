@@ -19,7 +19,6 @@ class Person:
     roles: tuple[str, ...]
     sides: tuple[Side, ...]
     contact: bool
-    known: bool
 
     @property
     def nobody(self) -> bool:
@@ -78,27 +77,23 @@ def stage_owner(plan: Plan, state: RunState, stage: str) -> str:
 
 
 def who_is(plan: Plan, state: RunState, actor: str) -> Person:
-    """Reads an actor: a handle first, else a role id, which stands for whoever holds it now."""
+    """Reads an actor: a handle first, else a role or contact role, which stands for whoever holds it now."""
     roles = _roles_of(plan, state, actor)
     handle = actor
-    if not roles and actor in plan.roles:
-        handle = holder(plan, state, actor)
+    if not roles and actor not in plan.order.customer_contacts:
+        handle = holder(plan, state, actor) if actor in plan.roles else plan.contacts.get(actor, actor)
         roles = _roles_of(plan, state, handle)
     contact = handle in plan.order.customer_contacts
     sides = dict.fromkeys(plan.roles[role].side for role in roles)
     if contact:
         sides[Side.CUSTOMER] = None
-    owned = [plan.items[item.id] for item in state.items.values() if item.owner == handle]
-    sides.update(dict.fromkeys(plan.roles[item.owner].side for item in owned))
-    sides.update({Side.PROVIDER: None for stage in state.stages.values() if stage.owner == handle})
-    return Person(
-        handle=handle,
-        named_as=actor,
-        roles=roles,
-        sides=tuple(sides),
-        contact=contact,
-        known=bool(sides) or handle.startswith(INTEGRATION),
-    )
+    for item in state.items.values():
+        if item.owner == handle:
+            sides[plan.roles[plan.items[item.id].owner].side] = None
+    for stage in state.stages.values():
+        if stage.owner == handle:
+            sides[Side.PROVIDER] = None
+    return Person(handle=handle, named_as=actor, roles=roles, sides=tuple(sides), contact=contact)
 
 
 def _roles_of(plan: Plan, state: RunState, handle: str) -> tuple[str, ...]:
@@ -124,15 +119,57 @@ def may_complete(plan: Plan, state: RunState, item: Item, person: Person) -> boo
     return person.handle in (*_owners(plan, state, item), stage_owner(plan, state, item.stage))
 
 
-def decider_role(plan: Plan, state: RunState, item: Item, person: Person) -> str | None:
-    """The role through which a person may decide an approval or a review, or `None`."""
-    if item.review is not None:
-        return item.review if person.handle in with_deputies(plan, state, item.review) else None
-    if person.handle == state.items[item.id].owner:
-        return item.owner
-    voted = [vote.role for vote in state.items[item.id].votes]
-    able = [role for role in item.owners if person.handle in with_deputies(plan, state, role)]
-    return next((role for role in able if role not in voted), able[0] if able else None)
+def may_review(plan: Plan, state: RunState, item: Item, person: Person) -> bool:
+    """The reviewing role and its deputies; where none is named, the stage owner's: a check that broke is theirs to judge."""
+    role = item.review or plan.stages[item.stage].owner
+    stored = () if item.review else (stage_owner(plan, state, item.stage),)
+    return person.handle in (*stored, *with_deputies(plan, state, role))
+
+
+def seats(plan: Plan, state: RunState, item: Item) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The seats of a decision with those who may take each: one for each owning role, any number for a group.
+
+    An owner and their deputy are two people and one seat, so that no role can outvote the others. See `seated`.
+    """
+    found: list[tuple[str, tuple[str, ...]]] = []
+    stored = state.items[item.id].owner
+    for role in item.owners:
+        able = with_deputies(plan, state, role)
+        if role == item.owner and stored:
+            able = tuple(dict.fromkeys((stored, *able)))
+        found += [(role, able)] * (len(able) if plan.is_group(role) else 1)
+    return tuple(found)
+
+
+def seated(able: tuple[tuple[str, tuple[str, ...]], ...], people: tuple[str, ...]) -> dict[str, str] | None:
+    """Everybody on a seat of their own, as handle to role, or `None` when there is none for somebody."""
+    taken: dict[int, str] = {}
+
+    def sit(handle: str, tried: list[int]) -> bool:
+        for n, (_, may) in enumerate(able):
+            if handle not in may or n in tried:
+                continue
+            tried.append(n)
+            if n not in taken or sit(taken[n], tried):
+                taken[n] = handle
+                return True
+        return False
+
+    if not all(sit(handle, []) for handle in people):
+        return None
+    return {handle: able[n][0] for n, handle in taken.items()}
+
+
+def seats_left(plan: Plan, state: RunState, item: Item, able: tuple[tuple[str, tuple[str, ...]], ...]) -> int:
+    """How many more people could still speak: each on a seat of their own, barred ones left out."""
+    spoken = tuple(vote.handle for vote in state.items[item.id].votes)
+    barred = [handle for other in item.four_eyes for handle in state.items[other].actors]
+    others = dict.fromkeys(handle for _, may in able for handle in may if handle not in spoken and handle not in barred)
+    people = spoken
+    for handle in others:
+        if seated(able, (*people, handle)) is not None:
+            people += (handle,)
+    return len(people) - len(spoken)
 
 
 def entitled_to_decide(plan: Plan, state: RunState, item: Item) -> tuple[str, ...]:
@@ -151,7 +188,7 @@ def acting(plan: Plan, state: RunState, item: Item) -> tuple[str, Side]:
     stage = stage_owner(plan, state, item.stage)
     if current.status is ItemStatus.IN_REVIEW and item.review is not None:
         return holder(plan, state, item.review), plan.roles[item.review].side
-    if current.status is ItemStatus.ANSWERED:
+    if current.status in (ItemStatus.ANSWERED, ItemStatus.IN_REVIEW):
         return stage, Side.PROVIDER
     if current.by_person:
         return item_owner(plan, state, item), Side.PROVIDER

@@ -6,7 +6,7 @@ Made once for each run in memory and never stored; everything in it follows from
 from onboarding.engine.calendars import Clock
 from onboarding.engine.state import StartOrder
 from onboarding.language.expressions import declarations_of, only_inputs
-from onboarding.language.model import Item, ItemKind, Role, RoleSource, Side, SignalRule, Stage
+from onboarding.language.model import FieldType, Item, ItemKind, Role, RoleSource, Side, SignalRule, Stage
 
 
 class Plan:
@@ -22,6 +22,7 @@ class Plan:
         self.signals: dict[str, SignalRule] = {rule.event: rule for rule in definition.signals}
         self.declarations = declarations_of(definition)
         self.place: dict[str, int] = {item: n for n, item in enumerate(self.items)}
+        self.contacts = self._contacts()
         self.dependents = self._dependents()
         self.sources = self._sources()
         self.settled_by_inputs: tuple[str, ...] = tuple(
@@ -30,6 +31,16 @@ class Plan:
             + [(stage.id, stage.when) for stage in definition.stages]
             if when is not None and only_inputs(when)
         )
+
+    def _contacts(self) -> dict[str, str]:
+        """`customer:<contact role>` to handle: a contact with a handle of their own still answers to the role."""
+        found: dict[str, str] = {}
+        for rule in self.definition.inputs:
+            given = self.order.inputs.get(rule.name) if rule.type is FieldType.CONTACTS else None
+            for contact in given if isinstance(given, list) else ():
+                if isinstance(contact, dict) and contact.get("handle") in self.order.customer_contacts:
+                    found.setdefault(f"customer:{contact.get('role')}", contact["handle"])
+        return found
 
     def _dependents(self) -> dict[str, tuple[str, ...]]:
         found: dict[str, list[str]] = {item: [] for item in self.items}
@@ -83,8 +94,10 @@ class Plan:
                 return (calendars[name],)
 
     def asks_customer(self, item: Item) -> bool:
-        """Whether opening this item is an ask made to the customer."""
-        return item.kind in (ItemKind.REQUEST, ItemKind.APPROVAL) and self.roles[item.owner].side is Side.CUSTOMER
+        """Whether opening this item is an ask made to the customer: alone or, in an approval, among others."""
+        asked = item.owners if item.kind is ItemKind.APPROVAL else (item.owner,)
+        kinds = (ItemKind.REQUEST, ItemKind.APPROVAL)
+        return item.kind in kinds and any(self.roles[role].side is Side.CUSTOMER for role in asked)
 
     def is_group(self, role: str) -> bool:
         """Whether any member of the role's group may act for it."""

@@ -52,7 +52,7 @@ def item_row(plan: Plan, state: RunState, name: str) -> ItemRow:
 def run_row(plan: Plan, state: RunState) -> RunRow:
     """The run as it stands now."""
     definition, inputs = plan.definition, plan.order.inputs
-    reached = {name: at for name, at in state.milestones.items()}
+    reached = dict(state.milestones)
     return RunRow(
         run=state.run, customer=state.customer, definition=definition.id, version=definition.version, hash=definition.hash,
         variant=definition.variant, segment=_word(inputs.get("segment")), wave=_word(inputs.get("wave")), state=state.status,

@@ -43,5 +43,5 @@ def conflict(code: str, sentence: str, *, item: str | None = None) -> Refuse:
 
 
 def unknown(code: str, sentence: str) -> Refuse:
-    """A name that does not exist in this run."""
-    return Refuse(OutcomeWord.UNKNOWN, code, sentence)
+    """A name that does not exist in this run; `sentence` may end with the nearest one, as a question."""
+    return Refuse(OutcomeWord.UNKNOWN, code, sentence.replace("?.", "?"))

@@ -132,6 +132,10 @@ class ItemState:
     closed_at: datetime | None = None
     outcome: str | None = None
     answer: Answer | None = None
+    answers: int = 0
+    """How many answers came in the whole life of the item: each is checked under a key of its own."""
+    laid_at: datetime | None = None
+    """When the present dates were computed: a hold moves them by what it has lasted since."""
     draft_fields: dict[str, Any] = field(default_factory=dict)
     draft_files: tuple[dict[str, Any], ...] = ()
     faults: tuple[MessageFault, ...] = ()
@@ -172,6 +176,8 @@ class StageState:
     entered_at: datetime | None = None
     left_at: datetime | None = None
     target_at: datetime | None = None
+    target_set_at: datetime | None = None
+    """When somebody gave the stage another target."""
     progress_at: datetime | None = None
     stall_at: datetime | None = None
     stalled: bool = False
@@ -203,6 +209,11 @@ class Debt:
     expires_at: datetime | None = None
     expired: bool = False
     settled_at: datetime | None = None
+
+    @property
+    def in_force(self) -> bool:
+        """Whether it still lets pass what it was given for."""
+        return self.settled_at is None and not self.expired
 
     @property
     def text(self) -> str:

@@ -7,7 +7,7 @@ from onboarding.engine import deadlines, flow, gates
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.moves import Told, find_item
 from onboarding.engine.notices import say
-from onboarding.engine.people import Person, holder, item_owner, stage_owner, with_deputies
+from onboarding.engine.people import INTEGRATION, Person, holder, item_owner, stage_owner, who_is
 from onboarding.engine.refusing import Refuse, conflict, forbidden, rejected, unknown
 from onboarding.engine.state import (
     Debt,
@@ -19,8 +19,8 @@ from onboarding.engine.state import (
     StageStatus,
 )
 from onboarding.engine.turn import Turn
-from onboarding.language.model import Side
-from onboarding.messages import Cancel, Extend, Hold, Note, OutcomeWord, Reassign, Reopen, Resume, Waive
+from onboarding.language.model import Override, Side
+from onboarding.messages import UNVERIFIED, Cancel, Extend, Hold, Note, OutcomeWord, Reassign, Reopen, Resume, Waive
 from onboarding.nearest import nearest
 
 
@@ -37,14 +37,21 @@ def hold(turn: Turn, message: Hold, person: Person) -> Told:
         raise conflict("already_held", f"{turn.state.hold.by!r} holds the run since {since:%Y-%m-%d %H:%M} UTC.")
     if message.review_at is not None and message.review_at <= turn.at:
         raise rejected("in_past", "The review date lies in the past.", place="/review_at")
-    stand_still(turn, message.reason, Side(message.side), person.handle, message.review_at)
+    stand_still(turn, message.reason, Side(message.side), person.handle, review_at=message.review_at)
     return Told(item=None, code="held_run", sentence="The run is on hold; its clocks stand still.")
 
 
-def stand_still(turn: Turn, reason: str, side: Side, by: str, review_at: datetime | None = None) -> None:
-    """Puts the run on hold. A hold without a review date gets one: nobody is parked for ever."""
-    review = review_at or deadlines.review_after(turn)
-    turn.set(status=RunStatus.ON_HOLD, hold=HoldState(reason=reason, side=side, by=by, since=turn.at, review_at=review))
+def stand_still(
+    turn: Turn, reason: str, side: Side, by: str, *, review_at: datetime | None = None, since: datetime | None = None
+) -> None:
+    """Puts the run on hold. A hold without a review date gets one: nobody is parked for ever.
+
+    `since` is the instant of the ladder step that holds: clocks stood still from there on, however late the run noticed.
+    """
+    held = HoldState(
+        reason=reason, side=side, by=by, since=since or turn.at, review_at=review_at or deadlines.review_after(turn)
+    )
+    turn.set(status=RunStatus.ON_HOLD, hold=held)
 
 
 def resume(turn: Turn, message: Resume, person: Person) -> Told:
@@ -60,12 +67,16 @@ def resume(turn: Turn, message: Resume, person: Person) -> Told:
         state = turn.state.stages[stage.id]
         if state.status is StageStatus.OPEN:
             clock = turn.plan.clock(stage.clock, state.owner, turn.plan.roles[stage.owner].side)
-            start = max(held.since, state.progress_at or held.since)
-            both = (("stall_at", state.stall_at, stage.stall), ("target_at", state.target_at, stage.target))
+            instants = (
+                ("stall_at", state.stall_at, stage.stall, state.progress_at),
+                ("target_at", state.target_at, stage.target, state.target_set_at or state.entered_at),
+            )
             moved = {
-                name: deadlines.later_by_hold(clock if rule.is_business else (), at, start, turn.at)
-                for name, at, rule in both
-                if at is not None and rule is not None and at > held.since
+                name: deadlines.later_by_hold(
+                    clock if rule is None or rule.is_business else (), at, max(held.since, counted or at), turn.at
+                )
+                for name, at, rule, counted in instants
+                if at is not None and at > held.since
             }
             turn.stage(stage.id, **moved)
     turn.set(status=RunStatus.RUNNING, hold=None)
@@ -82,7 +93,7 @@ def extend(turn: Turn, message: Extend, person: Person) -> Told:
         _open_stage(turn, stage)
         _future(turn, message.due)
         before = turn.state.stages[stage].target_at
-        turn.stage(stage, target_at=message.due)
+        turn.stage(stage, target_at=message.due, target_set_at=turn.at)
         return Told(
             item=None, code="extended", sentence=f"{turn.plan.stages[stage].title}: {_move(before, message.due)}."
         )
@@ -131,22 +142,13 @@ def reassign(turn: Turn, message: Reassign, person: Person) -> Told:
     """Another owner for an item or stage, or another holder of a role; exactly one stays, the clock goes on."""
     if sum(one is not None for one in (message.item, message.stage, message.role)) != 1:
         raise rejected("one_of", "Name exactly one of item, stage and role.", place="/item")
-    if message.until is not None and message.until <= turn.at:
-        raise rejected("in_past", "The end of the reassignment lies in the past.", place="/until")
-    to = message.to
-    known = [*turn.state.holders, *(handle for held in turn.state.holders.values() for handle in held)]
-    if to in turn.plan.roles and not any(to in held for held in turn.state.holders.values()):
-        to = holder(turn.plan, turn.state, to)
-    if to == "unverified" or to.startswith("integration:"):
-        raise rejected("not_a_person", "An owner is a person or a role.", place="/to")
-    if to.startswith("customer:") and to not in turn.plan.order.customer_contacts:
-        raise rejected("unknown_person", f"This customer has no such contact{nearest(to, known)}.", place="/to")
     if message.item is not None:
         item = find_item(turn, message.item)
         _provider_only(person, "reassign an item")
         _open_stage(turn, item.stage, item.id)
-        if turn.state.items[item.id].closed_at is not None:
+        if turn.state.items[item.id].status in gates.MET:
             raise conflict("not_open", f"{item.id!r} is closed.", item=item.id)
+        to = _new_owner(turn, message)
         before = item_owner(turn.plan, turn.state, item)
         give_item(turn, item.id, to)
         _revert(turn, "item", item.id, (before,), message.until)
@@ -155,6 +157,7 @@ def reassign(turn: Turn, message: Reassign, person: Person) -> Told:
         stage = _stage(turn, message.stage)
         _provider_only(person, "reassign a stage")
         _open_stage(turn, stage)
+        to = _new_owner(turn, message)
         before = stage_owner(turn.plan, turn.state, stage)
         turn.stage(stage, owner=to)
         _revert(turn, "stage", stage, (before,), message.until)
@@ -165,17 +168,31 @@ def reassign(turn: Turn, message: Reassign, person: Person) -> Told:
     if role not in turn.plan.roles:
         raise unknown("unknown_role", f"This run has no such role{nearest(role, turn.plan.roles)}.")
     _provider_only(person, "reassign a role")
+    to = _new_owner(turn, message)
     held = turn.state.holders.get(role, ())
     give_role(turn, role, (to, *(handle for handle in held[1:] if handle != to)))
     _revert(turn, "role", role, held, message.until)
     return Told(item=None, code="reassigned", sentence=f"Role {role}: {to} instead of {held[0] if held else 'nobody'}.")
 
 
+def _new_owner(turn: Turn, message: Reassign) -> str:
+    """The handle that `to` names, a person or whoever holds a role."""
+    if message.until is not None and message.until <= turn.at:
+        raise rejected("in_past", "The end of the reassignment lies in the past.", place="/until")
+    to = who_is(turn.plan, turn.state, message.to).handle
+    if to == UNVERIFIED or to.startswith(INTEGRATION):
+        raise rejected("not_a_person", "An owner is a person or a role.", place="/to")
+    if to.startswith("customer:") and to not in turn.plan.order.customer_contacts:
+        hint = nearest(to, turn.plan.order.customer_contacts) or "."
+        raise rejected("unknown_person", f"This customer has no such contact{hint}", place="/to")
+    return to
+
+
 def give_item(turn: Turn, name: str, to: str) -> None:
     """Another owner for one item; who was asked before is not asked again, who is asked now hears of it."""
     item = turn.plan.items[name]
     current = turn.item(name, owner=to)
-    if current.status in (ItemStatus.OPEN, ItemStatus.RETURNED) and turn.at not in (current.opened_at,):
+    if current.status in deadlines.WAITING and name not in turn.opened:
         lines = (
             f"{item.title} is yours now, due {'' if current.due_at is None else format(current.due_at, '%a %d %b %H:%M UTC')}.",
         )
@@ -215,66 +232,77 @@ def _revert(turn: Turn, kind: str, target: str, to: tuple[str, ...], until: date
 def revert(turn: Turn, one: Revert) -> None:
     """A reassignment with an end is over."""
     turn.set(reverts=tuple(other for other in turn.state.reverts if other is not one))
+    if not one.to:
+        return  # nobody had the role before, and nobody is no owner
     if one.kind == "item":
-        if turn.state.items[one.target].closed_at is None:
+        if turn.state.items[one.target].status not in gates.MET:
             give_item(turn, one.target, one.to[0])
     elif one.kind == "stage":
-        turn.stage(one.target, owner=one.to[0])
-    elif one.to:
+        if turn.state.stages[one.target].left_at is None:
+            turn.stage(one.target, owner=one.to[0])
+    else:
         give_role(turn, one.target, one.to)
-    turn.record(
-        "reassign",
-        item=one.target if one.kind == "item" else None,
-        code="reassign_ended",
-        sentence=f"back to {one.to[0]}",
-    )
+    about = one.target if one.kind == "item" else None
+    turn.record("reassign", item=about, code="reassign_ended", sentence=f"back to {one.to[0]}")
 
 
 def waive(turn: Turn, message: Waive, person: Person) -> Told:
     """Passes a gate condition or an item without it being met; that becomes debt until it is met after all."""
     if (message.item is None) == (message.condition is None):
         raise rejected("one_of", "Name either an item or a condition.", place="/item")
-    if message.item is not None and message.item not in turn.plan.items and message.condition is None:
-        find_item(turn, message.item)
-    stage = turn.plan.items[message.item].stage if message.item else _stage_of_condition(turn, message.condition or "")
+    stage, name, condition = _what_to_waive(turn, message)
     override = turn.plan.stages[stage].gate.override
-    entitled = (
-        () if override is None else tuple(h for role in override.by for h in with_deputies(turn.plan, turn.state, role))
-    )
-    if person.nobody or override is None or person.handle not in entitled:
-        raise forbidden("not_entitled", f"{person.named_as!r} may not waive in {stage!r}.", item=message.item)
-    _open_stage(turn, stage, message.item)
+    if person.nobody or person.handle not in gates.overriders(turn.plan, turn.state, stage) or override is None:
+        raise forbidden("not_entitled", f"{person.named_as!r} may not waive in {stage!r}.", item=name)
+    _open_stage(turn, stage, name)
     if turn.state.stages[stage].status is not StageStatus.OPEN:
-        raise rejected(
-            "not_open_yet", f"{stage!r} is not open yet; waive when it is.", place="/item", item=message.item
-        )
-    if override.reason and not (message.reason or "").strip():
-        raise rejected("required", "A waiver needs a reason.", place="/reason", item=message.item)
-    expires = message.expires
-    if expires is not None and expires <= turn.at:
-        raise rejected("in_past", "The waiver would end in the past.", place="/expires", item=message.item)
-    if override.expires is not None:
-        latest = deadlines.plan_length(turn.plan.clock("provider", "", Side.PROVIDER), turn.at, override.expires)
-        expires = latest if expires is None else expires
-        if expires > latest:
-            limit = f"{latest:%Y-%m-%d %H:%M} UTC"
-            raise rejected(
-                "too_far", f"A waiver of this gate ends at {limit} at the latest.", place="/expires", item=message.item
-            )
-    debt = Debt(
-        stage=stage, item=message.item, condition=message.condition, by=person.handle, reason=message.reason or "", at=turn.at,
-        counts=override.debt, expires_at=expires,
-    )  # fmt: skip
-    if message.item is not None:
-        item = turn.plan.items[message.item]
-        current = turn.state.items[item.id]
-        if current.status in (ItemStatus.DONE, ItemStatus.SKIPPED, ItemStatus.WAIVED, ItemStatus.CANCELLED):
-            raise conflict("already_done", f"{item.id!r} is {current.status}.", item=item.id)
-        flow.finish_item(turn, item, person.handle, ItemStatus.WAIVED)
-    elif gates.waiver(turn.state, stage, message.condition or "") is not None:
+        raise rejected("not_open_yet", f"{stage!r} is not open yet; waive when it is.", place="/item", item=name)
+    if name is not None and gates.item_met(turn.state, name):
+        raise conflict("already_done", f"{name!r} is {turn.state.items[name].status}.", item=name)
+    if condition is not None and gates.waiver(turn.state, stage, condition) is not None:
         raise conflict("already_waived", "This condition is waived already.")
+    debt = Debt(
+        stage=stage, item=name, condition=condition, by=person.handle, reason=_waiver_reason(override, message, name),
+        at=turn.at, counts=override.debt, expires_at=_waiver_end(turn, override, message, name),
+    )  # fmt: skip
+    if name is not None:
+        flow.finish_item(turn, turn.plan.items[name], person.handle, ItemStatus.WAIVED)
     turn.set(debts=(*turn.state.debts, debt))
-    return Told(item=message.item, code="waived", sentence=f"{debt.text} is waived and noted as debt.")
+    return Told(
+        item=name, code="waived", sentence=f"{debt.text} is waived{' and noted as debt' if debt.counts else ''}."
+    )
+
+
+def _what_to_waive(turn: Turn, message: Waive) -> tuple[str, str | None, str | None]:
+    """The stage, and the item or condition in it. `gate` shows items by their ids, so a condition may name one, too."""
+    if message.item is not None:
+        item = find_item(turn, message.item)
+        return item.stage, item.id, None
+    text = message.condition or ""
+    gate_of = [stage for stage in turn.plan.stages if text in gates.waivable(turn.plan, stage)]
+    named = turn.plan.items.get(text)
+    if named is not None and (named.stage in gate_of or not gate_of):
+        return named.stage, named.id, None
+    return _stage_of_condition(turn, text), None, text
+
+
+def _waiver_reason(override: Override, message: Waive, name: str | None) -> str:
+    reason = (message.reason or "").strip()
+    if override.reason and not reason:
+        raise rejected("required", "A waiver needs a reason.", place="/reason", item=name)
+    return reason
+
+
+def _waiver_end(turn: Turn, override: Override, message: Waive, name: str | None) -> datetime | None:
+    if message.expires is not None and message.expires <= turn.at:
+        raise rejected("in_past", "The waiver would end in the past.", place="/expires", item=name)
+    if override.expires is None:
+        return message.expires
+    latest = deadlines.plan_length(turn.plan.clock("provider", "", Side.PROVIDER), turn.at, override.expires)
+    if message.expires is not None and message.expires > latest:
+        said = f"A waiver of this gate ends at {latest:%Y-%m-%d %H:%M} UTC at the latest."
+        raise rejected("too_far", said, place="/expires", item=name)
+    return message.expires or latest
 
 
 def _stage_of_condition(turn: Turn, text: str) -> str:
@@ -299,13 +327,19 @@ def reopen(turn: Turn, message: Reopen, person: Person) -> Told:
             raise conflict(
                 "not_done", f"{name!r} is {status.replace('_', ' ')}; only what is done can be reopened.", item=name
             )
+    # What is asked again is no debt any more.
+    debts = tuple(
+        replace(debt, settled_at=turn.at) if debt.item in names and debt.settled_at is None else debt
+        for debt in turn.state.debts
+    )
+    turn.set(debts=debts)
     flow.reopen(turn, names, ItemStatus.OPEN)
     return Told(item=names[0], code="reopened", sentence=f"{', '.join(names)}: open again.")
 
 
 def note(turn: Turn, message: Note, person: Person) -> Told:
     """Recorded; no progress."""
-    if person.nobody or not (person.provider or person.contact or person.sides):
+    if person.nobody or not person.sides:
         raise forbidden("not_entitled", f"{person.named_as!r} has no part in this run.")
     return Told(item=None, code="noted", sentence="The note is kept.")
 

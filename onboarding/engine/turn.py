@@ -23,6 +23,11 @@ ENGINE = "engine"
 """The actor of what the run does by itself."""
 
 
+def clean(text: object, most: int = limits.SENTENCE_LENGTH) -> str:
+    """A sentence from outside as it may be kept: short, and without halves of characters that no store takes."""
+    return "" if text is None else str(text)[:most].encode("utf-8", "replace").decode("utf-8")
+
+
 class Turn:
     """Collects the changes and effects of one event; `finish` makes the new state."""
 
@@ -106,7 +111,7 @@ class Turn:
         digest = hashlib.sha256((before + canonical_json(content)).encode("utf-8", "surrogatepass")).hexdigest()
         entry = TrailEntry(
             n=n, at=self.at, actor=actor, on_behalf_of=on_behalf_of, channel=channel, message=message, item=item,
-            outcome=outcome, code=code, message_id=message_id, digest=digest, sentence=sentence,
+            outcome=outcome, code=code, message_id=message_id, digest=digest, sentence=clean(sentence),
         )  # fmt: skip
         self.set(trail=(*state.trail, entry)[-limits.TRAIL_KEPT :], trail_count=n)
 

@@ -1,0 +1,173 @@
+"""Decide: named outcomes, a quorum of seats, four eyes, and what a decision sends back."""
+
+from onboarding.engine import flow
+from onboarding.engine.effects import NoticeKind
+from onboarding.engine.moves import RIGHT_MESSAGE, Told, behalf_of, find_item, refuse_closed, together, wrong_kind
+from onboarding.engine.notices import say, settled
+from onboarding.engine.people import Person, may_review, seated, seats, seats_left, stage_owner
+from onboarding.engine.refusing import conflict, forbidden, rejected, unknown
+from onboarding.engine.state import ItemStatus, RunOutcome, Vote
+from onboarding.engine.submitting import send_back, take
+from onboarding.engine.turn import Turn
+from onboarding.language.model import Item, ItemKind, Outcome
+from onboarding.messages import Decide, MessageFault
+from onboarding.nearest import nearest
+
+REVIEW = (Outcome(name="accept", passes=True), Outcome(name="return", passes=False))
+"""The outcomes of a review: the reviewer accepts the answer or returns it."""
+
+
+def decide(turn: Turn, message: Decide, person: Person) -> Told:
+    """One person's decision. An outcome counts once enough seats gave it."""
+    item = find_item(turn, message.item)
+    current = turn.state.items[item.id]
+    reviewing = item.kind is ItemKind.REQUEST and (item.review is not None or current.status is ItemStatus.IN_REVIEW)
+    if item.kind is not ItemKind.APPROVAL and not reviewing:
+        raise wrong_kind(item, RIGHT_MESSAGE[item.kind])
+    chosen = _outcome(item, message.outcome, reviewing)
+    if person.nobody:
+        raise forbidden("not_entitled", f"A decision on {item.id!r} needs a name.", item=item.id)
+    able = seats(turn.plan, turn.state, item)
+    entitled = may_review(turn.plan, turn.state, item, person) if reviewing else _has_seat(able, person.handle)
+    if not entitled:
+        raise forbidden("not_entitled", f"{person.named_as!r} may not decide {item.id!r}.", item=item.id)
+    refuse_closed(turn, item, "already_decided")
+    if current.status is ItemStatus.WAIVED and not chosen.passes:
+        raise conflict("waived", f"{item.id!r} was waived; reopen it to send anything back.", item=item.id)
+    if current.status is ItemStatus.NOT_READY or (reviewing and current.status is not ItemStatus.IN_REVIEW):
+        what = "nothing to decide on yet" if not reviewing else "no answer in review"
+        raise rejected("not_open_yet", f"{item.id!r} has {what}; decide when it is open.", place="/item", item=item.id)
+    speakers = together(person.handle, *behalf_of(turn, message.on_behalf_of))
+    _eyes(turn, item, speakers, reviewing)
+    if reviewing:
+        turn.item(item.id, actors=together(*current.actors, *speakers))
+        return _reviewed(turn, item, chosen, message.comment)
+    # Who lost the role before the decision was made has not decided.
+    votes = tuple(vote for vote in current.votes if _has_seat(able, vote.handle))
+    role = _sit(item, able, votes, person.handle)
+    vote = Vote(handle=person.handle, role=role, outcome=chosen.name, at=turn.at, comment=message.comment)
+    turn.item(item.id, votes=(*votes, vote), actors=together(*current.actors, *speakers))
+    return _count(turn, item, able, chosen, person.handle)
+
+
+def _outcome(item: Item, name: str, reviewing: bool) -> Outcome:
+    outcomes = REVIEW if reviewing else item.outcomes
+    chosen = next((one for one in outcomes if one.name == name), None)
+    if chosen is None:
+        names = [one.name for one in outcomes]
+        hint = nearest(name, names) or f"; it has {', '.join(names)}."
+        raise unknown("unknown_outcome", f"{item.id!r} has no such outcome{hint}")
+    return chosen
+
+
+def _has_seat(able: tuple[tuple[str, tuple[str, ...]], ...], handle: str) -> bool:
+    return any(handle in may for _, may in able)
+
+
+def _eyes(turn: Turn, item: Item, speakers: tuple[str, ...], reviewing: bool) -> None:
+    for handle in speakers:
+        if reviewing and handle in turn.state.items[item.id].actors:
+            raise forbidden("own_submission", f"{handle!r} gave the answer and may not review it.", item=item.id)
+        for other in item.four_eyes:
+            if handle in turn.state.items[other].actors:
+                said = f"{handle!r} acted on {other!r} and may not decide {item.id!r}."
+                raise forbidden("same_person", said, item=item.id)
+
+
+def _sit(item: Item, able: tuple[tuple[str, tuple[str, ...]], ...], votes: tuple[Vote, ...], handle: str) -> str:
+    """The role that somebody decides for; a conflict when they, or somebody on their only seat, have spoken."""
+    mine = [vote for vote in votes if vote.handle == handle]
+    seat = None if mine else seated(able, (*(vote.handle for vote in votes), handle))
+    if seat is not None:
+        return seat[handle]
+    roles = [role for role, may in able if handle in may]
+    before = (mine or [vote for vote in votes if vote.role in roles] or list(votes))[0]
+    said = f"{before.handle!r} said {before.outcome!r} for {before.role!r} on {before.at:%Y-%m-%d %H:%M} UTC"
+    raise conflict("already_decided", f"{said}; each seat decides once.", item=item.id)
+
+
+def _reviewed(turn: Turn, item: Item, chosen: Outcome, comment: str | None) -> Told:
+    if chosen.passes:
+        turn.item(item.id, outcome=chosen.name)
+        take(turn, item)
+        return Told(item=item.id, code="accepted", sentence=f"{item.title} is accepted.")
+    fault = MessageFault(place="", code="returned", sentence=comment or "The reviewer asks for a correction.")
+    send_back(turn, item, (fault,))
+    return Told(item=item.id, code="returned", sentence=f"{item.title} goes back for correction.")
+
+
+def _count(
+    turn: Turn, item: Item, able: tuple[tuple[str, tuple[str, ...]], ...], chosen: Outcome, by: str
+) -> Told:  # see docs/decisions/0003-how-a-return-counts.md
+    votes = turn.state.items[item.id].votes
+    tally = {one.name: sum(1 for vote in votes if vote.outcome == one.name) for one in item.outcomes}
+    passing = [one for one in item.outcomes if one.passes]
+    back = [one for one in item.outcomes if not one.passes and tally[one.name]]
+    reached = [one for one in (*passing, *back) if tally[one.name] >= item.quorum]
+    if reached and reached[0].passes:
+        flow.finish_item(turn, item, by, outcome=reached[0].name)
+        return Told(item=item.id, code="decided", sentence=f"{item.title}: {reached[0].name}.")
+    if reached:
+        return back_to(turn, item, reached[0], by)
+    best = max((tally[one.name] for one in passing), default=0)
+    if best + seats_left(turn.plan, turn.state, item, able) >= item.quorum:
+        flow.progress(turn, item.stage)
+        said = f"{item.title}: {tally[chosen.name]} of {item.quorum} say {chosen.name}."
+        return Told(item=item.id, code="counted", sentence=said)
+    if back:
+        return back_to(turn, item, max(back, key=lambda one: tally[one.name]), by)
+    return _ask_people(
+        turn, item, "no_agreement", f"{item.title}: everybody has spoken and no outcome has {item.quorum}"
+    )
+
+
+def back_to(turn: Turn, item: Item, chosen: Outcome, by: str) -> Told:
+    """A decision that sends named items back, as often as it may; after that `then` says what happens."""
+    current = turn.state.items[item.id]
+    times = current.returns.get(chosen.name, 0)
+    if chosen.max_rounds is not None and times >= chosen.max_rounds:
+        return _rounds_exhausted(turn, item, chosen, by)
+    comment = next((vote.comment for vote in reversed(current.votes) if vote.comment), None)
+    names = tuple(name for name in chosen.reopen if turn.state.items[name].status is not ItemStatus.SKIPPED)
+    settled(turn, item, by)
+    flow.progress(turn, item.stage)
+    flow.reopen(turn, names, ItemStatus.RETURNED)
+    for name in names:
+        if comment:
+            turn.item(name, faults=(MessageFault(place="", code="returned", sentence=comment),))
+    again = turn.state.items[item.id]
+    turn.item(
+        item.id, status=ItemStatus.NOT_READY, round=current.round + 1, awaits=names, opened_at=None, due_at=None, due_why="",
+        planned=(), votes=(), actors=(), returns={**current.returns, chosen.name: times + 1}, outcome=chosen.name,
+        fired=(), overdue=False, late=False, mark=None, alarmed=(), sent=(), closed_at=None, answered_at=again.answered_at,
+    )  # fmt: skip
+    return Told(
+        item=item.id,
+        code="returned",
+        sentence=f"{item.title}: {chosen.name}; {', '.join(names) or 'nothing'} is open again.",
+    )
+
+
+def _rounds_exhausted(turn: Turn, item: Item, chosen: Outcome, by: str) -> Told:
+    sentence = f"{item.title}: {chosen.name} after {chosen.max_rounds} rounds"
+    if chosen.then == "escalate":
+        return _ask_people(turn, item, "rounds_exhausted", sentence)
+    if chosen.then == "fail":
+        flow.close_run(turn, RunOutcome.LOST, f"{sentence}; the definition ends the run here")
+    else:
+        flow.finish_item(turn, item, by, ItemStatus.SKIPPED, outcome=chosen.name)
+    return Told(item=item.id, code="rounds_exhausted", sentence=f"{sentence}; {chosen.then} follows.")
+
+
+def _ask_people(turn: Turn, item: Item, code: str, sentence: str) -> Told:
+    """The rules of the definition lead no further: the votes are void, and the owner of the stage brings people together."""
+    owner = stage_owner(turn.plan, turn.state, item.stage)
+    turn.set(escalations=turn.state.escalations + 1)
+    lines = (f"{sentence}.", "Nothing goes on by itself here: decide again, with the people involved.")
+    key = say(
+        turn, NoticeKind.ESCALATION, owner, "escalation", f"Please help to decide: {item.title}", lines,
+        part=f"{code}.{turn.state.trail_count}", item=item,
+    )  # fmt: skip
+    current = turn.state.items[item.id]
+    turn.item(item.id, votes=(), alarmed=together(*current.alarmed, owner), sent=(*current.sent, key))
+    return Told(item=item.id, code=code, sentence=f"{sentence}; {owner} was asked to help.")

@@ -1,0 +1,124 @@
+"""What hooks and checks answer, or that they did not."""
+
+from typing import Any
+
+from onboarding.engine import deadlines, flow
+from onboarding.engine.effects import NoticeKind
+from onboarding.engine.notices import say
+from onboarding.engine.people import stage_owner
+from onboarding.engine.state import ItemStatus, RunOutcome
+from onboarding.engine.submitting import after_checks, check_key, send_back
+from onboarding.engine.turn import Turn, clean
+from onboarding.language.model import Item, ItemKind
+from onboarding.language.values import check_fields
+from onboarding.messages import MessageFault
+
+
+def hook_answered(turn: Turn, key: str, result: Any) -> bool:
+    """A hook or check came back. `False` when nobody waits for this answer any more."""
+    found = _waiting_for(turn, key)
+    if found is None:
+        return False
+    item, check = found
+    if not isinstance(result, dict):
+        return hook_failed(turn, key, "result_unreadable", "It answered something that is no result.")
+    faults = _faults_of(result)
+    if check is None:
+        values, wrong = check_fields(item.provides, _mapping(result.get("provides")), prefix="/provides")
+        if result.get("ok") is False or wrong:
+            sentence = (faults or wrong or (MessageFault(place="", code="refused", sentence="it says no"),))[0].sentence
+            hook_failed(turn, key, "hook_refused", sentence)
+            return True
+        turn.record("hook", item=item.id, code="hook_done", sentence=f"{item.title} is done")
+        flow.finish_item(turn, item, "engine")
+        turn.learn(values, item.id, "engine")
+        return True
+    passed = result.get("ok") is not False
+    _set_check(turn, item, check, "passed" if passed else "failed")
+    code = "check_passed" if passed else "check_failed"
+    turn.record("check", item=item.id, code=code, sentence=item.checks[check].activity)
+    if not passed and item.checks[check].blocks:
+        turn.record("returned", item=item.id, code="answer_returned", sentence=f"{item.title} goes back")
+        failed = MessageFault(place="", code="check_failed", sentence="A check of the answer failed.")
+        send_back(turn, item, faults or (failed,))
+    else:
+        after_checks(turn, item)
+    return True
+
+
+def hook_failed(turn: Turn, key: str, code: str, sentence: str) -> bool:
+    """A hook or check gave no answer: `on_failure` decides; a check that cannot run is looked at by a person."""
+    found = _waiting_for(turn, key)
+    if found is None:
+        return False
+    item, check = found
+    if check is not None:
+        turn.record("check", item=item.id, code=code, outcome="rejected", sentence=sentence)
+        _set_check(turn, item, check, "broken")
+        after_checks(turn, item)
+        return True
+    turn.record("hook", item=item.id, code=code, outcome="rejected", sentence=sentence)
+    if turn.state.items[item.id].status is ItemStatus.WAIVED:
+        return True
+    match item.on_failure:
+        case "skip":
+            flow.finish_item(turn, item, "engine", ItemStatus.SKIPPED, outcome="failed")
+        case "fail":
+            flow.close_run(turn, RunOutcome.LOST, f"{item.title} failed: {sentence}")
+        case _:
+            why = MessageFault(place="", code=code[:64], sentence=clean(sentence))
+            turn.item(item.id, by_person=True, opened_at=turn.at, overdue=False, faults=(why,))
+            deadlines.lay(turn, item)
+            turn.opened.append(item.id)
+    return True
+
+
+def stage_hook_failed(turn: Turn, key: str, code: str, sentence: str) -> None:
+    """A hook of entering or leaving a stage failed: nothing waits for it, so the owner of the stage hears of it."""
+    about = key.removeprefix(turn.state.run + "/").split("/")
+    if len(about) != 3 or about[0] not in turn.plan.stages or not about[2].startswith(("enter", "exit")):
+        return
+    stage, title = about[0], turn.plan.stages[about[0]].title
+    turn.record("hook", item=stage, outcome="rejected", code=code, sentence=sentence)
+    lines = (f"A hook of {title} failed: {clean(sentence)}",)
+    say(
+        turn, NoticeKind.ESCALATION, stage_owner(turn.plan, turn.state, stage), "escalation", f"A hook failed: {title}", lines,
+        part=f"{about[2][:40]}.failed", stage=stage,
+    )  # fmt: skip
+
+
+def _waiting_for(turn: Turn, key: str) -> tuple[Item, int | None] | None:
+    for item in turn.plan.definition.items:
+        current = turn.state.items[item.id]
+        waits = current.status in (ItemStatus.OPEN, ItemStatus.WAIVED) and not current.by_person
+        if item.kind is ItemKind.HOOK and waits and current.opened_at and key == flow.hook_key(turn, item):
+            return item, None
+        for index, word in enumerate(current.checks):
+            if word == "pending" and key == check_key(turn, item, index):
+                return item, index
+    return None
+
+
+def _set_check(turn: Turn, item: Item, index: int, word: str) -> None:
+    words = list(turn.state.items[item.id].checks)
+    words[index] = word
+    turn.item(item.id, checks=tuple(words))
+
+
+def _faults_of(result: dict[str, Any]) -> tuple[MessageFault, ...]:
+    found = result.get("faults")
+    if not isinstance(found, list):
+        return ()
+    return tuple(
+        MessageFault(
+            place=clean(one.get("place"), 200),
+            code=clean(one.get("code"), 64) or "failed",
+            sentence=clean(one.get("sentence")) or "A check of the answer failed.",
+        )
+        for one in found[:20]
+        if isinstance(one, dict)
+    )
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return dict(value) if isinstance(value, dict) else {}

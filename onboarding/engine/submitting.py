@@ -1,0 +1,177 @@
+"""Submit: a customer delivers, checks look at it, a reviewer accepts or returns it."""
+
+import hashlib
+from typing import Any
+
+from onboarding.engine import flow, gates
+from onboarding.engine.effects import NoticeKind, RunHook
+from onboarding.engine.moves import (
+    RIGHT_MESSAGE,
+    Told,
+    find_item,
+    kept,
+    progress_sentence,
+    refuse_closed,
+    together,
+    wrong_kind,
+)
+from onboarding.engine.notices import receipt, say, settled
+from onboarding.engine.people import Person, holder, may_submit, stage_owner, who_is
+from onboarding.engine.refusing import forbidden, rejected_for
+from onboarding.engine.state import Answer, ItemState, ItemStatus, StageStatus
+from onboarding.engine.turn import Turn
+from onboarding.language.model import Item, ItemKind, Side
+from onboarding.language.values import check_fields, check_files, check_secret
+from onboarding.messages import MessageFault, Submit, canonical_json
+
+CHECK_ATTEMPTS, CHECK_BACKOFF, CHECK_SECONDS = 8, 2.0, 600
+"""How often and how long a check is tried; after that a person looks at the answer."""
+
+
+def submit(turn: Turn, message: Submit, person: Person) -> Told:
+    """A customer delivers. Everything is checked at once; a draft stores parts and is no progress."""
+    item = find_item(turn, message.item)
+    if item.kind is not ItemKind.REQUEST:
+        raise wrong_kind(item, RIGHT_MESSAGE[item.kind])
+    if not (item.fields or item.files or item.secret):
+        raise wrong_kind(item, f"happen with the event {item.event!r}")
+    behalf = who_is(turn.plan, turn.state, message.on_behalf_of) if message.on_behalf_of else None
+    if not may_submit(turn.plan, turn.state, item, person, behalf):
+        raise forbidden("not_entitled", f"{person.named_as!r} may not submit {item.id!r}.", item=item.id)
+    refuse_closed(turn, item, "already_done")
+    current = turn.state.items[item.id]
+    fields, files, faults = _content(item, current, message)
+    if faults:
+        raise rejected_for(faults, item.id)
+    if current.status is ItemStatus.NOT_READY:
+        return kept(item, "your answer")
+    if message.draft:
+        turn.item(item.id, draft_fields=fields, draft_files=files)
+        return Told(
+            item=item.id, code="draft_kept", sentence=f"The draft of {item.title} is kept; it is no answer yet."
+        )
+    digest = hashlib.sha256(
+        canonical_json({"fields": fields, "files": list(files)}).encode("utf-8", "surrogatepass")
+    ).hexdigest()
+    answer = Answer(
+        fields=fields, files=files, by=person.handle, on_behalf_of=message.on_behalf_of, at=turn.at, digest=digest,
+    )  # fmt: skip
+    _answered(turn, item, answer, together(person.handle, *([behalf.handle] if behalf else [])))
+    return Told(item=item.id, code="answered", sentence=progress_sentence(turn, item))
+
+
+def _content(
+    item: Item, current: ItemState, message: Submit
+) -> tuple[dict[str, Any], tuple[dict[str, Any], ...], tuple[MessageFault, ...]]:
+    given = {**current.draft_fields, **message.fields}
+    files = tuple(reference.model_dump(mode="json") for reference in message.files) or current.draft_files
+    faults: tuple[MessageFault, ...] = ()
+    fields: dict[str, Any] = {}
+    if item.secret:
+        faults += check_secret(given)
+        fields = dict(given)
+    else:
+        fields, wrong = check_fields(item.fields, given, partial=message.draft)
+        faults += wrong
+    if item.files is not None and not (message.draft and not files):
+        faults += tuple(
+            fault for fault in check_files(item.files, files) if not (message.draft and fault.code == "too_few_files")
+        )
+    elif files and item.files is None:
+        faults += (MessageFault(place="/files", code="unknown_field", sentence=f"{item.id!r} takes no files."),)
+    return fields, files, faults
+
+
+def _answered(turn: Turn, item: Item, answer: Answer, actors: tuple[str, ...]) -> None:
+    current = turn.state.items[item.id]
+    turn.item(
+        item.id, status=ItemStatus.ANSWERED, answer=answer, answered_at=turn.at, actors=together(*current.actors, *actors),
+        answers=current.answers + 1, late=current.overdue, checks=tuple("pending" for _ in item.checks), faults=(), draft_fields={}, draft_files=(), votes=(),
+    )  # fmt: skip
+    settled(turn, item, answer.by)
+    flow.progress(turn, item.stage)
+    owner = turn.plan.roles[item.owner]
+    if owner.side is Side.CUSTOMER:
+        receipt(
+            turn, item, answer.by if answer.by in turn.plan.order.customer_contacts else turn.state.items[item.id].owner
+        )
+    for index, check in enumerate(item.checks):
+        named = (
+            {name: answer.fields[name] for name in check.with_fields if name in answer.fields}
+            if check.with_fields
+            else answer.fields
+        )
+        turn.call(
+            RunHook(
+                key=check_key(turn, item, index), activity=check.activity, stage=item.stage, item=item.id, title=item.title,
+                round=current.round, check=index, attempts=CHECK_ATTEMPTS, backoff=CHECK_BACKOFF, timeout_seconds=CHECK_SECONDS,
+                arguments=flow.arguments(turn, item.id, {"fields": named, "files": list(answer.files)}),
+            )
+        )  # fmt: skip
+    after_checks(turn, item)
+
+
+def check_key(turn: Turn, item: Item, index: int) -> str:
+    """The identity of one check of the present answer: every answer is checked anew, the same one again, too."""
+    current = turn.state.items[item.id]
+    return f"{turn.state.run}/{item.id}/{current.round}/check{index}.{current.answers}"
+
+
+def after_checks(turn: Turn, item: Item) -> None:
+    """Goes on with an answer as soon as no blocking check is open."""
+    current = turn.state.items[item.id]
+    if current.status is not ItemStatus.ANSWERED:
+        return  # an advisory check that came back after the item went on
+    words = [word for word, check in zip(current.checks, item.checks, strict=True) if check.blocks]
+    if "pending" in words:
+        return
+    if item.review is not None or "broken" in words:
+        reviewer = (
+            holder(turn.plan, turn.state, item.review)
+            if item.review
+            else stage_owner(turn.plan, turn.state, item.stage)
+        )
+        turn.item(item.id, status=ItemStatus.IN_REVIEW)
+        lines = (f"{item.title} was answered and waits for you: accept or return.",)
+        digest = current.answer.digest[:12] if current.answer else ""
+        say(
+            turn,
+            NoticeKind.ASK,
+            reviewer,
+            "ask",
+            f"Please review: {item.title}",
+            lines,
+            part=f"review.{digest}",
+            item=item,
+        )
+        return
+    take(turn, item)
+
+
+def take(turn: Turn, item: Item) -> None:
+    """An answer is good: its values become facts, the item is done."""
+    answer = turn.state.items[item.id].answer
+    assert answer is not None, "only an answer can be taken"
+    flow.finish_item(turn, item, answer.by)
+    turn.learn({} if item.secret else answer.fields, item.id, answer.by)
+
+
+def send_back(turn: Turn, item: Item, faults: tuple[MessageFault, ...]) -> None:
+    """An answer goes back to whoever gave it, with what is wrong; a new round with a new due date.
+
+    What was waived stays waived: an attempt to pay the debt that fails must not hold up what went on without it.
+    """
+    if turn.state.stages[item.stage].status is StageStatus.OPEN and gates.item_waiver(turn.state, item.id) is None:
+        flow.reopen(turn, (item.id,), ItemStatus.RETURNED)
+        turn.item(item.id, faults=faults)
+        return
+    current = turn.state.items[item.id]
+    turn.item(
+        item.id, status=ItemStatus.WAIVED, round=current.round + 1, answer=None, checks=(), votes=(), actors=(), faults=faults,
+        closed_at=turn.at,
+    )  # fmt: skip
+    lines = (f"{item.title} was not accepted.", *(fault.sentence for fault in faults[:10]), "It may be sent again.")
+    say(
+        turn, NoticeKind.ASK, current.owner, "returned", f"Once more, please: {item.title}", lines,
+        part=f"debt.{current.answers}", item=item, items=(item.id,),
+    )  # fmt: skip
