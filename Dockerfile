@@ -23,6 +23,7 @@ COPY storage ./storage
 COPY integrations ./integrations
 COPY metrics ./metrics
 COPY runtime ./runtime
+COPY console ./console
 
 # The one folder that is written to, and only with SQLite.
 RUN mkdir .data && chown onboarding .data

@@ -40,6 +40,10 @@ class WorkerProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._watcher: subprocess.Popen[bytes] | None = None
 
+    def of(self, **environment: str) -> None:
+        """More of its settings, before it starts: the address of a server that was not up when it was made."""
+        self._environment |= environment
+
     @property
     def pid(self) -> int:
         """The process id of the running worker."""

@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
 OLDEST_PYTHON = (3, 11)
-_PACKAGES = ("temporalio", "pydantic", "sqlmodel", "typer", "rich", "ruamel.yaml", "cel-expr-python", "google-re2", "structlog")
+_PACKAGES = (
+    "temporalio",
+    "pydantic",
+    "sqlmodel",
+    "typer",
+    "rich",
+    "ruamel.yaml",
+    "cel-expr-python",
+    "google-re2",
+    "structlog",
+)
 
 Row = dict[str, str]
 
@@ -71,7 +81,9 @@ def _definitions() -> Iterator[Row]:
     folder = ground.settings().definitions
     known = library.known_ids(folder=folder)
     if not known:
-        yield row("definitions", "warn", f"There is none in {folder}.", "Set ONBOARDING_DEFINITIONS, or name files by path.")
+        yield row(
+            "definitions", "warn", f"There is none in {folder}.", "Set ONBOARDING_DEFINITIONS, or name files by path."
+        )
         return
     try:
         installation = ground.installation()
@@ -81,7 +93,10 @@ def _definitions() -> Iterator[Row]:
     broken = [
         name
         for name in known
-        if any(fault.severity == "error" for fault in library.check_file(folder / f"{name}.yaml", installation=installation))
+        if any(
+            fault.severity == "error"
+            for fault in library.check_file(folder / f"{name}.yaml", installation=installation)
+        )
     ]
     if broken:
         yield row("definitions", "fail", f"With errors: {', '.join(broken)}.", "`python starter.py check` shows them.")
@@ -126,7 +141,12 @@ def _binary() -> list[Row]:
 
     steps = explain()
     return [
-        row(f"temporal binary ({step.name})", "fail" if step.name == VARIABLE and step.level == "fail" else step.level, step.sentence, step.way_out)
+        row(
+            f"temporal binary ({step.name})",
+            "fail" if step.name == VARIABLE and step.level == "fail" else step.level,
+            step.sentence,
+            step.way_out,
+        )
         for step in steps
     ]
 
@@ -166,7 +186,12 @@ async def _server(client: Client, *, fix: bool) -> list[Row]:
 
 def _ui(base: str | None) -> Row:
     if base is None:
-        return row("ui", "warn", "Nobody says where the Temporal UI is.", "Set ONBOARDING_UI_URL, so that links can be printed.")
+        return row(
+            "ui",
+            "warn",
+            "Nobody says where the Temporal UI is.",
+            "Set ONBOARDING_UI_URL, so that links can be printed.",
+        )
     # No proxy of the environment: most UIs are on this machine or in this network.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
@@ -176,6 +201,3 @@ def _ui(base: str | None) -> Row:
         return row("ui", "ok", f"{base} answers and wants a login.")
     except (urllib.error.URLError, OSError, ValueError):
         return row("ui", "warn", f"{base} does not answer.", "Set ONBOARDING_UI_URL, or start the UI.")
-
-
-

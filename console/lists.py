@@ -67,7 +67,15 @@ def inbox(
     ground.settings()
     with ground.read_table() as table:
         answer = _paged(lambda at: table.inbox(canonical_actor(person), cursor=at), cursor, every)
-    columns = {"run": "run", "id": "item", "title": "title", "status": "status", "since": "since", "due_at": "due", "blocks": "blocks"}
+    columns = {
+        "run": "run",
+        "id": "item",
+        "title": "title",
+        "status": "status",
+        "since": "since",
+        "due_at": "due",
+        "blocks": "blocks",
+    }
     return _show(answer, columns)
 
 
@@ -85,13 +93,23 @@ def outbox(
         if name is not None and table.find(name) is None:
             raise ground.unknown_run(name)
         answer = _paged(lambda at: table.outbox(name, cursor=at), cursor, every)
-    columns = {"at": "at", "to": "to", "kind": "kind", "item": "item", "step": "step", "state": "state", "subject": "subject"}
+    columns = {
+        "at": "at",
+        "to": "to",
+        "kind": "kind",
+        "item": "item",
+        "step": "step",
+        "state": "state",
+        "subject": "subject",
+    }
     return _show(answer, columns if name else {"run": "run", **columns})
 
 
 @app.command()
 def report(
-    run: Annotated[str | None, typer.Argument(metavar="RUN", help="Numbers of one run; default: by definition.")] = None,
+    run: Annotated[
+        str | None, typer.Argument(metavar="RUN", help="Numbers of one run; default: by definition.")
+    ] = None,
     by: Annotated[str | None, typer.Option("--by", help="definition (the others are not built yet).")] = None,
     output: Output = None,
 ) -> int:
@@ -112,13 +130,23 @@ def _report_by(by: str) -> int:
             raise Misused(f"not_built_yet: a report by {by} comes later; by definition works.")
         raise Misused(f"A report is made by definition, not by {by[:60]!r}.")
     with ground.read_table() as table:
-        answer = {"rows": aggregate(table.figures(), by=("definition",)), "next_cursor": None}
+        found = aggregate(table.figures(), by=("definition",))
     flat = [
         {"definition": row["by"]["definition"], "runs": row["runs"], "open": row["open"], "metric": name, **numbers}
-        for row in answer["rows"]
+        for row in found
         for name, numbers in row["metrics"].items()
     ]
-    columns = {"definition": "definition", "runs": "runs", "open": "open", "metric": "metric", "n": "n", "median": "median", "p80": "p80", "p90": "p90"}
+    columns = {
+        "definition": "definition",
+        "runs": "runs",
+        "open": "open",
+        "metric": "metric",
+        "n": "n",
+        "median": "median",
+        "p80": "p80",
+        "p90": "p90",
+    }
+    answer = {"rows": found, "next_cursor": None}
     printing.show(answer, lambda _: tables.grid(flat, columns), rows="rows")
     return OK
 

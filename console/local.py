@@ -54,7 +54,10 @@ async def _dev(port: int, ui_port: int, folder: Path | None) -> int:
         beginning = asyncio.ensure_future(worker.start(client, ground.settings().task_queue))
         if not await finished(beginning, stop):
             return OK
-        print(f"Temporal server  {server.address}\nTemporal UI      {server.ui_url}\nworker           process {worker.pid}, log {worker.log_file}", flush=True)
+        print(
+            f"Temporal server  {server.address}\nTemporal UI      {server.ui_url}\nworker           process {worker.pid}, log {worker.log_file}",
+            flush=True,
+        )
         if f"{PORT}" != server.address.rpartition(":")[2] or "TEMPORAL_ADDRESS" in os.environ:
             hint(f"In other terminals: export TEMPORAL_ADDRESS={server.address}")
         hint("Ctrl-C stops both.")
@@ -95,7 +98,13 @@ async def finished(work: asyncio.Future[None], stop: asyncio.Event) -> bool:
 def of_server(address: str, namespace: str, ui: str) -> dict[str, str]:
     """The variables with which a process finds this server, whatever is configured otherwise."""
     configured = {name: "" for name in os.environ if name.startswith("TEMPORAL_") and name != "TEMPORAL_CLI_PATH"}
-    return {**configured, "ONBOARDING_LOG_FORMAT": "console", "TEMPORAL_ADDRESS": address, "TEMPORAL_NAMESPACE": namespace, "ONBOARDING_UI_URL": ui}
+    return {
+        **configured,
+        "ONBOARDING_LOG_FORMAT": "console",
+        "TEMPORAL_ADDRESS": address,
+        "TEMPORAL_NAMESPACE": namespace,
+        "ONBOARDING_UI_URL": ui,
+    }
 
 
 def _free(port: int) -> int:

@@ -121,7 +121,9 @@ def _file(path: Path, option: str) -> str:
         with path.open("rb") as file:
             content = file.read(_FILE_BYTES + 1)
         if len(content) > _FILE_BYTES:
-            raise sending.too_large("", f"{option}: a message has at most {limits.MESSAGE_BYTES} bytes; give files by reference.")
+            raise sending.too_large(
+                "", f"{option}: a message has at most {limits.MESSAGE_BYTES} bytes; give files by reference."
+            )
         return content.decode("utf-8-sig")
     except OSError as error:
         hint(f"{option}: the file {str(path)!r} cannot be read ({error.strerror}).")

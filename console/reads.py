@@ -91,7 +91,9 @@ async def _paged(run: str, query: str, cursor: str | None, every: bool, rows: st
 @app.command()
 def status(
     run: Run,
-    watch: Annotated[bool, typer.Option("--watch", help="Look again every two seconds, until it ends or Ctrl-C.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Look again every two seconds, until it ends or Ctrl-C.")
+    ] = False,
     output: Output = None,
 ) -> int:
     """Where a run is: stages, open items, who must act, what happens next."""
@@ -169,7 +171,15 @@ async def _patiently(client: Client, run: str) -> dict[str, Any]:
 @app.command("open-items")
 def open_items(run: Run, cursor: Cursor = None, every: All = False, output: Output = None) -> int:
     """What is open, with whom, since when, and what it blocks."""
-    columns = {"id": "item", "status": "status", "who": "who", "since": "since", "due_at": "due", "waits_for": "waits for", "blocks": "blocks"}
+    columns = {
+        "id": "item",
+        "status": "status",
+        "who": "who",
+        "since": "since",
+        "due_at": "due",
+        "waits_for": "waits for",
+        "blocks": "blocks",
+    }
     return _list(_pages(run, "open_items", cursor, every), columns)
 
 
@@ -194,7 +204,16 @@ def gate(
 @app.command()
 def trail(run: Run, cursor: Cursor = None, every: All = False, output: Output = None) -> int:
     """Who did what on whose behalf, oldest first."""
-    columns = {"n": "n", "at": "at", "actor": "who", "message": "did", "item": "on", "outcome": "outcome", "code": "code", "message_id": "message id"}
+    columns = {
+        "n": "n",
+        "at": "at",
+        "actor": "who",
+        "message": "did",
+        "item": "on",
+        "outcome": "outcome",
+        "code": "code",
+        "message_id": "message id",
+    }
     return _list(_pages(run, "trail", cursor, every), columns)
 
 
@@ -209,7 +228,14 @@ def ledger(run: Run, cursor: Cursor = None, every: All = False, output: Output =
 @app.command()
 def refused(run: Run, cursor: Cursor = None, every: All = False, output: Output = None) -> int:
     """Signals that changed nothing, and why."""
-    columns = {"at": "at", "via": "via", "name": "message", "message_id": "message id", "code": "code", "sentence": "why"}
+    columns = {
+        "at": "at",
+        "via": "via",
+        "name": "message",
+        "message_id": "message id",
+        "code": "code",
+        "sentence": "why",
+    }
     return _list(_pages(run, "refused", cursor, every), columns)
 
 

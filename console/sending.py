@@ -84,11 +84,15 @@ def retry_later(run: str, message_id: str, problem: str) -> Answered:
         f"Send the same again with --id {message_id} for the final answer."
     )
     return Answered(
-        {
-            "outcome": "retry_later", "code": "no_verdict_yet", "sentence": sentence, "message_id": message_id,
-            "item": None, "status": None, "received_at": None, "next": [], "run": run,
-        }
-    )  # fmt: skip
+        as_verdict({"outcome": "retry_later", "code": "no_verdict_yet", "sentence": sentence, "run": run}, message_id)
+    )
+
+
+def as_verdict(answer: Mapping[str, Any], message_id: str) -> dict[str, Any]:
+    """An answer that no run gave, in the shape of those that runs give."""
+    empty: dict[str, Any] = {"item": None, "status": None, "received_at": None, "next": [], "faults": []}
+    first = {name: answer[name] for name in ("outcome", "code", "sentence")}
+    return {**first, "message_id": message_id, **empty, **answer}
 
 
 async def _known(client: Client, run: str, update: str) -> dict[str, Any] | None:
@@ -147,9 +151,7 @@ async def _or_wait(client: Client, run: str, error: RPCError, message_id: str) -
 
 def too_large(message_id: str, sentence: str) -> Answered:
     """The answer for what no run would read."""
-    return Answered(
-        {"outcome": "too_large", "code": "message_too_large", "sentence": sentence, "message_id": message_id}
-    )
+    return Answered(as_verdict({"outcome": "too_large", "code": "message_too_large", "sentence": sentence}, message_id))
 
 
 def judged_here(name: str, content: Mapping[str, Any]) -> None:
@@ -162,21 +164,19 @@ def judged_here(name: str, content: Mapping[str, Any]) -> None:
     found = parse(name, dict(content), via="update", fallback_id=str(content["message_id"]))
     if isinstance(found, Refusal):
         first = found.faults[0]
-        raise Answered(
-            {
-                "outcome": str(found.outcome), "code": first.code, "sentence": first.sentence, "message_id": found.message_id,
-                "item": None, "status": None, "received_at": None, "next": [],
-                "faults": [{"place": one.place, "code": one.code, "sentence": one.sentence} for one in found.faults],
-            }
-        )  # fmt: skip
+        faults = [{"place": one.place, "code": one.code, "sentence": one.sentence} for one in found.faults]
+        answer = {"outcome": str(found.outcome), "code": first.code, "sentence": first.sentence, "faults": faults}
+        raise Answered(as_verdict(answer, found.message_id))
 
 
 def speak(run: str, name: str, content: dict[str, Any], *, signal: bool) -> dict[str, Any]:
     """Sends one message of the command line; the verdict, or what can be said of a signal."""
-    target = ground.workflow_id(run)
-    if not signal:
-        judged_here(name, content)
-    return ground.run(_speak(target, name, content, signal=signal))
+    try:
+        if not signal:
+            judged_here(name, content)
+        return ground.run(_speak(ground.workflow_id(run), name, content, signal=signal))
+    except Answered as no:
+        raise Answered(as_verdict(no.answer, str(content["message_id"]))) from no
 
 
 async def _speak(run: str, name: str, content: dict[str, Any], *, signal: bool) -> dict[str, Any]:

@@ -24,12 +24,16 @@ app = typer.Typer()
 def start(
     definition: Annotated[str, typer.Argument(metavar="DEF", help="A path, or the id of a file in definitions/.")],
     customer: Annotated[str, typer.Option("--customer", help="The opaque key of the customer, such as c-1042.")],
-    input_file: Annotated[str | None, typer.Option("--input", metavar="FILE", help="Start input, JSON or YAML.")] = None,
+    input_file: Annotated[
+        str | None, typer.Option("--input", metavar="FILE", help="Start input, JSON or YAML.")
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="One input more; may be repeated.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan with due dates; start nothing.")] = False,
-    at: Annotated[str | None, typer.Option("--at", metavar="INSTANT", help="With --dry-run: as if started then.")] = None,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="INSTANT", help="With --dry-run: as if started then.")
+    ] = None,
     actor: Annotated[str | None, typer.Option("--actor", help="Who starts it; default: who is logged in.")] = None,
     output: Output = None,
 ) -> int:
@@ -162,13 +166,15 @@ async def _forgotten(client: Client, run: str, row: dict[str, Any]) -> None:
         await whereabouts.describe(client, run)
     except Answered:
         with ground.read_table() as table:
-            first = table.trail(run, limit=1)["rows"]
+            first = [entry for entry in table.trail(run)["rows"] if entry["message"] == "start"]
         raise conflict(run, first[0]["actor"] if first else None, row["started_at"], None) from None
 
 
 def conflict(run: str, by: str | None, at: str | None, run_id: str | None) -> Answered:
     """The answer to a second start with another input."""
-    sentence = f"{run} was started by {by or 'somebody'} on {at or 'an unknown date'} with another input; a run starts once."
+    sentence = (
+        f"{run} was started by {by or 'somebody'} on {at or 'an unknown date'} with another input; a run starts once."
+    )
     return Answered(
         {
             "outcome": "conflict", "code": "already_started", "sentence": sentence, "run": run, "workflow_id": run,

@@ -90,7 +90,9 @@ def more(answer: Row) -> Sequence[RenderableType]:
 
 def verdict(answer: Row) -> RenderableType:
     """The answer to a message, or the reason why a command could not be done."""
-    head = Text.assemble(coloured(answer.get("outcome")), f"  {plain(answer.get('code'))}: {plain(answer.get('sentence'))}")
+    head = Text.assemble(
+        coloured(answer.get("outcome")), f"  {plain(answer.get('code'))}: {plain(answer.get('sentence'))}"
+    )
     parts: list[RenderableType] = [head]
     if answer.get("faults"):
         parts.append(grid(answer["faults"], {"place": "place", "code": "code", "sentence": "what to do"}))
@@ -154,7 +156,14 @@ def why(answer: Row) -> RenderableType:
     """Why an item is as it is."""
     coming = answer.get("next") or {}
     told = {**answer, "next": f"{when(coming.get('at'))} {plain(coming.get('what'))}" if coming.get("what") else None}
-    columns = {"item": "item", "status": "status", "sentence": "why", "holder": "with", "since": "since", "next": "next"}
+    columns = {
+        "item": "item",
+        "status": "status",
+        "sentence": "why",
+        "holder": "with",
+        "since": "since",
+        "next": "next",
+    }
     return pairs(told, columns)
 
 
@@ -175,7 +184,15 @@ def ledger(answer: Row) -> RenderableType:
     ]
     sides.append({"side": "together", "time": lasting(sum(answer["by_side"].values())), "share": ""})
     numbers = [{"metric": name, "value": value} for name, value in answer["metrics"].items()]
-    columns = {"from": "from", "to": "to", "side": "side", "who": "who", "item": "item", "round": "round", "seconds": "seconds"}
+    columns = {
+        "from": "from",
+        "to": "to",
+        "side": "side",
+        "who": "who",
+        "item": "item",
+        "round": "round",
+        "seconds": "seconds",
+    }
     return Group(
         grid(answer["entries"], columns),
         *more(answer),
@@ -217,6 +234,9 @@ def report(answer: Row) -> RenderableType:
             [{"side": side.replace("_", " "), "time": lasting(spent)} for side, spent in answer["by_side"].items()],
             {"side": "side", "time": "time"},
         ),
-        grid([{"metric": name, "value": value} for name, value in answer["metrics"].items()], {"metric": "metric", "value": "seconds or count"}),
+        grid(
+            [{"metric": name, "value": value} for name, value in answer["metrics"].items()],
+            {"metric": "metric", "value": "seconds or count"},
+        ),
     ]
     return Group(*parts)

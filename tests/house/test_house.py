@@ -106,6 +106,7 @@ def test_a_planted_clock_is_refused(line: str, room: str) -> None:
 def test_a_planted_import_breaks_the_floors(room: str, tmp_path: Path) -> None:
     """The contracts bite: a copy of the house with one forbidden arrow is refused."""
     for name in (
+        "console",
         "workflows",
         "activities",
         "storage",
