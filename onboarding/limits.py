@@ -25,7 +25,19 @@ TEXT_LENGTH = 4_000
 """Characters of a free text (comment, reason, note)."""
 
 SENTENCE_LENGTH = 500
-"""Characters of one sentence that we make or keep: of a fault, of a trail entry, of a verdict."""
+"""Characters of one sentence that we make, keep or show: of a fault, a trail entry, a verdict, a read."""
+
+TITLE_LENGTH = 120
+"""Characters of a title or sentence part that a read repeats: titles are short, a file may hold any."""
+
+SENTENCES_TOLD = 20
+"""Sentences of one list (what keeps a gate, what an answer lacks): more is not read."""
+
+STATUS_ROWS = 1_000
+"""Items, stages, names of one `status`: a query answer over 2 MB is refused by the server."""
+
+COVER_BYTES = 4_096
+"""The cover sheet: it travels in an address, and proxies stop at 8 KB of that."""
 
 NAME_LENGTH = 64
 """Characters of a name we repeat from outside, in the refused list and on the cover sheet."""
@@ -44,7 +56,7 @@ TRAIL_KEPT = 400
 """Trail entries a run carries; all of them stand in the rows."""
 
 LEDGER_KEPT = 1_000
-"""Booked intervals a run carries. Older neighbours of one side are merged, so that they always add up."""
+"""Booked intervals a run carries. Older ones stand in the rows; the sums by side go on, so that they always add up."""
 
 HELD_MESSAGES = 50
 """Early messages kept for items that are not open."""

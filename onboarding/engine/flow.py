@@ -41,7 +41,7 @@ def settle(turn: Turn, apply_held: ApplyHeld) -> None:
 
 def _skip_by_inputs(turn: Turn) -> None:
     # What only the inputs decide never changes: it is said once, at the start, so that no plan shows what will not happen.
-    if turn.state.trail_count or turn.before.items:
+    if turn.before.items:
         return
     for name in turn.plan.settled_by_inputs:
         stage = turn.plan.stages.get(name)

@@ -36,8 +36,18 @@ def waiting_on(plan: Plan, state: RunState) -> str:
 
 
 def waiting_since(state: RunState) -> datetime | None:
-    """Since when the run's time has been with whoever has it now."""
-    return None if state.booking is None else state.booking.since
+    """Since when the run has waited for the side that it waits for now, whoever it is there."""
+    now = state.booking
+    if now is None:
+        return None
+    since = now.since
+    for before in reversed(state.ledger):
+        if (before.held_side or before.side) != (now.held_side or now.side) or (before.side == "hold") != (
+            now.side == "hold"
+        ):
+            break
+        since = before.since
+    return since
 
 
 def current_stage(plan: Plan, state: RunState) -> str:

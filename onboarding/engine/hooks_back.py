@@ -24,7 +24,9 @@ def hook_answered(turn: Turn, key: str, result: Any) -> bool:
         return hook_failed(turn, key, "result_unreadable", "It answered something that is no result.")
     faults = _faults_of(result)
     if check is None:
-        values, wrong = check_fields(item.provides, _mapping(result.get("provides")), prefix="/provides")
+        given = _mapping(result.get("provides"))  # an activity may tell more than this definition asks for
+        asked = {field.name: given.get(field.name) for field in item.provides}
+        values, wrong = check_fields(item.provides, asked, prefix="/provides")
         if result.get("ok") is False or wrong:
             sentence = (faults or wrong or (MessageFault(place="", code="refused", sentence="it says no"),))[0].sentence
             hook_failed(turn, key, "hook_refused", sentence)

@@ -120,8 +120,8 @@ def start(plan: Plan, at: datetime) -> Decision:
     )
     if definition.target is not None:
         turn.set(promised_at=deadlines.plan_length(plan.clock("provider", "", Side.PROVIDER), at, definition.target))
-    flow.settle(turn, _apply_held)
     turn.record("start", actor=plan.order.started_by, code="started", sentence=f"{definition.title} begins")
+    flow.settle(turn, _apply_held)
     return _decide(turn, None)
 
 

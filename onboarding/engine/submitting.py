@@ -21,7 +21,7 @@ from onboarding.engine.refusing import forbidden, rejected_for
 from onboarding.engine.state import Answer, ItemState, ItemStatus, StageStatus
 from onboarding.engine.turn import Turn
 from onboarding.language.model import Item, ItemKind, Side
-from onboarding.language.values import check_fields, check_files, check_secret
+from onboarding.language.values import SECRET_FIELD, check_fields, check_files, check_secret
 from onboarding.messages import MessageFault, Submit, canonical_json
 
 CHECK_ATTEMPTS, CHECK_BACKOFF, CHECK_SECONDS = 8, 2.0, 600
@@ -65,14 +65,10 @@ def _content(
 ) -> tuple[dict[str, Any], tuple[dict[str, Any], ...], tuple[MessageFault, ...]]:
     given = {**current.draft_fields, **message.fields}
     files = tuple(reference.model_dump(mode="json") for reference in message.files) or current.draft_files
-    faults: tuple[MessageFault, ...] = ()
-    fields: dict[str, Any] = {}
-    if item.secret:
-        faults += check_secret(given)
-        fields = dict(given)
-    else:
-        fields, wrong = check_fields(item.fields, given, partial=message.draft)
-        faults += wrong
+    asked = ((SECRET_FIELD,) if item.secret else ()) + item.fields
+    fields, faults = check_fields(asked, given, partial=message.draft)
+    if item.secret and SECRET_FIELD.name in fields:
+        faults += check_secret({SECRET_FIELD.name: fields[SECRET_FIELD.name]})
     if item.files is not None and not (message.draft and not files):
         faults += tuple(
             fault for fault in check_files(item.files, files) if not (message.draft and fault.code == "too_few_files")
@@ -153,7 +149,9 @@ def take(turn: Turn, item: Item) -> None:
     answer = turn.state.items[item.id].answer
     assert answer is not None, "only an answer can be taken"
     flow.finish_item(turn, item, answer.by)
-    turn.learn({} if item.secret else answer.fields, item.id, answer.by)
+    # A secret's reference is no fact: facts are shown and handed to hooks.
+    facts = {name: value for name, value in answer.fields.items() if not (item.secret and name == SECRET_FIELD.name)}
+    turn.learn(facts, item.id, answer.by)
 
 
 def send_back(turn: Turn, item: Item, faults: tuple[MessageFault, ...]) -> None:

@@ -1,12 +1,12 @@
 """One turn: the state being changed while one event is applied. The only place where a `RunState` changes."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from onboarding import limits
+from onboarding.engine.chain import content_of, digest_of
 from onboarding.engine.effects import DeliverNotice, Effect, Notice, RunHook
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import (
@@ -17,7 +17,7 @@ from onboarding.engine.state import (
     StageState,
     TrailEntry,
 )
-from onboarding.messages import OutcomeWord, canonical_json
+from onboarding.messages import OutcomeWord
 
 ENGINE = "engine"
 """The actor of what the run does by itself."""
@@ -104,15 +104,11 @@ class Turn:
         state = self.state
         n = state.trail_count + 1
         before = state.trail[-1].digest if state.trail else ""
-        content = {
-            "n": n, "at": self.at.isoformat(), "actor": actor, "on_behalf_of": on_behalf_of, "channel": channel, "message": message,
-            "item": item, "outcome": outcome, "code": code, "message_id": message_id,
-        }  # fmt: skip
-        digest = hashlib.sha256((before + canonical_json(content)).encode("utf-8", "surrogatepass")).hexdigest()
         entry = TrailEntry(
             n=n, at=self.at, actor=actor, on_behalf_of=on_behalf_of, channel=channel, message=message, item=item,
-            outcome=outcome, code=code, message_id=message_id, digest=digest, sentence=clean(sentence),
+            outcome=outcome, code=code, message_id=message_id, digest="", sentence=clean(sentence),
         )  # fmt: skip
+        entry = replace(entry, digest=digest_of(before, content_of(entry)))
         self.set(trail=(*state.trail, entry)[-limits.TRAIL_KEPT :], trail_count=n)
 
     def refuse(self, *, via: str, name: str, message_id: str, code: str, sentence: str) -> None:

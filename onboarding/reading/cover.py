@@ -18,12 +18,10 @@ from onboarding.engine.people import acting, stage_owner
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import RunState, RunStatus, StageState, StageStatus
 from onboarding.language.model import Item, Stage
+from onboarding.limits import COVER_BYTES as COVER_BYTES
 from onboarding.reading.items import holder_since, open_ones
 from onboarding.reading.ledger import ended
 from onboarding.reading.shapes import cut, seconds
-
-COVER_BYTES = 4_096
-"""Bytes of one sheet: see the note above."""
 
 END = "\n---\n\n"
 

@@ -8,22 +8,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from onboarding import limits
+from onboarding.limits import (
+    SENTENCE_LENGTH as SENTENCE_LENGTH,
+    SENTENCES_TOLD as SENTENCES_TOLD,
+    STATUS_ROWS as STATUS_ROWS,
+    TITLE_LENGTH as TITLE_LENGTH,
+)
 from onboarding.nearest import nearest
 
 Shape = dict[str, Any]
 """One JSON object."""
-
-TITLE_LENGTH = 120
-"""Characters of a title or sentence part that a read repeats: titles are short, a file may hold any."""
-
-SENTENCE_LENGTH = 500
-"""Characters of one sentence of a read."""
-
-SENTENCES_TOLD = 20
-"""Sentences of one list (what keeps a gate, what an answer lacks): more is not read."""
-
-STATUS_ROWS = 1_000
-"""Items, stages, names of one `status`: a query answer over 2 MB is refused by the server."""
 
 
 def instant(at: datetime | None) -> str | None:

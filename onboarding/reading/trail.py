@@ -1,33 +1,11 @@
 """Who did what on whose behalf, chained: no entry can be changed or taken out without the next one saying so."""
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from onboarding.engine.chain import content_of as content_of, digest_of as digest_of
 from onboarding.engine.state import RunState, TrailEntry
-from onboarding.messages import canonical_json
-from onboarding.reading.shapes import SENTENCE_LENGTH, Shape, cut, instant, no_cursor, page, place_of
-
-
-def digest_of(previous: str, content: Mapping[str, Any]) -> str:
-    """The digest of an entry: SHA-256 of the digest before it and of its own canonical JSON."""
-    return hashlib.sha256((previous + canonical_json(content)).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def content_of(entry: TrailEntry) -> dict[str, Any]:
-    """The part of an entry that its digest covers: all but its sentence, which follows from the rest."""
-    return {
-        "n": entry.n,
-        "at": entry.at.isoformat(),
-        "actor": entry.actor,
-        "on_behalf_of": entry.on_behalf_of,
-        "channel": entry.channel,
-        "message": entry.message,
-        "item": entry.item,
-        "outcome": entry.outcome,
-        "code": entry.code,
-        "message_id": entry.message_id,
-    }
+from onboarding.reading.shapes import SENTENCE_LENGTH, Shape, cut, no_cursor, page, place_of
 
 
 def verify(entries: Sequence[TrailEntry]) -> int | None:
@@ -59,9 +37,6 @@ def trail(state: RunState, cursor: Any = None) -> Shape:
 def _row(entry: TrailEntry) -> Shape:
     return {
         **content_of(entry),
-        "at": instant(entry.at),
-        "outcome": str(entry.outcome),
-        "code": str(entry.code),
         "digest": entry.digest,
         "sentence": cut(entry.sentence, SENTENCE_LENGTH) or None,
     }

@@ -1,0 +1,33 @@
+"""The chain of the trail: every entry's digest covers its content and the digest before it.
+
+The content is what `trail` shows, instants as it shows them, so that an outsider can verify a run from the JSON alone.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC
+from typing import Any
+
+from onboarding.engine.state import TrailEntry
+from onboarding.messages import canonical_json
+
+
+def digest_of(previous: str, content: Mapping[str, Any]) -> str:
+    """The digest of an entry: SHA-256 of the digest before it and of its own canonical JSON."""
+    return hashlib.sha256((previous + canonical_json(content)).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def content_of(entry: TrailEntry) -> dict[str, Any]:
+    """The part of an entry that its digest covers: all but its sentence, which follows from the rest."""
+    return {
+        "n": entry.n,
+        "at": f"{entry.at.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat()}Z",
+        "actor": entry.actor,
+        "on_behalf_of": entry.on_behalf_of,
+        "channel": entry.channel,
+        "message": entry.message,
+        "item": entry.item,
+        "outcome": str(entry.outcome),
+        "code": str(entry.code),
+        "message_id": entry.message_id,
+    }
