@@ -1,0 +1,257 @@
+"""What the command line says before anything happens: greeting, help, wrong usage, wrong settings."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from console.catalogue import ENTRIES
+from tests.support.calls import Door
+from tests.support.shell import ROOT
+
+CONTRACT = (
+    "check", "schema", "picture", "start", "submit", "decide", "complete", "happen", "hold", "resume", "extend", "reassign",
+    "waive", "reopen", "note", "cancel", "status", "why", "gate", "trail", "ledger", "refused", "list", "inbox", "outbox",
+    "report", "demo", "dev", "doctor",
+)  # fmt: skip
+"""The commands of the contract, section 3."""
+RUN = "onboarding/c-1/quick-start"
+
+
+def test_alone_it_greets_with_five_commands(door: Door) -> None:
+    """`python starter.py` prints what a newcomer needs, in order, and is no error."""
+    answer = door()
+
+    assert answer.code == 0
+    assert [word.split()[0] for word in re.findall(r"(?m)^  python starter\.py (.+)$", answer.out)] == [
+        "demo", "check", "dev", "start", "status",
+    ]  # fmt: skip
+
+
+def test_help_is_quick(door: Door) -> None:
+    """Nothing heavy is imported to print a list of commands."""
+    fastest = min(door("--help").seconds for _ in range(5))
+
+    assert fastest <= 0.4
+
+
+def test_every_command_of_the_contract_is_there(door: Door) -> None:
+    """And each one is listed."""
+    overview = door("--help").out
+
+    assert set(CONTRACT) <= {entry.name for entry in ENTRIES}
+    assert all(re.search(rf"(?m)^  {entry.name} +\S", overview) for entry in ENTRIES)
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in ENTRIES])
+def test_every_command_explains_itself(door: Door, name: str) -> None:
+    """`COMMAND --help` ends with 0 and says how the command is used."""
+    answer = door(name, "--help")
+
+    assert answer.code == 0
+    assert f"Usage: python starter.py {name}" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("lst",), "did you mean 'list'"),
+        (("--verbose",), "There is no command"),
+        (("-o", "json"), "Which command?"),
+        (("submit", RUN), "Missing argument 'ITEM'"),
+        (("submit",), "Missing argument 'RUN'"),
+        (("status",), "Missing argument 'RUN'"),
+        (("status", RUN, "--wach"), "--watch"),
+        (("status", RUN, "-o", "yaml"), "yaml"),
+        (("check",), "Missing argument"),
+        (("picture", "quick-start", "-o", "svg"), "extra"),
+        (("start", "quick-start"), "--customer"),
+        (("start", "quick-start", "--customer", "c-1", "--set", "x"), "NAME=VALUE"),
+        (("start", "quick-start", "--customer", "c-1", "--at", "2026-01-01T00:00:00Z"), "--dry-run"),
+        (("start", "quick-start", "--customer", "c-1", "--dry-run", "--at", "tomorrow"), "offset"),
+        (("start", "quick-start", "--customer", "c-1", "--dry-run", "--at", "2026-01-01T00:00:00"), "offset"),
+        (("submit", RUN, "x", "--fields", "{"), "takes JSON"),
+        (("submit", RUN, "x", "--fields", "[NaN]"), "takes JSON"),
+        (("submit", RUN, "x", "--fields", "[" * 100_000), "nested too deep"),
+        (("extend", RUN, "--due", "2026-01-01T00:00:00Z"), "--stage"),
+        (("extend", RUN, "x", "--stage", "y"), "one thing"),
+        (("trail", RUN, "extra"), "extra"),
+        (("report", "--by", "segment"), "not_built_yet"),
+        (("report", "--by", "colour"), "by definition"),
+        (("report", RUN, "--by", "definition"), "not both"),
+        (("inbox", "dana", "--cursor", "x"), "cursor"),
+        (("demo", "--scale", "1"), "--scale"),
+    ],
+)  # fmt: skip
+def test_wrong_usage_is_64_and_says_what_is_right(door: Door, arguments: tuple[str, ...], words: str) -> None:
+    """On stderr, in one sentence; stdout stays empty."""
+    answer = door(*arguments)
+
+    assert answer.code == 64
+    assert words in answer.err
+    assert answer.out == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check", "quick-start"),
+        ("schema",),
+        ("list",),
+        ("status", RUN),
+        ("note", RUN, "x"),
+        ("doctor",),
+        ("dev",),
+        ("demo",),
+    ],
+)
+def test_an_unknown_setting_ends_every_command(door: Door, arguments: tuple[str, ...]) -> None:
+    """64, with the nearest name."""
+    answer = door(*arguments, ONBOARDING_TASK_QUEU="x")
+
+    assert answer.code == 64
+    assert "ONBOARDING_TASK_QUEUE" in answer.err
+    assert answer.out == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("status", RUN), ("status", RUN, "--watch"), ("why", RUN, "x"), ("gate", RUN, "x"), ("trail", RUN), ("ledger", RUN),
+        ("refused", RUN), ("customer", RUN), ("open-items", RUN), ("note", RUN, "x", "--actor", "dana"),
+        ("note", RUN, "x", "--signal"), ("extend", RUN, "x", "--due", "2026-01-01T00:00:00Z"),
+    ],
+)  # fmt: skip
+def test_without_a_server_it_is_69_and_says_what_to_start(door: Door, arguments: tuple[str, ...]) -> None:
+    """Nothing was sent; at once, not after a minute."""
+    answer = door(*arguments)
+
+    assert answer.code == 69
+    assert "starter.py dev" in answer.err
+    assert answer.out == ""
+    assert answer.seconds < 10
+
+
+def test_doctor_names_what_is_missing(door: Door) -> None:
+    """One line each; without a server that line fails, and so does doctor."""
+    answer = door("doctor", "-o", "jsonl")
+    rows = {row["name"]: row for row in map(json.loads, answer.lines)}
+
+    assert answer.code == 69
+    assert rows["server"]["level"] == "fail"
+    assert "starter.py dev" in rows["server"]["way_out"]
+    assert {"python", "packages", "definitions", "directory", "database"} <= set(rows)
+    assert all(rows[name]["level"] == "ok" for name in ("python", "packages", "definitions", "database"))
+
+
+def test_doctor_as_text_is_one_line_each(door: Door) -> None:
+    """What a person reads."""
+    answer = door("doctor", "-o", "table")
+
+    assert all(re.match(r"(ok  |warn|fail) .+: .+\.", line) for line in answer.lines)
+
+
+def test_a_database_that_is_none_is_69(door: Door) -> None:
+    """The sentence names the setting."""
+    (door.folder / "rows.sqlite").write_text("this is no database at all, whatever its name says" * 50)
+    answer = door("list")
+
+    assert answer.code == 69
+    assert "SQLite" in answer.err
+
+
+def test_lists_of_nothing_are_empty_pages(door: Door) -> None:
+    """A new installation is no error."""
+    for arguments in (("list",), ("inbox", "dana"), ("outbox",), ("report",)):
+        answer = door(*arguments)
+
+        assert answer.code == 0
+        assert answer.data == {"rows": [], "next_cursor": None}
+
+
+@pytest.mark.parametrize(
+    "arguments", [("outbox", RUN), ("report", RUN), ("report", "nonsense"), ("status", "nonsense")]
+)
+def test_a_run_that_nobody_knows_is_23(door: Door, arguments: tuple[str, ...]) -> None:
+    """The verdict is data."""
+    answer = door(*arguments)
+
+    assert answer.code == 23
+    assert answer.data["outcome"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "place"),
+    [
+        (("note", RUN, "x"), "required", "/actor"),
+        (("note", RUN, "x", "--actor", "dana@provider.example"), "mail_address", "/actor"),
+        (("note", RUN, "x\x07", "--actor", "dana"), "control_characters", "/text"),
+        (("hold", RUN, "--actor", "dana"), "required", "/reason"),
+        (("submit", RUN, "x", "--actor", "dana", "--fields", "[1]"), "wrong_type", "/fields"),
+        (("extend", RUN, "--item", "x", "--reason", "y", "--due", "2026-01-01", "--actor", "dana"), None, "/due"),
+    ],
+)  # fmt: skip
+def test_a_message_of_wrong_shape_is_a_verdict_with_places(
+    door: Door, arguments: tuple[str, ...], code: str | None, place: str
+) -> None:
+    """20, with every fault: shape comes first, so no server is needed to know it."""
+    answer = door(*arguments)
+    verdict = answer.data
+
+    assert answer.code == 20
+    assert verdict["outcome"] == "rejected"
+    assert place in [fault["place"] for fault in verdict["faults"]]
+    assert code is None or code in [fault["code"] for fault in verdict["faults"]]
+    assert verdict["message_id"]
+
+
+def test_a_message_over_64_kib_is_24(door: Door) -> None:
+    """Whether typed or from a file."""
+    (door.folder / "large.json").write_text(json.dumps({"text": "x" * 70_000}))
+    (door.folder / "huge.json").write_text(json.dumps({"text": "x" * 2_000_000}))
+    for name in ("large.json", "huge.json"):
+        answer = door("submit", RUN, "x", "--actor", "dana", "--fields", f"@{name}", "--id", "m-1")
+
+        assert answer.code == 24
+        assert answer.data["outcome"] == "too_large"
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe", b"\x00\x01\x02 binary \x9f"])
+def test_an_object_from_a_file_that_cannot_be_read_is_65(door: Door, content: bytes | None) -> None:
+    """A file, not the usage, is what is wrong."""
+    if content is not None:
+        (door.folder / "fields.json").write_bytes(content)
+    answer = door("submit", RUN, "x", "--actor", "dana", "--fields", "@fields.json")
+
+    assert answer.code == 65
+    assert "fields.json" in answer.err
+
+
+def test_it_works_from_any_folder_and_with_a_plain_terminal(door: Door) -> None:
+    """A machine whose language is C still gets the whole text."""
+    answer = door("check", "quick-start", "-o", "table", LANG="C", LC_ALL="C", PYTHONUTF8="0")
+
+    assert answer.code == 0
+    assert answer.lines == [f"{ROOT / 'definitions' / 'quick-start.yaml'}: ok"]
+
+
+def test_the_readme_names_only_commands_that_exist() -> None:
+    """What people copy from the papers works."""
+    names = {entry.name for entry in ENTRIES}
+    papers = [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        *sorted((ROOT / "docs").rglob("*.md")),
+        ROOT / "definitions" / "README.md",
+    ]
+    said = [
+        word
+        for paper in papers
+        if paper.exists()
+        for word in re.findall(r"starter\.py ([a-z][a-z-]*)", paper.read_text())
+    ]
+
+    assert said
+    assert set(said) <= names
