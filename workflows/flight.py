@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.exceptions import FailureError, is_cancelled_exception
 
 from onboarding import limits
 from onboarding.engine.effects import DeliverNotice, Effect, RunHook, WithdrawNotice, WriteRecords
@@ -68,7 +68,7 @@ class Flight:
         try:
             result = await self._hooks[key]
             event = HookSucceeded(at=now(), key=key, result=result)
-        except ActivityError as error:
+        except FailureError as error:
             code, sentence = performing.why_failed(error)
             event = HookFailed(at=now(), key=key, code=code, sentence=sentence)
         del self._hooks[key]
@@ -78,7 +78,7 @@ class Flight:
         event: Event | None = None
         try:
             await self._notices[key]
-        except ActivityError as error:
+        except FailureError as error:
             if not is_cancelled_exception(error):
                 event = NoticeFailed(at=now(), key=key, code=performing.why_failed(error)[0])
         del self._notices[key]
@@ -89,11 +89,11 @@ class Flight:
         about = {"run_key": batch.run.run}
         try:
             await handle
-        except ActivityError:
+        except FailureError:
             workflow.logger.warning("rows_delayed", extra=about)
             try:
                 await performing.start_rows(batch, at_once=False)
-            except ActivityError as error:
+            except FailureError as error:
                 # The store says that no repetition helps. The run must not pay for that; whoever operates it must look.
                 workflow.logger.error("rows_refused", extra={**about, "code": performing.why_failed(error)[0]})
         self._writing = False

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError as TemporalTimeout
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, TimeoutError as TemporalTimeout
 
 from onboarding import limits
 from onboarding.engine.effects import (
@@ -141,9 +141,10 @@ def _start(way: Way, argument: Any, summary: str, result: type | None = None) ->
     )  # fmt: skip
 
 
-def why_failed(error: ActivityError) -> tuple[str, str]:
+def why_failed(error: FailureError) -> tuple[str, str]:
     """A code and a sentence for an activity that did not answer, without anything the other side said."""
-    match error.cause:
+    cause = error.cause if isinstance(error, ActivityError) else error  # a local activity fails as what it raised
+    match cause:
         case TemporalTimeout():
             return "timeout", "No answer came in time."
         case ApplicationError(type=str(kind)) if kind.isidentifier():

@@ -17,8 +17,8 @@ from temporalio.common import RawValue
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.plan import Plan
 from runtime.devserver import DevServer
-from tests.live.conftest import Floor
 from tests.support.clock import Clock
+from tests.support.floor import Floor
 from tests.support.shell import Run, a_run, an_order, answer_all, as_argument, good_answer, instant
 from workflows import showing
 
@@ -35,13 +35,13 @@ async def test_a_quick_start_runs_to_its_end(client: Client, floor: Floor, custo
     result = await run.handle.result()
     row = floor.edge.store.kept[order.run].row
     ledger = await run.ask("ledger")
-    assert ("live", "live", "closed") == (result["outcome"], row.outcome, row.state)
+    assert (result["outcome"], row.outcome, row.state) == ("live", "live", "closed")
     assert ledger["elapsed"] == sum(ledger["by_side"].values())
     assert result["metrics"] == ledger["metrics"]
     status = await run.ask("status")
     assert result["state_hash"] == status["state_hash"]
     attributes = (await run.handle.describe()).typed_search_attributes
-    assert "nobody" == next(pair.value for pair in attributes if pair.key.name == "OnboardingWaitingOn")
+    assert next(pair.value for pair in attributes if pair.key.name == "OnboardingWaitingOn") == "nobody"
 
 
 async def test_fifty_malformed_signals_stop_nothing(client: Client, floor: Floor, customer: str) -> None:
@@ -52,12 +52,12 @@ async def test_fifty_malformed_signals_stop_nothing(client: Client, floor: Floor
     for n in range(50):
         name, args = MALFORMED[n % len(MALFORMED)]
         await run.signal(name, *args)
-        assert "running" == (await run.ask("status"))["state"]
+        assert (await run.ask("status"))["state"] == "running"
 
-    assert 50 == (await run.ask("status"))["refused"]
+    assert (await run.ask("status"))["refused"] == 50
     await finish(run, order)
-    assert "live" == (await run.handle.result())["outcome"]
-    assert 0 == await failed_tasks(run)
+    assert (await run.handle.result())["outcome"] == "live"
+    assert await failed_tasks(run) == 0
 
 
 async def test_two_months_pass_in_seconds(client: Client, floor: Floor, clock: Clock, customer: str) -> None:
@@ -70,23 +70,25 @@ async def test_two_months_pass_in_seconds(client: Client, floor: Floor, clock: C
         await clock.advance(run.handle, begin + timedelta(days=number, seconds=40))
 
     await day(5)
-    assert "at_risk" == (await run.ask("status"))["health"]
+    assert (await run.ask("status"))["health"] == "at_risk"
     await day(9)
     held = await run.say("hold", actor="dana", reason="The customer moves house.", side="customer")
-    assert "accepted" == held["outcome"], held
+    assert held["outcome"] == "accepted", held
     await day(29)
-    assert "on_hold" == (await run.ask("status"))["health"]
-    assert "accepted" == (await run.say("resume", actor="dana"))["outcome"]
-    assert 1 == await answer_all(run, order, most=1)
+    assert (await run.ask("status"))["health"] == "on_hold"
+    assert (await run.say("resume", actor="dana"))["outcome"] == "accepted"
+    assert await answer_all(run, order, most=1) == 1
     await day(40)
-    assert 1 == await answer_all(run, order, most=1)
+    assert await answer_all(run, order, most=1) == 1
     await day(61)
     await answer_all(run, order)
 
     result = await run.handle.result()
-    kinds = [kept.notice.kind for kept in floor.edge.store.notices.values() if kept.notice and kept.notice.run == order.run]
+    kinds = [
+        kept.notice.kind for kept in floor.edge.store.notices.values() if kept.notice and kept.notice.run == order.run
+    ]
     ledger = await run.ask("ledger")
-    assert "live" == result["outcome"]
+    assert result["outcome"] == "live"
     assert timedelta(days=60) < instant(result["closed_at"]) - begin < timedelta(days=62)
     assert kinds.count(NoticeKind.REMINDER) >= 3
     assert kinds.count(NoticeKind.ESCALATION) >= 2
@@ -114,10 +116,10 @@ async def test_the_reference_onboarding_stays_within_its_budget(
     ours = [event for event in events if event not in OF_TIME_SKIPPING]
     kept = floor.edge.store.kept[order.run]
     reminders = [one for one in floor.edge.store.notices.values() if one.notice and one.notice.run == order.run]
-    assert 27 == settled
-    assert 3 == [one.notice.kind for one in reminders if one.notice].count(NoticeKind.REMINDER)
-    assert 7 == len([stage for stage in kept.stages.values() if stage.status == "done"])
-    assert 28 <= len(kept.trail)
+    assert settled == 27
+    assert [one.notice.kind for one in reminders if one.notice].count(NoticeKind.REMINDER) == 3
+    assert len([stage for stage in kept.stages.values() if stage.status == "done"]) == 7
+    assert len(kept.trail) >= 28
     assert len(ours) <= 215, ours
     assert actions(ours) <= 70, ours
 
@@ -146,7 +148,7 @@ async def test_the_temporal_command_line_alone_drives_a_run(
             name, content = good_answer(order, todo[0])
             temporal("workflow", "signal", "--workflow-id", order.run, "--name", name, "--input", json.dumps(content))
 
-    assert "live" == (await run.handle.result())["outcome"]
+    assert (await run.handle.result())["outcome"] == "live"
 
 
 OF_TIME_SKIPPING = ("WORKFLOW_EXECUTION_OPTIONS_UPDATED", "WORKFLOW_EXECUTION_TIME_SKIPPING_TRANSITIONED")

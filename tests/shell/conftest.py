@@ -1,0 +1,5 @@
+"""Fixtures of the shell tests."""
+
+from tests.support.floor import customer, floor
+
+__all__ = ["customer", "floor"]

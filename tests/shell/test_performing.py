@@ -1,0 +1,102 @@
+"""The table of effects, and how rows of several turns become batches."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import get_args
+
+from temporalio import activity
+
+from onboarding import limits
+from onboarding.engine import effects
+from onboarding.engine.effects import DeliverNotice, Notice, NoticeKind, StageRow, WithdrawNotice, WriteRecords
+from onboarding.engine.machine import start
+from onboarding.engine.plan import Plan
+from onboarding.engine.state import RefusedEntry
+from tests.support.shell import Edge, an_order
+from workflows import performing
+
+AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+
+
+def rows(**parts: object) -> WriteRecords:
+    """Rows of a run that has just begun, with these parts and no others."""
+    begun = start(Plan(an_order("short", customer="c-1")), AT)
+    run = next(one.run for one in begun.effects if isinstance(one, WriteRecords))
+    return WriteRecords(run=run, **parts)  # type: ignore[arg-type]
+
+
+def notice(key: str, kind: NoticeKind = NoticeKind.ASK) -> Notice:
+    """A notice to somebody."""
+    return Notice(
+        key=key,
+        kind=kind,
+        to="dana",
+        template="ask",
+        subject="First thing",
+        lines=("x",),
+        run="r",
+        customer="c-1",
+        at=AT,
+    )
+
+
+def refused(n: int, sentence: str = "no") -> RefusedEntry:
+    """An entry that is written once."""
+    return RefusedEntry(n=n, at=AT, via="signal", name="note", message_id=f"m-{n}", code="c", sentence=sentence)
+
+
+def test_every_way_leads_to_an_activity_of_the_worker() -> None:
+    """The names in the table are the names that activities are registered under."""
+    known = {activity._Definition.must_from_callable(one).name for one in Edge().activities()}
+
+    ways = (performing.ROWS_AT_ONCE, performing.ROWS_LATER, performing.NOTICE, performing.HOOK)
+    assert {way.activity for way in ways} <= known
+    assert len(get_args(effects.Effect)) == 4, "a new effect needs a row in workflows/performing.py"
+
+
+def test_notices_that_can_wait_travel_with_the_rows() -> None:
+    """Urgent ones go on their own, in their order; a withdrawal does both."""
+    urgent, ask = DeliverNotice(notice=notice("u", NoticeKind.ESCALATION)), DeliverNotice(notice=notice("a"))
+    back = WithdrawNotice(key="old")
+
+    own, written = performing.sort((ask, urgent, back, rows()))
+
+    assert own == [urgent, back]
+    assert [(one.notices, one.withdrawn) for one in written] == [((ask.notice,), ("old",))]
+
+
+def test_a_notice_without_rows_goes_on_its_own() -> None:
+    """Nothing is lost because a turn has no rows."""
+    ask = DeliverNotice(notice=notice("a"))
+
+    assert performing.sort((ask,)) == ([ask], [])
+
+
+def test_rows_of_two_turns_are_one_batch_and_the_later_state_stays() -> None:
+    """Entries written once are all kept, in order; of a stage that changed twice the later row."""
+    stage = StageRow(
+        stage="only", visit=1, title="t", owner="dana", status="open", entered_at=AT, left_at=None, target_at=None
+    )
+    done = replace(stage, status="done")
+
+    first = rows(stages=(stage,), refused=(refused(1),))
+    (batch,) = performing.gather([first], [rows(stages=(done,), refused=(refused(2),))])
+
+    assert batch.stages == (done,)
+    assert [entry.n for entry in batch.refused] == [1, 2]
+
+
+def test_no_batch_is_larger_than_the_limit() -> None:
+    """A turn with too many rows is split, order kept; what does not fit beside others waits in a batch of its own."""
+    large = rows(refused=tuple(refused(n, "x" * 4_000) for n in range(200)), notices=(notice("k"),), withdrawn=("k",))
+
+    batches = performing.gather([rows(refused=(refused(-1),))], [large, rows(refused=(refused(200),))])
+
+    sizes = [len(performing._ROWS.dump_json(batch)) for batch in batches]
+    assert [entry.n for batch in batches for entry in batch.refused] == list(range(-1, 201))
+    assert max(sizes) <= limits.ROWS_PER_TURN_BYTES
+    assert len(batches) <= 8
+    order = [("notice" if batch.notices else "") + ("back" if batch.withdrawn else "") for batch in batches]
+    assert "".join(order) == "noticeback"
