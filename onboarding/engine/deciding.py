@@ -1,10 +1,12 @@
 """Decide: named outcomes, a quorum of seats, four eyes, and what a decision sends back."""
 
+from dataclasses import replace
+
 from onboarding.engine import flow
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.moves import RIGHT_MESSAGE, Told, behalf_of, find_item, refuse_closed, together, wrong_kind
 from onboarding.engine.notices import say, settled
-from onboarding.engine.people import Person, may_review, seated, seats, seats_left, stage_owner
+from onboarding.engine.people import Person, barred_by_eyes, may_review, seated, seats, seats_left, stage_owner
 from onboarding.engine.refusing import conflict, forbidden, rejected, unknown
 from onboarding.engine.state import ItemStatus, RunOutcome, Vote
 from onboarding.engine.submitting import send_back, take
@@ -42,11 +44,13 @@ def decide(turn: Turn, message: Decide, person: Person) -> Told:
     if reviewing:
         turn.item(item.id, actors=together(*current.actors, *speakers))
         return _reviewed(turn, item, chosen, message.comment)
-    # Who lost the role before the decision was made has not decided.
-    votes = tuple(vote for vote in current.votes if _has_seat(able, vote.handle))
-    role = _sit(item, able, votes, person.handle)
-    vote = Vote(handle=person.handle, role=role, outcome=chosen.name, at=turn.at, comment=message.comment)
-    turn.item(item.id, votes=(*votes, vote), actors=together(*current.actors, *speakers))
+    # Who lost the role, or acted on what four eyes names, before the decision was made has not decided.
+    barred = barred_by_eyes(turn.state, item)
+    votes = tuple(vote for vote in current.votes if _has_seat(able, vote.handle) and vote.handle not in barred)
+    seat = _sit(item, able, votes, person.handle)
+    vote = Vote(handle=person.handle, role="", outcome=chosen.name, at=turn.at, comment=message.comment)
+    votes = tuple(replace(one, role=seat[one.handle]) for one in (*votes, vote))
+    turn.item(item.id, votes=votes, actors=together(*current.actors, *speakers))
     return _count(turn, item, able, chosen, person.handle)
 
 
@@ -74,12 +78,14 @@ def _eyes(turn: Turn, item: Item, speakers: tuple[str, ...], reviewing: bool) ->
                 raise forbidden("same_person", said, item=item.id)
 
 
-def _sit(item: Item, able: tuple[tuple[str, tuple[str, ...]], ...], votes: tuple[Vote, ...], handle: str) -> str:
-    """The role that somebody decides for; a conflict when they, or somebody on their only seat, have spoken."""
+def _sit(
+    item: Item, able: tuple[tuple[str, tuple[str, ...]], ...], votes: tuple[Vote, ...], handle: str
+) -> dict[str, str]:
+    """The role that each speaker decides for; a conflict when this one, or somebody on their only seat, has spoken."""
     mine = [vote for vote in votes if vote.handle == handle]
     seat = None if mine else seated(able, (*(vote.handle for vote in votes), handle))
     if seat is not None:
-        return seat[handle]
+        return seat
     roles = [role for role, may in able if handle in may]
     before = (mine or [vote for vote in votes if vote.role in roles] or list(votes))[0]
     said = f"{before.handle!r} said {before.outcome!r} for {before.role!r} on {before.at:%Y-%m-%d %H:%M} UTC"
@@ -116,9 +122,8 @@ def _count(
         return Told(item=item.id, code="counted", sentence=said)
     if back:
         return back_to(turn, item, max(back, key=lambda one: tally[one.name]), by)
-    return _ask_people(
-        turn, item, "no_agreement", f"{item.title}: everybody has spoken and no outcome has {item.quorum}"
-    )
+    said = f"{item.title}: everybody who may has spoken, and no outcome has {item.quorum}"
+    return _ask_people(turn, item, "no_agreement", said, votes=votes if len({v.outcome for v in votes}) == 1 else ())
 
 
 def back_to(turn: Turn, item: Item, chosen: Outcome, by: str) -> Told:
@@ -159,15 +164,19 @@ def _rounds_exhausted(turn: Turn, item: Item, chosen: Outcome, by: str) -> Told:
     return Told(item=item.id, code="rounds_exhausted", sentence=f"{sentence}; {chosen.then} follows.")
 
 
-def _ask_people(turn: Turn, item: Item, code: str, sentence: str) -> Told:
-    """The rules of the definition lead no further: the votes are void, and the owner of the stage brings people together."""
+def _ask_people(turn: Turn, item: Item, code: str, sentence: str, votes: tuple[Vote, ...] = ()) -> Told:
+    """The rules of the definition lead no further: votes that contradict each other are void, and the owner of the stage
+    brings people together, or gives a seat to somebody who may speak."""
     owner = stage_owner(turn.plan, turn.state, item.stage)
     turn.set(escalations=turn.state.escalations + 1)
-    lines = (f"{sentence}.", "Nothing goes on by itself here: decide again, with the people involved.")
+    lines = (
+        f"{sentence}.",
+        "Nothing goes on by itself here: decide with the people involved, or give a role to another.",
+    )
     key = say(
         turn, NoticeKind.ESCALATION, owner, "escalation", f"Please help to decide: {item.title}", lines,
         part=f"{code}.{turn.state.trail_count}", item=item,
     )  # fmt: skip
     current = turn.state.items[item.id]
-    turn.item(item.id, votes=(), alarmed=together(*current.alarmed, owner), sent=(*current.sent, key))
+    turn.item(item.id, votes=votes, alarmed=together(*current.alarmed, owner), sent=(*current.sent, key))
     return Told(item=item.id, code=code, sentence=f"{sentence}; {owner} was asked to help.")

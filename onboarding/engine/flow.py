@@ -277,7 +277,8 @@ def reopen(turn: Turn, names: tuple[str, ...], status: ItemStatus) -> None:
     dependents = turn.plan.downstream(names)
     for name in (*names, *dependents):
         item, current = turn.plan.items[name], turn.state.items[name]
-        if name not in names and (current.status is ItemStatus.NOT_READY or name in turn.plan.settled_by_inputs):
+        left_out = name in turn.plan.settled_by_inputs or turn.state.stages[item.stage].status is StageStatus.SKIPPED
+        if name not in names and (current.status is ItemStatus.NOT_READY or left_out):
             continue
         turn.withdrawn += current.sent
         turn.forget(name)

@@ -123,7 +123,7 @@ def receipt(turn: Turn, item: Item, to: str) -> None:
         f"Still missing: {missing}",
         f"Next: {reviewer} goes on with it",
     )
-    digest = answer.digest[:12] if answer else "event"
+    number = str(turn.state.items[item.id].answers) if answer else "event"
     say(
         turn,
         NoticeKind.RECEIPT,
@@ -131,7 +131,7 @@ def receipt(turn: Turn, item: Item, to: str) -> None:
         item.confirm,
         f"Received: {item.title}",
         lines,
-        part=f"receipt.{digest}",
+        part=f"receipt.{number}",
         item=item,
     )
 

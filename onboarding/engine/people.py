@@ -87,12 +87,13 @@ def who_is(plan: Plan, state: RunState, actor: str) -> Person:
     sides = dict.fromkeys(plan.roles[role].side for role in roles)
     if contact:
         sides[Side.CUSTOMER] = None
-    for item in state.items.values():
-        if item.owner == handle:
-            sides[plan.roles[plan.items[item.id].owner].side] = None
-    for stage in state.stages.values():
-        if stage.owner == handle:
-            sides[Side.PROVIDER] = None
+    if not contact:  # whatever a contact was given to do, they steer nothing
+        for item in state.items.values():
+            if item.owner == handle:
+                sides[plan.roles[plan.items[item.id].owner].side] = None
+        for stage in state.stages.values():
+            if stage.owner == handle:
+                sides[Side.PROVIDER] = None
     return Person(handle=handle, named_as=actor, roles=roles, sides=tuple(sides), contact=contact)
 
 
@@ -160,10 +161,15 @@ def seated(able: tuple[tuple[str, tuple[str, ...]], ...], people: tuple[str, ...
     return {handle: able[n][0] for n, handle in taken.items()}
 
 
+def barred_by_eyes(state: RunState, item: Item) -> tuple[str, ...]:
+    """Who acted on what `four_eyes` names and may not decide."""
+    return tuple(handle for other in item.four_eyes for handle in state.items[other].actors)
+
+
 def seats_left(plan: Plan, state: RunState, item: Item, able: tuple[tuple[str, tuple[str, ...]], ...]) -> int:
     """How many more people could still speak: each on a seat of their own, barred ones left out."""
     spoken = tuple(vote.handle for vote in state.items[item.id].votes)
-    barred = [handle for other in item.four_eyes for handle in state.items[other].actors]
+    barred = barred_by_eyes(state, item)
     others = dict.fromkeys(handle for _, may in able for handle in may if handle not in spoken and handle not in barred)
     people = spoken
     for handle in others:

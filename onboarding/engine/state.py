@@ -125,6 +125,8 @@ class ItemState:
     status: ItemStatus = ItemStatus.NOT_READY
     round: int = 1
     owner: str = ""
+    hands: int = 0
+    """How often it went to another owner."""
     opened_at: datetime | None = None
     due_at: datetime | None = None
     due_why: str = ""

@@ -148,7 +148,7 @@ def reassign(turn: Turn, message: Reassign, person: Person) -> Told:
         _open_stage(turn, item.stage, item.id)
         if turn.state.items[item.id].status in gates.MET:
             raise conflict("not_open", f"{item.id!r} is closed.", item=item.id)
-        to = _new_owner(turn, message)
+        to = _new_owner(turn, message, turn.plan.roles[item.owner].side)
         before = item_owner(turn.plan, turn.state, item)
         give_item(turn, item.id, to)
         _revert(turn, "item", item.id, (before,), message.until)
@@ -157,7 +157,7 @@ def reassign(turn: Turn, message: Reassign, person: Person) -> Told:
         stage = _stage(turn, message.stage)
         _provider_only(person, "reassign a stage")
         _open_stage(turn, stage)
-        to = _new_owner(turn, message)
+        to = _new_owner(turn, message, Side.PROVIDER)
         before = stage_owner(turn.plan, turn.state, stage)
         turn.stage(stage, owner=to)
         _revert(turn, "stage", stage, (before,), message.until)
@@ -168,15 +168,15 @@ def reassign(turn: Turn, message: Reassign, person: Person) -> Told:
     if role not in turn.plan.roles:
         raise unknown("unknown_role", f"This run has no such role{nearest(role, turn.plan.roles)}.")
     _provider_only(person, "reassign a role")
-    to = _new_owner(turn, message)
+    to = _new_owner(turn, message, turn.plan.roles[role].side)
     held = turn.state.holders.get(role, ())
     give_role(turn, role, (to, *(handle for handle in held[1:] if handle != to)))
     _revert(turn, "role", role, held, message.until)
     return Told(item=None, code="reassigned", sentence=f"Role {role}: {to} instead of {held[0] if held else 'nobody'}.")
 
 
-def _new_owner(turn: Turn, message: Reassign) -> str:
-    """The handle that `to` names, a person or whoever holds a role."""
+def _new_owner(turn: Turn, message: Reassign, side: Side) -> str:
+    """The handle that `to` names, a person or whoever holds a role. What is ours never goes to a customer."""
     if message.until is not None and message.until <= turn.at:
         raise rejected("in_past", "The end of the reassignment lies in the past.", place="/until")
     to = who_is(turn.plan, turn.state, message.to).handle
@@ -185,13 +185,15 @@ def _new_owner(turn: Turn, message: Reassign) -> str:
     if to.startswith("customer:") and to not in turn.plan.order.customer_contacts:
         hint = nearest(to, turn.plan.order.customer_contacts) or "."
         raise rejected("unknown_person", f"This customer has no such contact{hint}", place="/to")
+    if side is Side.PROVIDER and to in turn.plan.order.customer_contacts:
+        raise rejected("wrong_side", "What our side owns cannot be given to the customer.", place="/to")
     return to
 
 
 def give_item(turn: Turn, name: str, to: str) -> None:
     """Another owner for one item; who was asked before is not asked again, who is asked now hears of it."""
     item = turn.plan.items[name]
-    current = turn.item(name, owner=to)
+    current = turn.item(name, owner=to, hands=turn.state.items[name].hands + 1)
     if current.status in deadlines.WAITING and name not in turn.opened:
         lines = (
             f"{item.title} is yours now, due {'' if current.due_at is None else format(current.due_at, '%a %d %b %H:%M UTC')}.",
@@ -203,7 +205,7 @@ def give_item(turn: Turn, name: str, to: str) -> None:
             "handover",
             f"Yours now: {item.title}",
             lines,
-            part=f"to.{turn.at:%Y%m%dT%H%M%S}",
+            part=f"to.{current.hands}",
             item=item,
         )
 

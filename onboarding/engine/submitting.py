@@ -129,17 +129,9 @@ def after_checks(turn: Turn, item: Item) -> None:
         )
         turn.item(item.id, status=ItemStatus.IN_REVIEW)
         lines = (f"{item.title} was answered and waits for you: accept or return.",)
-        digest = current.answer.digest[:12] if current.answer else ""
         say(
-            turn,
-            NoticeKind.ASK,
-            reviewer,
-            "ask",
-            f"Please review: {item.title}",
-            lines,
-            part=f"review.{digest}",
-            item=item,
-        )
+            turn, NoticeKind.ASK, reviewer, "ask", f"Please review: {item.title}", lines, part=f"review.{current.answers}", item=item,
+        )  # fmt: skip
         return
     take(turn, item)
 
