@@ -25,6 +25,7 @@ from onboarding.reading.shapes import cut, seconds
 
 END = "\n---\n\n"
 
+_SPACE = "\N{NO-BREAK SPACE}" * 2
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _MARKED = re.compile(r"[\\`*|\[\]]")
 _LINKED = re.compile(r"(?i)(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)")
@@ -130,6 +131,13 @@ class _Sheet:
     def when(self, at: datetime | None) -> str:
         return "–" if at is None else f"{at.astimezone(UTC):{self.form}}"
 
+    def brief(self, at: datetime | None) -> str:
+        """An instant in a narrow column, whose head says UTC; the year only where it is not this one."""
+        if at is None:
+            return "–"
+        year = "" if at.year == self.at.year else " %Y"
+        return f"{at.astimezone(UTC):{f'%d %b{year} %H:%M:%S' if self.plan.definition.scale else f'%d %b{year} %H:%M'}}"
+
     def headline(self) -> str:
         plan, state = self.plan, self.state
         if state.status is RunStatus.CLOSED:
@@ -204,7 +212,7 @@ class _Sheet:
         plan, state = self.plan, self.state
         shown, left = _around(plan.definition.stages, health.current_stage(plan, state), self.sizes.stages)
         rows = [self._stage(stage, state.stages[stage.id]) for stage in shown]
-        return self._table("Stages", ("Stage", "State", "Owner", "Planned", "Actual"), rows, left)
+        return self._table("Stages", ("Stage", "State", "Owner", "Planned, UTC", "Actual, UTC"), rows, left)
 
     def _stage(self, stage: Stage, current: StageState) -> tuple[str, ...]:
         owner = stage_owner(self.plan, self.state, stage.id)
@@ -213,8 +221,8 @@ class _Sheet:
             met, of = gates.progress(self.plan, self.state, stage.id)
             word = f"**open** {met} of {of}{', stalled' if current.stalled else ''}"
         actual = current.left_at or current.entered_at
-        said = f"{'left' if current.left_at else 'since'} {self.when(actual)}" if actual else "–"
-        return self.say(stage.title), word, self.say(owner), self.when(current.target_at), said
+        said = f"{'left' if current.left_at else 'since'} {self.brief(actual)}" if actual else "–"
+        return self.say(stage.title), word, self.say(owner), self.brief(current.target_at), said
 
     def open_items(self) -> str:
         plan, state = self.plan, self.state
@@ -225,12 +233,14 @@ class _Sheet:
                 self.say(item.title),
                 state.items[item.id].status.replace("_", " "),
                 self.say(acting(plan, state, item)[0]),
-                self.when(holder_since(state.items[item.id])),
-                f"{self.when(state.items[item.id].due_at)}{' **overdue**' if state.items[item.id].overdue else ''}",
+                self.brief(holder_since(state.items[item.id])),
+                f"{self.brief(state.items[item.id].due_at)}{' **overdue**' if state.items[item.id].overdue else ''}",
             )
             for item in shown
         ]
-        return self._table("Open items", ("Item", "State", "Who", "Since", "Due"), rows, len(every) - len(shown))
+        return self._table(
+            "Open items", ("Item", "State", "Who", "Since, UTC", "Due, UTC"), rows, len(every) - len(shown)
+        )
 
     def events(self) -> str:
         last = self.state.trail[-self.sizes.events :] if self.sizes.events else ()
@@ -239,7 +249,7 @@ class _Sheet:
             about = f" {self.say(entry.item)}" if entry.item else ""
             word = entry.code.replace("_", " ")
             lines.append(
-                f"- {self.when(entry.at)}: {self.say(entry.actor)}, {self.say(entry.message)}{about}: {self.say(word)}"
+                f"- {self.brief(entry.at)}: {self.say(entry.actor)}, {self.say(entry.message)}{about}: {self.say(word)}"
             )
         return "\n".join(["### Last events", "", *lines, ""]) if lines else ""
 
@@ -257,7 +267,9 @@ class _Sheet:
     def _table(self, title: str, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]], left: int) -> str:
         if not rows:
             return f"### {title}: {left}\n" if left else ""
-        lines = [f"| {' | '.join(cells)} |" for cells in (heads, ("---",) * len(heads), *rows)]
+        # The UI draws tables without any space between columns: every cell brings its own.
+        padded = [tuple(f"{cell}{_SPACE}" for cell in cells) for cells in rows]
+        lines = [f"| {' | '.join(cells)} |" for cells in (heads, (":--",) * len(heads), *padded)]
         more = [f"and {left} more", ""] if left else []
         return "\n".join([f"### {title}", "", *lines, "", *more])
 
