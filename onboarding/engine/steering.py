@@ -19,6 +19,7 @@ from onboarding.engine.state import (
     StageStatus,
 )
 from onboarding.engine.turn import Turn
+from onboarding.language.condition_text import read
 from onboarding.language.model import Override, Side
 from onboarding.messages import UNVERIFIED, Cancel, Extend, Hold, Note, OutcomeWord, Reassign, Reopen, Resume, Waive
 from onboarding.nearest import nearest
@@ -265,11 +266,11 @@ def waive(turn: Turn, message: Waive, person: Person) -> Told:
         raise conflict("already_waived", "This condition is waived already.")
     debt = Debt(
         stage=stage, item=name, condition=condition, by=person.handle, reason=_waiver_reason(override, message, name),
-        at=turn.at, counts=override.debt, expires_at=_waiver_end(turn, override, message, name),
+        at=turn.at, counts=override.debt and not _about_debt(condition), expires_at=_waiver_end(turn, override, message, name),
     )  # fmt: skip
     if name is not None:
         flow.finish_item(turn, turn.plan.items[name], person.handle, ItemStatus.WAIVED)
-    turn.set(debts=(*turn.state.debts, debt))
+    turn.set(debts=(*_paid(turn, stage, name, condition), debt))
     return Told(
         item=name, code="waived", sentence=f"{debt.text} is waived{' and noted as debt' if debt.counts else ''}."
     )
@@ -286,6 +287,22 @@ def _what_to_waive(turn: Turn, message: Waive) -> tuple[str, str | None, str | N
     if named is not None and (named.stage in gate_of or not gate_of):
         return named.stage, named.id, None
     return _stage_of_condition(turn, text), None, text
+
+
+def _paid(turn: Turn, stage: str, item: str | None, condition: str | None) -> tuple[Debt, ...]:
+    """All waivers, with earlier ones of the same thing settled: nothing is owed twice."""
+    about = (stage, item, condition)
+    return tuple(
+        replace(one, settled_at=turn.at)
+        if (one.stage, one.item, one.condition) == about and one.settled_at is None
+        else one
+        for one in turn.state.debts
+    )
+
+
+def _about_debt(condition: str | None) -> bool:
+    """Whether a condition looks at the debt: its waiver is none, or `debt == 0` could never hold again."""
+    return condition is not None and any(one.names[0] == "debt" for one in read(condition).references)
 
 
 def _waiver_reason(override: Override, message: Waive, name: str | None) -> str:
@@ -329,12 +346,8 @@ def reopen(turn: Turn, message: Reopen, person: Person) -> Told:
             raise conflict(
                 "not_done", f"{name!r} is {status.replace('_', ' ')}; only what is done can be reopened.", item=name
             )
-    # What is asked again is no debt any more.
-    debts = tuple(
-        replace(debt, settled_at=turn.at) if debt.item in names and debt.settled_at is None else debt
-        for debt in turn.state.debts
-    )
-    turn.set(debts=debts)
+    for name in names:  # what is asked again is no debt any more
+        turn.set(debts=_paid(turn, turn.plan.items[name].stage, name, None))
     flow.reopen(turn, names, ItemStatus.OPEN)
     return Told(item=names[0], code="reopened", sentence=f"{', '.join(names)}: open again.")
 
