@@ -3,6 +3,11 @@
 What leaves an activity stands in the history of a run for as long as the server keeps it. So a failure
 says a code and a sentence of ours, never the text of an exception of somebody else's: that may quote
 what a customer wrote.
+
+Note [Threads are left alone]
+    The SDK's way to cancel a synchronous activity is to raise an exception in its thread at any line: inside a lock of the
+    connection pool, or in a thread that is just being started, which then hangs for ever (1 of 60 tries). All of ours are short
+    or have a time limit of their own, so they run to their end and nobody listens.
 """
 
 from __future__ import annotations

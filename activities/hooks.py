@@ -29,7 +29,7 @@ class HookActivities:
         """The door that builds the worker says who fulfils the port."""
         self._runner = runner
 
-    @activity.defn(name="run_hook")
+    @activity.defn(name="run_hook", no_thread_cancel_exception=True)  # see Note [Threads are left alone]
     def run_hook(self, effect: RunHook) -> dict[str, Any]:
         """Calls the hook and gives its answer back. Its failures say a code, never what a hook's exception says."""
         if effect.activity not in self._runner.names:

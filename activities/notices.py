@@ -16,14 +16,14 @@ class NoticeActivities:
         """The door that builds the worker says who fulfils the port."""
         self._notifier = notifier
 
-    @activity.defn(name="deliver_notice")
+    @activity.defn(name="deliver_notice", no_thread_cancel_exception=True)  # see Note [Threads are left alone]
     def deliver_notice(self, notice: Notice) -> bool:
         """Delivers a notice, or nothing when its key was delivered or withdrawn before. Always `True`."""
         with told():
             self._notifier.deliver(notice)
         return True
 
-    @activity.defn(name="withdraw_notice")
+    @activity.defn(name="withdraw_notice", no_thread_cancel_exception=True)  # see Note [Threads are left alone]
     def withdraw_notice(self, key: str) -> bool:
         """Takes a notice back; `False` when it has left already."""
         with told():

@@ -17,7 +17,7 @@ class RecordActivities:
         self._store = store
         self._notifier = notifier
 
-    @activity.defn(name="write_records")
+    @activity.defn(name="write_records", no_thread_cancel_exception=True)  # see Note [Threads are left alone]
     def write_records(self, records: WriteRecords) -> None:
         """Writes the rows together, then takes back and delivers their notices, each once by its key."""
         with told():
