@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from console import ground, printing, tables
+from console import ground, printing
 from console.leaving import OK, UNAVAILABLE
 from console.printing import Output, hint
 
@@ -145,6 +145,3 @@ def demo(
 
     ground.settings()
     return ground.run(show.play(business_day, keep=keep))
-
-
-__all__ = ["app", "tables"]

@@ -8,15 +8,16 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, get_args, get_origin
 from uuid import uuid4
 
 import typer
 
-from console import ground, printing, sending, tables, whereabouts
+from console import ground, printing, sending, tables
 from console.leaving import BY_OUTCOME, INVALID, Misused
-from console.printing import Form, Output, hint
+from console.printing import Output, hint
 from onboarding import limits
 from onboarding.messages import KINDS, Message
 
@@ -134,33 +135,25 @@ def _file(path: Path, option: str) -> str:
     raise typer.Exit(INVALID)
 
 
-def _aimed(kind: type[Message], run: str, given: dict[str, Any]) -> dict[str, Any]:
-    """The field that TARGET is for: the run's start order knows its items, stages and roles, also while no worker is there."""
-    names = _TARGETS[kind.name]
-    target = given.pop("target")
-    if target is None:
-        if any(given.get(name) for name in names):
-            return given
+def _target(kind: type[Message], given: dict[str, Any]) -> str | None:
+    """What is given without a name, where a message can be about several kinds of things."""
+    names = _TARGETS.get(kind.name, ())
+    target: str | None = given.pop("target", None)
+    named = any(given.get(name) for name in names)
+    if names and target is None and not named:
         options = ", ".join(f"--{name}" for name in names)
         raise Misused(f"{kind.name} says what it is about: as its second word, or with {options}.")
-    if any(given.get(name) for name in names):
+    if target is not None and named:
         raise Misused(f"{kind.name} is about one thing: leave out {target[:60]!r} or the option.")
-    definition = ground.run(_definition(ground.workflow_id(run)))
-    known = {
-        "item": [one["id"] for one in definition.get("items", ())],
-        "stage": [one["id"] for one in definition.get("stages", ())],
-        "role": [one["id"] for one in definition.get("roles", ())],
-    }
-    fallback = "condition" if "condition" in names else "item"
-    name = next((name for name in names if target in known.get(name, ())), fallback)
-    return {**given, name: target}
+    return target
 
 
-async def _definition(run: str) -> dict[str, Any]:
-    client = await ground.client()
-    await whereabouts.describe(client, run)
-    definition = (await whereabouts.order_of(client, run)).get("definition")
-    return definition if isinstance(definition, dict) else {}
+def _aim(names: tuple[str, ...], target: str, definition: Mapping[str, Any]) -> str:
+    """The field that a target is for. What nobody knows is sent as it stands, so that the run tells the nearest name."""
+    for name in names:
+        if target in [one["id"] for one in definition.get(f"{name}s", ())]:
+            return name
+    return "condition" if "condition" in names else "item"
 
 
 def _command(kind: type[Message]) -> Callable[..., int]:
@@ -168,9 +161,9 @@ def _command(kind: type[Message]) -> Callable[..., int]:
         ground.settings()
         run, signal = given.pop("run"), given.pop("signal")
         given.pop("output")
-        if kind.name in _TARGETS:
-            given = _aimed(kind, run, given)
-        answer = sending.speak(run, kind.name, _content(kind, given), signal=signal)
+        target = _target(kind, given)
+        aim = partial(_aim, _TARGETS[kind.name], target) if target is not None else None
+        answer = sending.speak(run, kind.name, _content(kind, given), signal=signal, target=target, aim=aim)
         printing.show(answer, tables.sent if signal else tables.verdict)
         return BY_OUTCOME.get(str(answer.get("outcome", "accepted")), 0)
 
@@ -183,5 +176,3 @@ def _command(kind: type[Message]) -> Callable[..., int]:
 
 for _kind in KINDS:
     app.command(_kind.name)(_command(_kind))
-
-__all__ = ["Form", "app"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ IN_ALL = 15.0
 """Seconds until `retry_later`."""
 SHORTEST = 1.0
 """An attempt shorter than this is not worth its call."""
+GRACE = 0.5
 PAUSE = 0.3
 _REPEATED = frozenset({"accepted", "held"})
 
@@ -45,14 +46,17 @@ async def send_update(client: Client, run: str, name: str, content: Mapping[str,
         return known
     problem = "no worker has answered"
     while (left := until - monotonic()) > SHORTEST:
+        attempt = min(ATTEMPT, timedelta(seconds=left))
         try:
-            verdict: dict[str, Any] = await client.get_workflow_handle(run).execute_update(
-                name, dict(content), id=wanted, rpc_timeout=min(ATTEMPT, timedelta(seconds=left)), result_type=dict
-            )
+            # The SDK asks again when the server answers just before its time is up; so the time is ours, too.
+            async with asyncio.timeout(attempt.total_seconds() + GRACE):
+                verdict: dict[str, Any] = await client.get_workflow_handle(run).execute_update(
+                    name, dict(content), id=wanted, rpc_timeout=attempt, result_type=dict
+                )
             return verdict
         except WorkflowUpdateFailedError as failed:
             return await _refused(client, run, failed)
-        except WorkflowUpdateRPCTimeoutOrCancelledError:
+        except (WorkflowUpdateRPCTimeoutOrCancelledError, TimeoutError):
             continue
         except RPCError as error:
             problem = await _or_wait(client, run, error, message_id)
@@ -169,18 +173,33 @@ def judged_here(name: str, content: Mapping[str, Any]) -> None:
         raise Answered(as_verdict(answer, found.message_id))
 
 
-def speak(run: str, name: str, content: dict[str, Any], *, signal: bool) -> dict[str, Any]:
-    """Sends one message of the command line; the verdict, or what can be said of a signal."""
+Aim = Callable[[Mapping[str, Any]], str]
+"""From a definition to the field of the message that holds its target."""
+
+
+def speak(
+    run: str, name: str, content: dict[str, Any], *, signal: bool, target: str | None = None, aim: Aim | None = None
+) -> dict[str, Any]:
+    """Sends one message of the command line; the verdict, or what can be said of a signal.
+
+    `aim` says which field `target` is for; the run's definition knows.
+    """
     try:
         if not signal:
             judged_here(name, content)
-        return ground.run(_speak(ground.workflow_id(run), name, content, signal=signal))
+        return ground.run(_speak(ground.workflow_id(run), name, content, signal, target, aim))
     except Answered as no:
         raise Answered(as_verdict(no.answer, str(content["message_id"]))) from no
 
 
-async def _speak(run: str, name: str, content: dict[str, Any], *, signal: bool) -> dict[str, Any]:
+async def _speak(
+    run: str, name: str, content: dict[str, Any], signal: bool, target: str | None, aim: Aim | None
+) -> dict[str, Any]:
     client = await ground.client()
+    if aim is not None and target is not None:
+        await whereabouts.describe(client, run)
+        definition = (await whereabouts.order_of(client, run)).get("definition")
+        content = {**content, aim(definition if isinstance(definition, dict) else {}): target}
     if not signal:
         return await send_update(client, run, name, content)
     await send_signal(client, run, name, content)
