@@ -107,6 +107,8 @@ def later_by_hold(clock: Clock, at: datetime, since: datetime, until: datetime) 
     """An instant of the future, moved by the working time between `since` and `until`; never into the past."""
     held = calendars.working_seconds(clock, since, until)
     moved = calendars.add_working_seconds(clock, at, held) if held else at
+    if held and calendars.is_working(clock, at):
+        moved = calendars.next_working(clock, moved)  # nine in the morning does not become five the day before
     return max(moved, until + timedelta(seconds=1))
 
 

@@ -261,7 +261,8 @@ def _call_off(turn: Turn, name: str) -> None:
 
 def _leave(turn: Turn, stage: Stage) -> None:
     for name in stage.items:
-        _call_off(turn, name)
+        if turn.state.items[name].status in deadlines.WAITING or gates.item_waiver(turn.state, name) is None:
+            _call_off(turn, name)  # what was waived may be on its way all the same
     turn.stage(stage.id, status=StageStatus.DONE, left_at=turn.at, stall_at=None, stalled=False)
     if stage.milestone is not None:
         turn.set(milestones={**turn.state.milestones, stage.milestone: turn.at})
