@@ -8,7 +8,7 @@ A move that cannot happen raises `Refuse` before it has changed anything.
 from dataclasses import dataclass
 from typing import Any
 
-from onboarding.engine import flow
+from onboarding.engine import flow, gates
 from onboarding.engine.notices import receipt
 from onboarding.engine.people import Person, may_complete, who_is
 from onboarding.engine.refusing import Refuse, conflict, forbidden, rejected, rejected_for, unknown
@@ -50,7 +50,8 @@ def find_item(turn: Turn, name: str) -> Item:
 def refuse_closed(turn: Turn, item: Item, code: str) -> None:
     """Refuses what comes too late for an item: its stage is closed, or the item is."""
     current = turn.state.items[item.id]
-    if current.status is ItemStatus.WAIVED:
+    on_its_way = current.status in flow.ACTIVE and gates.item_waiver(turn.state, item.id) is not None
+    if current.status is ItemStatus.WAIVED or on_its_way:
         return  # what was waived is debt, and debt may be paid at any time
     stage = turn.state.stages[item.stage]
     if stage.status in (StageStatus.DONE, StageStatus.SKIPPED):
