@@ -20,6 +20,9 @@ class PictureForm(StrEnum):
     """How a picture is drawn."""
 
     MERMAID = "mermaid"
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
     SVG = "svg"
 
 
@@ -90,7 +93,9 @@ def schema(output: Output = None) -> int:
 @app.command()
 def picture(
     definition: Annotated[str, typer.Argument(metavar="DEF", help="A path, or the id of a file in definitions/.")],
-    output: Annotated[PictureForm, typer.Option("-o", "--output", help="svg wants an extra.")] = PictureForm.MERMAID,
+    output: Annotated[
+        PictureForm, typer.Option("-o", "--output", help="Mermaid text; svg wants an extra.")
+    ] = PictureForm.MERMAID,
 ) -> int:
     """Print the stage graph of a definition as Mermaid text."""
     from onboarding.reading.picture import definition_picture
@@ -99,6 +104,9 @@ def picture(
     if output is PictureForm.SVG:
         raise Misused("No extra that draws SVG is installed: paste the Mermaid text into an editor that shows it.")
     compiled = library.load(definition, folder=ground.settings().definitions, portable=True)
-    base = compiled.definitions[()]
-    print(definition_picture(base), end="")
+    drawn = definition_picture(compiled.definitions[()])
+    if output in (PictureForm.JSON, PictureForm.JSONL):
+        print(json.dumps({"definition": compiled.id, "mermaid": drawn}, ensure_ascii=False))
+    else:
+        print(drawn, end="")
     return OK

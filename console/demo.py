@@ -25,6 +25,7 @@ from console.leaving import BUG, INTERRUPTED, OK, Answered
 from console.local import finished, of_server, stopping
 from onboarding.language.model import Scale
 from runtime import library
+from runtime.connection import ui_url
 from runtime.devserver import DevServer, client_of
 from runtime.settings import DATA, ROOT
 
@@ -94,6 +95,7 @@ async def _show(server: DevServer, worker: WorkerProcess, screen: Screen, scale:
     run_id, _ = await starting.begin(client, prepared, settings.task_queue)
     starting.keep_people(prepared)
     screen.begin(run, scale)
+    screen.say(f"Watch it there (R refreshes): {ui_url(server.ui_url or '', client.namespace, run, run_id)}")
     following = asyncio.create_task(_follow(run, screen))
     try:
         heard = [await _take(client, run, step, screen, scale, number) for number, step in enumerate(STEPS, 1)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 from collections.abc import Mapping
@@ -48,7 +49,7 @@ async def ask(client: Client, run: str, query: str, argument: Any = None) -> dic
             query, args=arguments, result_type=dict, rpc_timeout=ASK
         )
     except RPCError as error:
-        if error.status is Status.NOT_FOUND:
+        if error.status is Status.NOT_FOUND and not whereabouts.no_namespace(error):
             raise whereabouts.not_there(run) from error
         if error.status in (Status.PERMISSION_DENIED, Status.UNAUTHENTICATED, Status.INVALID_ARGUMENT):
             raise
@@ -100,7 +101,9 @@ def status(
     ground.settings()
     name = ground.workflow_id(run)
     if watch:
-        return ground.run(_watch(name))
+        with contextlib.suppress(KeyboardInterrupt):  # the ordinary end of watching
+            return ground.run(_watch(name))
+        return OK
     try:
         answer = ground.run(_status(name))
     except Answered as no:

@@ -142,7 +142,7 @@ async def _or_wait(client: Client, run: str, error: RPCError, message_id: str) -
     from temporalio.service import RPCStatusCode as Status
 
     match error.status:
-        case Status.NOT_FOUND if "amespace" not in error.message:
+        case Status.NOT_FOUND if not whereabouts.no_namespace(error):
             raise await whereabouts.ended(client, run) from error
         case Status.INVALID_ARGUMENT if "size" in error.message or "too large" in error.message:
             raise too_large(message_id, "The Temporal server does not take a message of this size.") from error

@@ -100,7 +100,7 @@ async def begin(client: Client, prepared: Prepared, task_queue: str) -> tuple[st
 
     run = prepared.order.run
     row = ground.remembered(run)
-    if row is not None and row["state"] == "closed":
+    if row is not None:
         await _forgotten(client, run, row)
     order = RawValue(Payload(metadata={"encoding": b"json/plain"}, data=write_order(prepared.order).encode()))
     try:
@@ -161,7 +161,7 @@ async def _again(client: Client, prepared: Prepared) -> str:
 
 
 async def _forgotten(client: Client, run: str, row: dict[str, Any]) -> None:
-    """A closed run that only the read table remembers is a conflict, too: its rows must not be written a second time."""
+    """A run that only the read table remembers is a conflict, too: its rows must not be written a second time."""
     try:
         await whereabouts.describe(client, run)
     except Answered:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from temporalio.client import Client, WorkflowExecutionDescription
+    from temporalio.service import RPCError
 
 CALL = timedelta(seconds=5)
 """One short call to the server."""
@@ -25,17 +26,28 @@ async def describe(client: Client, run: str) -> WorkflowExecutionDescription:
     try:
         return await client.get_workflow_handle(run).describe(rpc_timeout=CALL)
     except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
+        if error.status is not RPCStatusCode.NOT_FOUND or no_namespace(error):
             raise
         raise not_there(run) from error
+
+
+def no_namespace(error: RPCError) -> bool:
+    """Whether it is not the run that was not found, but the namespace."""
+    return "amespace" in error.message
 
 
 def not_there(run: str) -> Answered:
     """The answer for a run that the server does not know: closed where the read table has its end, else unknown."""
     row = ground.remembered(run)
-    if row is None or row["state"] != "closed":
+    if row is None:
         return ground.unknown_run(run)
-    return closed(run, row["closed_at"], row["outcome"])
+    if row["state"] == "closed":
+        return closed(run, row["closed_at"], row["outcome"])
+    sentence = (
+        f"The database knows {run}, this Temporal server does not: check TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE, "
+        "or whether the server has lost its data."
+    )
+    return Answered({"outcome": "unknown", "code": "unknown_run", "sentence": sentence, "run": run})
 
 
 def closed(run: str, at: str | None, outcome: str | None) -> Answered:
