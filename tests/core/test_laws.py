@@ -152,6 +152,8 @@ def test_whatever_happens_is_applied_or_refused(rng: Random) -> None:
 def test_one_jump_of_the_clock_does_what_many_small_steps_do(rng: Random, steps: list[int]) -> None:
     """Law 5, where nothing is settled by a time-out: the same effects in the same order, instants aside."""
     simulation = played(rng, 12, tacit=False)
+    if simulation.state.hold is not None or simulation.state.debts:
+        return  # a hold that is reviewed and a waiver that ends are the two things that begin anew by the clock
     until = simulation.now + timedelta(days=20)
     stops = sorted({min(simulation.now + timedelta(seconds=sum(steps[:n])), until) for n in range(1, len(steps) + 1)})
 
@@ -173,6 +175,11 @@ def test_after_a_jump_the_rest_follows_as_after_small_steps(rng: Random) -> None
 
     small, first = drained(simulation, [])
     jump, second = drained(simulation, [simulation.now + timedelta(days=9)])
+    ended = "cancelled" in first or simulation.state.status is RunStatus.CLOSED
+    unsent = (
+        ("reminder", "ask") if ended or set(first) <= {"done", "skipped", "waived"} else ()
+    )  # of a run that ended meanwhile
+    small, jump = ([word for word in words if word.split()[0] not in unsent] for words in (small, jump))
     assert Counter(small) == Counter(jump)
     assert first == second
 
