@@ -98,7 +98,12 @@ def who_is(plan: Plan, state: RunState, actor: str) -> Person:
 
 
 def _roles_of(plan: Plan, state: RunState, handle: str) -> tuple[str, ...]:
-    return tuple(role for role in plan.roles if handle in holders(plan, state, role))
+    found: tuple[str, ...] = ()
+    for role, group in plan.groups.items():
+        held = state.holders.get(role) or plan.order.people.get(role) or (role,)
+        if handle == held[0] or (group and handle in held):
+            found += (role,)
+    return found
 
 
 def may_submit(plan: Plan, state: RunState, item: Item, person: Person, behalf: Person | None) -> bool:

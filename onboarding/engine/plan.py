@@ -22,6 +22,7 @@ class Plan:
         self.signals: dict[str, SignalRule] = {rule.event: rule for rule in definition.signals}
         self.declarations = declarations_of(definition)
         self.place: dict[str, int] = {item: n for n, item in enumerate(self.items)}
+        self.groups: dict[str, bool] = {role.id: role.source is RoleSource.GROUP for role in definition.roles}
         self.contacts = self._contacts()
         self.dependents = self._dependents()
         self.sources = self._sources()
@@ -101,4 +102,4 @@ class Plan:
 
     def is_group(self, role: str) -> bool:
         """Whether any member of the role's group may act for it."""
-        return self.roles[role].source is RoleSource.GROUP
+        return self.groups[role]
