@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from temporalio.client import Client
     from temporalio.worker import Worker
 
+    from runtime.releasing import Releaser
     from runtime.settings import Settings
 
 OK, USAGE, UNAVAILABLE, BUG = 0, 64, 69, 70
@@ -31,6 +33,8 @@ ACTIVITIES_AT_ONCE: Final = 50
 STICKY: Final = timedelta(seconds=2)
 """How long the server waits for this worker before it asks another one. With the usual 10 s a killed worker's runs stand
 still for eight."""
+LAST_LOOK: Final = timedelta(seconds=2)
+"""For notices of the last turns, when everything else has stopped."""
 GRACE: Final = timedelta(seconds=30)
 """How long what is running may take after the signal. What takes longer is done again elsewhere."""
 
@@ -68,8 +72,9 @@ async def _serve(settings: Settings) -> int:
     log = logging.getLogger("worker")
     client = await connect(settings)
     await _check_search_attributes(client)
-    worker = _build(settings, client)
+    worker, releaser = _build(settings, client)
     running = asyncio.create_task(worker.run())
+    releasing = asyncio.create_task(releaser.run())
     log.info("worker_started", extra={"task_queue": settings.task_queue, "environment": settings.environment})
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -80,11 +85,14 @@ async def _serve(settings: Settings) -> int:
     log.info("worker_stopping")
     # Bounded by us, too: without a server the SDK may wait for an answer that never comes.
     await asyncio.wait((asyncio.create_task(worker.shutdown()),), timeout=(GRACE * 1.2).total_seconds())
+    releasing.cancel()
+    with contextlib.suppress(Exception):  # what is left goes with the next worker
+        await asyncio.wait_for(releaser.look(), LAST_LOOK.total_seconds())
     log.info("worker_stopped")
     return OK
 
 
-def _build(settings: Settings, client: Client) -> Worker:
+def _build(settings: Settings, client: Client) -> tuple[Worker, Releaser]:
     """The only place where a worker's parts are put together."""
     from temporalio.worker import Worker
 
@@ -93,13 +101,15 @@ def _build(settings: Settings, client: Client) -> Worker:
     from activities.records import RecordActivities
     from integrations.hooks import HookRegistry
     from integrations.outbox import OutboxNotifier
+    from runtime.releasing import Releaser
     from storage.engine import open_database
     from storage.notices import SqlNoticeStore
     from storage.records import SqlRecordStore
     from workflows.onboarding_run import OnboardingRun
 
     database = open_database(settings.database_url)
-    notifier = OutboxNotifier(SqlNoticeStore(database))
+    outbox = SqlNoticeStore(database)
+    notifier = OutboxNotifier(outbox)
     hooks = HookRegistry()
     hooks.register_installed()
     records, notices, calls = (
@@ -107,7 +117,7 @@ def _build(settings: Settings, client: Client) -> Worker:
         NoticeActivities(notifier),
         HookActivities(hooks),
     )
-    return Worker(
+    worker = Worker(
         client,
         task_queue=settings.task_queue,
         workflows=[OnboardingRun],
@@ -118,6 +128,7 @@ def _build(settings: Settings, client: Client) -> Worker:
         sticky_queue_schedule_to_start_timeout=STICKY,
         graceful_shutdown_timeout=GRACE,
     )
+    return worker, Releaser(client, outbox, notifier)
 
 
 async def _check_search_attributes(client: Client) -> None:

@@ -18,11 +18,17 @@ class RecordActivities:
         self._notifier = notifier
 
     @activity.defn(name="write_records", no_thread_cancel_exception=True)  # see Note [Threads are left alone]
-    def write_records(self, records: WriteRecords) -> None:
-        """Writes the rows together, then takes back and delivers their notices, each once by its key."""
+    def write_records(self, records: WriteRecords) -> str:
+        """Writes the rows together, then takes back and delivers their notices, each once by its key.
+
+        Answers the batch's id once it stands, or the store's word. A local activity comes before the history of its
+        workflow task, so its notices wait beside the rows; `runtime/releasing.py` lets them go.
+        """
         with told():
-            self._store.write(records)
-            for key in records.withdrawn:
-                self._notifier.withdraw(key)
-            for notice in records.notices:
-                self._notifier.deliver(notice)
+            answer = self._store.write(records)
+            if answer == records.id:
+                for key in records.withdrawn:
+                    self._notifier.withdraw(key)
+                for notice in () if activity.info().is_local else records.notices:
+                    self._notifier.deliver(notice)
+        return answer

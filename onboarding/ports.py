@@ -1,20 +1,41 @@
 """What the edge must provide. Activities know these protocols; only the doors know who fulfils them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from onboarding.engine.effects import Notice, WriteRecords
 
+INCOMPLETE = "incomplete"
+STALE = "stale"
+
 
 class RecordStore(Protocol):
-    """Keeps the rows of runs. Writing is idempotent by natural key: the same content again is success."""
+    """Keeps the rows of runs, batch after batch, see docs/decisions/0004-rows-of-a-turn.md."""
 
-    def write(self, records: WriteRecords) -> None:
-        """Writes all rows of one turn in one transaction.
+    def write(self, records: WriteRecords) -> str:
+        """Writes a batch in one transaction and answers its id; the same batch again is success.
 
-        Raises `RecordConflict` when a written-once row (trail, ledger) exists with other content; any other error may be
-        tried again.
+        `INCOMPLETE`: another batch stands where this one would follow, and nothing was written; a whole one helps. `STALE`:
+        something newer stands there than this whole batch. Raises `RecordConflict` when the rows are those of another
+        chain of executions; any other error may be tried again.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class HeldNotice:
+    """A notice that leaves once the execution has the batch in its history."""
+
+    notice: Notice
+    batch: str
+    execution: str
+
+
+class HeldNotices(Protocol):
+    """Knows which notices wait."""
+
+    def held(self, most: int) -> Sequence[HeldNotice]:
+        """So many of them, the longest waiting first."""
 
 
 class Notifier(Protocol):

@@ -7,8 +7,9 @@ against the tables.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from onboarding.engine.effects import (
@@ -20,9 +21,9 @@ from onboarding.engine.effects import (
     WriteRecords,
 )
 from onboarding.engine.state import RefusedEntry, TrailEntry
-from onboarding.errors import RecordConflict
+from onboarding.ports import HeldNotice
 from storage import rows
-from storage.records import Marks, is_older
+from storage.records import answer_to
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,6 +33,8 @@ class Kept:
     state: str
     notice: Notice | None
     sent_at: datetime | None = None
+    batch: str | None = None
+    execution: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,7 +42,9 @@ class KeptRun:
     """All rows of one run."""
 
     row: RunRow
-    marks: dict[str, str] = field(default_factory=dict)
+    chain: str = ""
+    batch: str = ""
+    decided_at: datetime | None = None
     stages: dict[tuple[str, int], StageRow] = field(default_factory=dict)
     items: dict[tuple[str, int], ItemRow] = field(default_factory=dict)
     trail: dict[int, TrailEntry] = field(default_factory=dict)
@@ -58,35 +63,53 @@ class MemoryStore:
 
     # Writes.
 
-    def write(self, records: WriteRecords) -> None:
+    def write(self, records: WriteRecords) -> str:
         """As `SqlRecordStore.write`. Raises `RecordConflict`, and then has written nothing."""
         with self._lock:
-            name = records.run.run
-            run = self.kept.get(name)
-            missing = {
-                table: _missing(table, name, getattr(run, table, {}), getattr(records, table))
-                for table in ("trail", "ledger", "refused")
-            }
-            new = any(missing.values())
-            entries = records.trail or records.ledger or records.refused
-            marks = Marks(run.marks if run else {}, _now())
+            run = self.kept.get(records.run.run)
+            answer = answer_to(records, run)
+            if answer is not None:
+                return answer
             if run is None:
-                run = self.kept[name] = KeptRun(row=records.run)
-                fresh = True
-            else:
-                fresh = new or not (entries or is_older(records, run.row, marks))
-            if fresh:
-                if not new:
-                    marks.add(records)
-                run.row, run.marks = records.run, marks.kept
-                run.stages.update({(row.stage, row.visit): row for row in records.stages})
-                run.items.update({(row.item, row.round): row for row in records.items})
-            for table, found in missing.items():
-                getattr(run, table).update(found)
+                run = self.kept[records.run.run] = KeptRun(row=records.run)
+            if records.whole:
+                _clear(run, records)
+                if run.batch not in ("", records.follows):
+                    self._forget(records.run.run, run.batch)
+            run.row, run.chain = records.run, records.chain
+            run.batch, run.decided_at = records.id, records.decided_at
+            run.stages.update({(row.stage, row.visit): row for row in records.stages})
+            run.items.update({(row.item, row.round): row for row in records.items})
+            run.trail.update({row.n: row for row in records.trail})
+            run.ledger.update({row.n: row for row in records.ledger})
+            run.refused.update({row.n: row for row in records.refused})
             for notice in records.notices:
-                self.keep(notice)
+                kept = self.notices.get(notice.key)
+                if kept is None or (kept.state == "pending" and kept.batch is not None):
+                    self.notices[notice.key] = Kept(
+                        state="pending", notice=notice, batch=records.id, execution=records.execution
+                    )
             for key in records.withdrawn:
                 self.withdraw(key)
+            return records.id
+
+    def held(self, most: int) -> Sequence[HeldNotice]:
+        """As `SqlNoticeStore.held`."""
+        with self._lock:
+            return [
+                HeldNotice(kept.notice, kept.batch, kept.execution)
+                for kept in self.notices.values()
+                if kept.state == "pending" and kept.notice is not None and kept.batch is not None
+            ][:most]
+
+    def _forget(self, run: str, batch: str) -> None:
+        waits = [
+            key
+            for key, kept in self.notices.items()
+            if kept.state == "pending" and kept.batch == batch and kept.notice is not None and kept.notice.run == run
+        ]
+        for key in waits:
+            del self.notices[key]
 
     def keep(self, notice: Notice) -> str:
         """Keeps a notice as pending unless its key is known; its state now."""
@@ -149,14 +172,15 @@ class MemoryStore:
         return {"rows": sorted(found, key=lambda row: (row["at"], row["key"])), "next_cursor": None}
 
 
-def _missing(table: str, run: str, stored: dict[int, Any], given: Any) -> dict[int, Any]:
-    found: dict[int, Any] = {}
-    for row in given:
-        known = stored.get(row.n) or found.setdefault(row.n, row)
-        if rows.values_of(known) != rows.values_of(row):
-            raise RecordConflict(table, f"{run}#{row.n}")
-    return found
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(microsecond=0)
+def _clear(run: KeptRun, records: WriteRecords) -> None:
+    """As its namesake in `storage/records.py`."""
+    given: list[tuple[dict[int, Any], Sequence[Any]]] = [
+        (run.trail, records.trail), (run.ledger, records.ledger), (run.refused, records.refused),
+    ]  # fmt: skip
+    for stored, known in given:
+        for n in [n for n in stored if n > max((row.n for row in known), default=0)]:
+            del stored[n]
+    rounds = {row.item: row.round for row in records.items}
+    visits = {row.stage: row.visit for row in records.stages}
+    run.items = {key: row for key, row in run.items.items() if key[1] <= rounds.get(key[0], 0)}
+    run.stages = {key: row for key, row in run.stages.items() if key[1] <= visits.get(key[0], 0)}

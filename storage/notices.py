@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, select, update
+from sqlalchemy import Connection, Engine, Table, and_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from onboarding.engine.effects import Notice
-from storage.engine import writing
+from onboarding.engine.effects import Notice, WriteRecords
+from onboarding.ports import HeldNotice
+from storage.engine import reading, writing
 from storage.rows import values_of
 from storage.tables import NOTICES
+
+_CONTENT = tuple(field.name for field in fields(Notice))
 
 
 class SqlNoticeStore:
@@ -38,16 +43,36 @@ class SqlNoticeStore:
             )
             return changed.rowcount == 1
 
+    def held(self, most: int) -> Sequence[HeldNotice]:
+        """Notices that wait for their rows to be history, the longest waiting first."""
+        query = select(NOTICES).where(NOTICES.c.state == "pending", NOTICES.c.batch.is_not(None))
+        with reading(self._engine) as connection:
+            found = connection.execute(query.order_by(NOTICES.c.changed_at).limit(most)).mappings().all()
+        return tuple(
+            HeldNotice(Notice(**{name: row[name] for name in _CONTENT}), row["batch"], row["execution"])
+            for row in found
+        )
+
     def withdraw(self, key: str) -> bool:
         """`True` when nobody will read the notice: not sent yet, or not even known (and then never sent)."""
         with writing(self._engine) as connection:
             return withdraw(connection, key, _now())
 
 
-def add(connection: Connection, notice: Notice, at: datetime) -> None:
-    """Inserts a notice as pending; nothing happens when its key is known, also as withdrawn."""
-    row = values_of(notice) | {"state": "pending", "changed_at": at, "sent_at": None}
-    connection.execute(insert(connection, NOTICES).values(row).on_conflict_do_nothing())
+def add(connection: Connection, notice: Notice, at: datetime, records: WriteRecords | None = None) -> None:
+    """Inserts a notice as pending; nothing happens when its key is known, also as withdrawn.
+
+    One that waits for its rows to be history is replaced: if the turn was decided again, this is what it says now.
+    """
+    source = {"batch": records.id, "execution": records.execution} if records else {"batch": None, "execution": None}
+    row = values_of(notice) | {"state": "pending", "changed_at": at, "sent_at": None} | source
+    statement = insert(connection, NOTICES).values(row)
+    if records is None:
+        connection.execute(statement.on_conflict_do_nothing())
+        return
+    changed = {name: statement.excluded[name] for name in row if name != "key"}
+    waits = and_(NOTICES.c.state == "pending", NOTICES.c.batch.is_not(None))
+    connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_=changed, where=waits))
 
 
 def withdraw(connection: Connection, key: str, at: datetime) -> bool:

@@ -1,37 +1,27 @@
-"""The rows of one turn, written together or not at all. Fulfils `onboarding.ports.RecordStore`.
+"""The rows of a run, batch by batch, each written as a whole or not at all. Fulfils `onboarding.ports.RecordStore`.
 
-Note [A late attempt changes nothing]
-    An attempt that ran into its time limit may still finish, after a second attempt and after newer
-    turns. Entries of trail, ledger and refused list are written once by key, in the same transaction
-    as the state of run, items and stages. So a batch all of whose entries are stored was applied as a
-    whole: what stands there is the same or newer, and its state is not written again. A batch without
-    any entry (a turn that only moved the clock) proves nothing by that. It is left out when it would
-    reopen a closed run or lower a counter that only grows, or when the very same batch was applied
-    within the last ten minutes: longer than any attempt can hang, since a writer waits five seconds.
+Note [The chain of batches]
+    Rows are written before the workflow task that decided them is history. A batch may come twice, late, or from a turn that
+    is decided again, differently. So every batch names the one before it, and is written only where that one stands: whatever
+    else comes finds another place and changes nothing. The run whose history goes on then brings all that stands, and that
+    replaces what never happened. See docs/decisions/0004-rows-of-a-turn.md.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, func, select
+from sqlalchemy import Connection, Engine, Table, and_, delete, func, select
 
 from onboarding.engine.effects import WriteRecords
 from onboarding.errors import RecordConflict
-from onboarding.messages import canonical_json
+from onboarding.ports import INCOMPLETE, STALE
 from storage.engine import writing
 from storage.notices import add, insert, withdraw
 from storage.rows import values_of
-from storage.tables import ITEMS, LEDGER, REFUSED, RUNS, STAGES, TRAIL
-
-LATE = timedelta(minutes=10)
-"""How long a batch without entries is remembered."""
-MARKS = 50
-"""How many of them: more than a run can write in that time and need."""
+from storage.tables import ITEMS, LEDGER, NOTICES, REFUSED, RUNS, STAGES, TRAIL
 
 
 class SqlRecordStore:
@@ -41,112 +31,85 @@ class SqlRecordStore:
         """The engine stays the caller's: it is not disposed here."""
         self._engine = engine
 
-    def write(self, records: WriteRecords) -> None:
-        """Writes the rows in one transaction; the same rows again are success.
+    def write(self, records: WriteRecords) -> str:
+        """Writes a batch in one transaction; its id, or the word why nothing was written.
 
-        Raises `RecordConflict` for an entry that stands there with other content (never retry),
-        `DatabaseUnavailable` when the database failed (nothing was written, try again).
+        Raises `RecordConflict` for a run that somebody else writes (never retry), `DatabaseUnavailable` when the database
+        failed (nothing was written, try again).
         """
         run, now = records.run.run, datetime.now(UTC).replace(microsecond=0)
         with writing(self._engine) as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(run))))
-            missing = [(table, _missing(connection, table, run, rows)) for table, rows in entries(records)]
-            stored = connection.execute(select(RUNS).where(RUNS.c.run == run)).first()
-            marks = Marks(stored.marks if stored else {}, now)
-            new = any(rows for _, rows in missing)
-            if new or not (_has_entries(records) or is_older(records, stored, marks)):
-                if not new:
-                    marks.add(records)
-                _put(connection, RUNS, [values_of(records.run) | {"marks": marks.kept}])
-                _put(connection, STAGES, _with_run(run, records.stages))
-                _put(connection, ITEMS, _with_run(run, records.items))
-            for table, rows in missing:
-                if rows:
-                    connection.execute(table.insert(), rows)
+            columns = RUNS.c.chain, RUNS.c.batch, RUNS.c.decided_at
+            stored = connection.execute(select(*columns).where(RUNS.c.run == run)).first()
+            answer = answer_to(records, stored)
+            if answer is not None:
+                return answer
+            if records.whole:
+                _clear(connection, records)
+                if stored is not None and stored.batch != records.follows:
+                    _forget(connection, run, stored.batch)
+            place = {"chain": records.chain, "batch": records.id, "decided_at": records.decided_at}
+            _put(connection, RUNS, [values_of(records.run) | place])
+            _put(connection, STAGES, _with_run(run, records.stages))
+            _put(connection, ITEMS, _with_run(run, records.items))
+            for table, rows in entries(records):
+                _put(connection, table, _with_run(run, rows))
             for notice in records.notices:
-                add(connection, notice, now)
+                add(connection, notice, now, records)
             for key in records.withdrawn:
                 withdraw(connection, key, now)
+        return records.id
 
 
-class Marks:
-    """The digests of batches without entries that were applied lately, with the instant of each."""
+def answer_to(records: WriteRecords, stored: Any) -> str | None:
+    """What a batch is told instead of being written, or `None` for one that has its place, see Note [The chain of batches].
 
-    def __init__(self, kept: dict[str, str], now: datetime) -> None:
-        """Forgets what is older than `LATE`."""
-        self._now = now
-        since = (now - LATE).isoformat()
-        self.kept = {digest: at for digest, at in kept.items() if at >= since}
-
-    def add(self, records: WriteRecords) -> None:
-        """Remembers a batch."""
-        latest = {**self.kept, digest_of(records): self._now.isoformat()}
-        self.kept = dict(list(latest.items())[-MARKS:])
-
-    def __contains__(self, records: WriteRecords) -> bool:
-        return digest_of(records) in self.kept
+    `stored` is the run as it stands, or `None`.
+    """
+    if stored is None:
+        return INCOMPLETE if records.follows and not records.whole else None
+    if stored.chain != records.chain:
+        raise RecordConflict("runs", records.run.run)
+    if stored.batch == records.id:
+        return records.id
+    if not records.whole:
+        return None if stored.batch == records.follows else INCOMPLETE
+    late = records.decided_at and stored.decided_at and records.decided_at < stored.decided_at
+    return STALE if late else None
 
 
 def entries(records: WriteRecords) -> tuple[tuple[Table, Sequence[Any]], ...]:
-    """What is written once, by table."""
+    """The numbered rows, by table."""
     return ((TRAIL, records.trail), (LEDGER, records.ledger), (REFUSED, records.refused))
 
 
-def is_older(records: WriteRecords, stored: Any, marks: Marks) -> bool:
-    """Whether a batch without entries is a late attempt, see Note [A late attempt changes nothing]."""
-    if stored is None:
-        return False
-    run = records.run
-    counted = ("asks", "escalations", "refused")
-    return (
-        (stored.closed_at is not None and run.closed_at is None)
-        or any(getattr(run, name) < getattr(stored, name) for name in counted)
-        or records in marks
-    )
+def _clear(connection: Connection, records: WriteRecords) -> None:
+    """Takes away what a whole batch does not know: entries after its last, rounds and visits after the present ones."""
+    run = records.run.run
+    for table, rows in entries(records):
+        last = max((row.n for row in rows), default=0)
+        connection.execute(delete(table).where(table.c.run == run, table.c.n > last))
+    present = {
+        ITEMS: {row.item: row.round for row in records.items},
+        STAGES: {row.stage: row.visit for row in records.stages},
+    }
+    for table, known in present.items():
+        _, name, count = table.primary_key.columns
+        for row in connection.execute(select(name, count).where(table.c.run == run)).all():
+            if row[1] > known.get(row[0], 0):
+                connection.execute(delete(table).where(table.c.run == run, name == row[0], count == row[1]))
 
 
-def digest_of(records: WriteRecords) -> str:
-    """What makes two batches the same: the state they carry, not what they ask to be sent."""
-    state = replace(records, notices=(), withdrawn=())
-    return hashlib.sha256(canonical_json(_json(state)).encode()).hexdigest()[:24]
-
-
-def _json(value: Any) -> Any:
-    if hasattr(value, "__dataclass_fields__"):
-        return {name: _json(one) for name, one in values_of(value).items()}
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, tuple):
-        return [_json(one) for one in value]
-    if isinstance(value, dict):
-        return {name: _json(one) for name, one in value.items()}
-    return value
-
-
-def _has_entries(records: WriteRecords) -> bool:
-    return any(rows for _, rows in entries(records))
+def _forget(connection: Connection, run: str, batch: str) -> None:
+    """Notices that still wait for a batch that never became history; their keys are free again."""
+    waits = and_(NOTICES.c.run == run, NOTICES.c.batch == batch, NOTICES.c.state == "pending")
+    connection.execute(delete(NOTICES).where(waits))
 
 
 def _with_run(run: str, rows: Iterable[Any]) -> list[dict[str, Any]]:
     return [{"run": run, **values_of(row)} for row in rows]
-
-
-def _missing(connection: Connection, table: Table, run: str, rows: Sequence[Any]) -> list[dict[str, Any]]:
-    """The entries that do not stand there yet. Raises `RecordConflict` for one that does, differently."""
-    given: dict[int, dict[str, Any]] = {}
-    for row in _with_run(run, rows):
-        if given.setdefault(row["n"], row) != row:
-            raise RecordConflict(table.name, f"{run}#{row['n']}")
-    if not given:
-        return []
-    numbers = sorted(given)
-    found = connection.execute(select(table).where(table.c.run == run, table.c.n.between(numbers[0], numbers[-1])))
-    for stored in found.mappings():
-        wanted = given.pop(stored["n"], None)
-        if wanted is not None and wanted != dict(stored):
-            raise RecordConflict(table.name, f"{run}#{stored['n']}")
-    return [given[number] for number in sorted(given)]
 
 
 def _put(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:

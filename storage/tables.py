@@ -17,7 +17,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
-SCHEMA = 1
+SCHEMA = 2
 """Counts up with every change of a table that an older program could not read."""
 
 
@@ -82,7 +82,7 @@ class AboutRecord(SQLModel, table=True):
 
 
 class RunRecord(SQLModel, table=True):
-    """A run as it stands now. `marks` belongs to the store, see `storage/records.py`."""
+    """A run as it stands now. The last three say which batch of rows that is, see `storage/records.py`."""
 
     __tablename__ = "runs"
     __table_args__ = (Index("runs_by_start", "started_at", "run"),)
@@ -112,7 +112,9 @@ class RunRecord(SQLModel, table=True):
     asks: int
     escalations: int
     refused: int
-    marks: dict[str, str] = Field(sa_type=JSON)
+    chain: str
+    batch: str
+    decided_at: datetime | None = Field(sa_type=UtcInstant)
 
 
 class StageRecord(SQLModel, table=True):
@@ -215,7 +217,7 @@ class NoticeRecord(SQLModel, table=True):
     """
 
     __tablename__ = "notices"
-    __table_args__ = (Index("notices_by_run", "run", "at"),)
+    __table_args__ = (Index("notices_by_run", "run", "at"), Index("notices_by_state", "state", "changed_at"))
     key: str = Field(primary_key=True)
     state: str
     changed_at: datetime = Field(sa_type=UtcInstant)
@@ -234,6 +236,9 @@ class NoticeRecord(SQLModel, table=True):
     step: int | None
     items: tuple[str, ...] = Field(sa_type=Words)
     channel: str | None
+    batch: str | None
+    """The rows it came with, and the execution that decided them: it leaves once these are history."""
+    execution: str | None
 
 
 class PersonRecord(SQLModel, table=True):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
 from typing import Any
 
 from temporalio import workflow
@@ -19,12 +20,23 @@ class Flight:
     """The effects of a run between being asked for and being done. What comes back, comes back as an event."""
 
     def __init__(
-        self, plan: Plan, report: Callable[[Event | None], None], fail: Callable[[BaseException], None]
+        self,
+        plan: Plan,
+        report: Callable[[Event | None], None],
+        fail: Callable[[BaseException], None],
+        whole: Callable[[], WriteRecords],
+        *,
+        written: str,
     ) -> None:
-        """`report` hears of everything that has landed, `fail` of a bug of ours."""
+        """`report` hears of everything that has landed, `fail` of a bug of ours; `whole` is all that stands now.
+
+        `written` is the batch that an earlier execution of this run wrote last.
+        """
         self._plan = plan
         self._report = report
         self._fail = fail
+        self._whole = whole
+        self.written = written
         self._queue: list[DeliverNotice | WithdrawNotice | RunHook] = []
         self._hooks: dict[str, workflow.ActivityHandle[dict[str, Any]]] = {}
         self._notices: dict[str, workflow.ActivityHandle[None]] = {}
@@ -60,7 +72,7 @@ class Flight:
                     self._spawn(self._await_notice(notice.key))
         if self._rows and not self._writing:
             self._writing = True
-            batch = self._rows.pop(0)
+            batch = performing.sealed(self._rows.pop(0), self.written)
             self._spawn(self._write(batch, performing.start_rows(batch, at_once=True)))
 
     async def _await_hook(self, key: str) -> None:
@@ -84,20 +96,41 @@ class Flight:
         del self._notices[key]
         self._report(event)
 
-    async def _write(self, batch: WriteRecords, handle: workflow.ActivityHandle[None]) -> None:
+    async def _write(self, batch: WriteRecords, handle: workflow.ActivityHandle[str]) -> None:
         """One batch at a time, so that rows arrive in their order; what gathers meanwhile is the next batch."""
         about = {"run_key": batch.run.run}
         try:
-            await handle
-        except FailureError:
-            workflow.logger.warning("rows_delayed", extra=about)
-            try:
-                await performing.start_rows(batch, at_once=False)
-            except FailureError as error:
-                # The store says that no repetition helps. The run must not pay for that; whoever operates it must look.
-                workflow.logger.error("rows_refused", extra={**about, "code": performing.why_failed(error)[0]})
+            answer = await self._result(batch, handle)
+            if answer != batch.id:
+                # A turn that never became history has left rows, or the rows are of another day.
+                workflow.logger.warning("rows_replaced", extra={**about, "code": answer})
+                batch = performing.sealed(self._all(batch), self.written)
+                answer = await performing.start_rows(batch, at_once=False)
+            if answer == batch.id:
+                self.written = answer
+            else:
+                workflow.logger.error("rows_refused", extra={**about, "code": answer})
+        except FailureError as error:
+            # The store says that no repetition helps. The run must not pay for that; whoever operates it must look.
+            workflow.logger.error("rows_refused", extra={**about, "code": performing.why_failed(error)[0]})
         self._writing = False
         self._report(None)
+
+    async def _result(self, batch: WriteRecords, handle: workflow.ActivityHandle[str]) -> str:
+        try:
+            return await handle
+        except FailureError:
+            workflow.logger.warning("rows_delayed", extra={"run_key": batch.run.run})
+            return await performing.start_rows(batch, at_once=False)
+
+    def _all(self, batch: WriteRecords) -> WriteRecords:
+        """Everything as it stands now. What waits to be written is in it; notices are not, and come along."""
+        waiting, self._rows = [batch, *self._rows], []
+        return replace(
+            performing.shortened(self._whole()),
+            notices=tuple(notice for one in waiting for notice in one.notices),
+            withdrawn=tuple(key for one in waiting for key in one.withdrawn),
+        )
 
     def _spawn(self, awaiting: Coroutine[Any, Any, None]) -> None:
         asyncio.create_task(awaiting).add_done_callback(self._surface)  # the SDK keeps every task of a run

@@ -22,6 +22,7 @@ from onboarding.engine.events import ClockAdvanced, Event, MessageReceived, Mess
 from onboarding.engine.machine import alarm_at, apply, start
 from onboarding.engine.orders import read_order, write_order
 from onboarding.engine.plan import Plan
+from onboarding.engine.records import whole
 from onboarding.engine.state import RunState, RunStatus
 from onboarding.errors import StartRefused
 from onboarding.messages import MessageFault, Refusal, Verdict
@@ -93,7 +94,9 @@ class OnboardingRun:
             self._refusal = refusal  # told by `run`: raised here it would block the run instead of ending it
             return
         self._plan = Plan(self._order)
-        self._flight = Flight(self._plan, self._land, self._break)
+        self._flight = Flight(
+            self._plan, self._land, self._break, lambda: whole(self._plan, self._state), written=self._order.rows_after
+        )
         if self._order.snapshot is None:
             self._take(start(self._plan, now()))
         else:
@@ -266,7 +269,7 @@ class OnboardingRun:
         )
 
     def _go_on_as_new(self) -> None:
-        order = write_order(replace(self._order, snapshot=self._state)).encode()
+        order = write_order(replace(self._order, snapshot=self._state, rows_after=self._flight.written)).encode()
         if len(order) > limits.ORDER_BYTES + limits.STATE_BYTES:
             # The server would end the run. A long history is slow and works for ten thousand events more.
             workflow.logger.error("state_too_large", extra={"run_key": self._order.run, "count": len(order)})

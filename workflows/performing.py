@@ -4,8 +4,9 @@ The table comes first and is all the waiting policy of a run. Rows of a turn and
 together in one transaction, see docs/decisions/0004-rows-of-a-turn.md.
 """
 
+import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -73,8 +74,10 @@ _WORDS = {
     NoticeKind.HANDOFF: "Hand over",
 }
 _SUMMARY_LENGTH = 200
+_ID_LENGTH = 24
+_ENTRIES = ("trail", "ledger", "refused")
 _ROWS: TypeAdapter[WriteRecords] = TypeAdapter(WriteRecords)
-_PARTS = tuple(part.name for part in fields(WriteRecords) if part.name != "run")
+_PARTS = ("trail", "ledger", "items", "stages", "refused", "notices", "withdrawn")
 
 
 def sort(effects: Iterable[Effect]) -> tuple[list[DeliverNotice | WithdrawNotice | RunHook], list[WriteRecords]]:
@@ -122,13 +125,17 @@ def start_notice(notice: Notice, plan: Plan) -> workflow.ActivityHandle[None]:
     return _start(NOTICE, notice, f"{word}{step}: {title}, to {notice.to}")
 
 
-def start_rows(batch: WriteRecords, *, at_once: bool) -> workflow.ActivityHandle[None]:
-    """Starts the writing of a batch, inside this workflow task or as an activity that never gives up."""
+def start_rows(batch: WriteRecords, *, at_once: bool) -> workflow.ActivityHandle[str]:
+    """Starts the writing of a batch, inside this workflow task or as an activity that never gives up.
+
+    Only an activity of its own is sure to belong to the history: what is written at once may be decided again.
+    """
     if not at_once:
         count = sum(len(getattr(batch, part)) for part in _PARTS)
-        return _start(ROWS_LATER, batch, f"Write {count} rows that wait for the database")
+        why = "the run as it stands" if batch.whole else "what waits for the database"
+        return _start(ROWS_LATER, batch, f"Write {count} rows: {why}", str)
     return workflow.start_local_activity(
-        ROWS_AT_ONCE.activity, batch, start_to_close_timeout=ROWS_AT_ONCE.start_to_close,
+        ROWS_AT_ONCE.activity, batch, result_type=str, start_to_close_timeout=ROWS_AT_ONCE.start_to_close,
         schedule_to_close_timeout=ROWS_AT_ONCE.in_all, retry_policy=ROWS_AT_ONCE.retry, summary="Write the rows of this turn",
     )  # fmt: skip
 
@@ -180,6 +187,21 @@ def gather(waiting: Sequence[WriteRecords], new: Iterable[WriteRecords]) -> list
     return batches
 
 
+def sealed(batch: WriteRecords, follows: str) -> WriteRecords:
+    """The batch as it is written: with its place in the chain and where it comes from."""
+    info = workflow.info()
+    placed = replace(batch, follows=follows, chain=info.first_execution_run_id)
+    digest = hashlib.sha256(_ROWS.dump_json(placed)).hexdigest()[:_ID_LENGTH]
+    return replace(placed, id=digest, execution=info.run_id, decided_at=workflow.now())
+
+
+def shortened(whole: WriteRecords) -> WriteRecords:
+    """A whole batch that fits: older entries stand in the store, or nobody can bring them any more."""
+    while not _fits(whole) and any(len(getattr(whole, part)) > 1 for part in _ENTRIES):
+        whole = replace(whole, **{part: (rows := getattr(whole, part))[len(rows) // 2 :] for part in _ENTRIES})
+    return whole
+
+
 def _fits(rows: WriteRecords) -> bool:
     return len(_ROWS.dump_json(rows)) <= limits.ROWS_PER_TURN_BYTES
 
@@ -194,4 +216,5 @@ def _split(rows: WriteRecords) -> list[WriteRecords]:
 
 
 def _of(rows: WriteRecords, flat: list[tuple[str, Any]]) -> WriteRecords:
-    return WriteRecords(run=rows.run, **{part: tuple(row for name, row in flat if name == part) for part in _PARTS})
+    parts: dict[str, Any] = {part: tuple(row for name, row in flat if name == part) for part in _PARTS}
+    return replace(rows, **parts)

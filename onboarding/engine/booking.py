@@ -86,7 +86,7 @@ def book(turn: Turn) -> tuple[LedgerRow, ...]:
         booked[side] += _seconds(start, end)
     n = state.ledger_count + 1
     turn.set(ledger=(*state.ledger, ended)[-limits.LEDGER_KEPT :], ledger_count=n, booked=booked, booking=following)
-    return (_row(turn.plan, ended, n),)
+    return (row(turn.plan, ended, n),)
 
 
 def _same(one: Booking, other: Booking) -> bool:
@@ -113,7 +113,8 @@ def split(plan: Plan, booking: Booking, until: datetime) -> list[tuple[str, date
     return found
 
 
-def _row(plan: Plan, booking: Booking, n: int) -> LedgerRow:
+def row(plan: Plan, booking: Booking, n: int) -> LedgerRow:
+    """The record of the n-th closed stretch."""
     assert booking.to is not None, "only a closed stretch becomes a row"
     working = sum(_seconds(start, end) for side, start, end in split(plan, booking, booking.to) if side != OFF_HOURS)
     return LedgerRow(

@@ -167,7 +167,11 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteRecords:
-    """The rows of one or more turns, written together or not at all. Every row has a natural key within the run."""
+    """The rows of one or more turns, written together or not at all. Every row has a natural key within the run.
+
+    Batches form a chain, see docs/decisions/0004-rows-of-a-turn.md: `follows` names the batch that stands before this one in
+    the history of the run. A `whole` batch follows nothing: it brings all that stands now and replaces what does not.
+    """
 
     run: RunRow
     trail: tuple[TrailEntry, ...] = ()
@@ -177,6 +181,16 @@ class WriteRecords:
     refused: tuple[RefusedEntry, ...] = ()
     notices: tuple[Notice, ...] = ()
     withdrawn: tuple[str, ...] = ()
+    id: str = ""
+    """Digest of this batch and of the one it follows: the same rows in the same place are the same batch."""
+    follows: str = ""
+    """The batch before this one; empty for the first."""
+    whole: bool = False
+    chain: str = ""
+    """The first execution of the run. Another one under the same name must not write among its rows."""
+    execution: str = ""
+    """The execution that decided this; its history tells whether it did."""
+    decided_at: datetime | None = None
 
 
 Effect = DeliverNotice | WithdrawNotice | RunHook | WriteRecords

@@ -1,32 +1,63 @@
 """The rows of one turn: what changed between two states, each with its natural key."""
 
-from onboarding.engine import figures, health
+from onboarding.engine import booking, figures, health
 from onboarding.engine.effects import ItemRow, LedgerRow, RunRow, StageRow, WriteRecords
 from onboarding.engine.people import acting, item_owner
 from onboarding.engine.plan import Plan
-from onboarding.engine.state import ItemStatus, RunState
+from onboarding.engine.state import ItemStatus, RunState, StageState
 from onboarding.engine.turn import Turn
 
 
 def rows(turn: Turn, booked: tuple[LedgerRow, ...]) -> WriteRecords:
-    """Everything that one turn changed, to be written together."""
+    """Everything that one turn changed, to be written together.
+
+    A round or visit that gives way to a new one is written once more, as it stood: nobody will look at it again.
+    """
     before, after, plan = turn.before, turn.state, turn.plan
-    changed_items = [item for name, item in after.items.items() if before.items.get(name) is not item]
-    changed_stages = [stage for name, stage in after.stages.items() if before.stages.get(name) is not stage]
+    items: list[ItemRow] = []
+    for name, item in after.items.items():
+        known = before.items.get(name)
+        if known is not None and known.round != item.round:
+            items.append(item_row(plan, before, name))
+        if known is not item:
+            items.append(item_row(plan, after, name))
+    stages: list[StageRow] = []
+    for name, stage in after.stages.items():
+        entered = before.stages.get(name)
+        if entered is not None and entered.visit and entered.visit != stage.visit:
+            stages.append(stage_row(plan, entered))
+        if entered is not stage:
+            stages.append(stage_row(plan, stage))
     return WriteRecords(
         run=run_row(plan, after),
         trail=tuple(entry for entry in after.trail if entry.n > before.trail_count),
         ledger=booked,
-        items=tuple(item_row(plan, after, item.id) for item in changed_items),
-        stages=tuple(
-            StageRow(
-                stage=stage.id, visit=max(stage.visit, 1), title=plan.stages[stage.id].title, owner=stage.owner, status=stage.status,
-                entered_at=stage.entered_at, left_at=stage.left_at, target_at=stage.target_at,
-            )
-            for stage in changed_stages
-        ),
+        items=tuple(items),
+        stages=tuple(stages),
         refused=tuple(entry for entry in after.refused if entry.n > before.refused_count),
         withdrawn=tuple(dict.fromkeys(turn.withdrawn)),
+    )
+
+
+def whole(plan: Plan, state: RunState) -> WriteRecords:
+    """Everything that a run still carries, as it stands now: what a store takes that has lost the thread."""
+    first = state.ledger_count - len(state.ledger) + 1
+    return WriteRecords(
+        run=run_row(plan, state),
+        trail=state.trail,
+        ledger=tuple(booking.row(plan, one, n) for n, one in enumerate(state.ledger, start=first)),
+        items=tuple(item_row(plan, state, name) for name in state.items),
+        stages=tuple(stage_row(plan, stage) for stage in state.stages.values()),
+        refused=state.refused,
+        whole=True,
+    )
+
+
+def stage_row(plan: Plan, stage: StageState) -> StageRow:
+    """One stage as it stands now."""
+    return StageRow(
+        stage=stage.id, visit=max(stage.visit, 1), title=plan.stages[stage.id].title, owner=stage.owner, status=stage.status,
+        entered_at=stage.entered_at, left_at=stage.left_at, target_at=stage.target_at,
     )  # fmt: skip
 
 

@@ -67,7 +67,8 @@ class StartOrder:
 
     `people` are the handles that hold each role at the start, `customer_contacts` all handles of the customer, `calendars` the
     calendars by name with their zone tables, `calendar_of` the calendar of a person where it is not that of the side.
-    `inputs` hold handles where the start file gave mail addresses. `snapshot` is set by continue-as-new alone.
+    `inputs` hold handles where the start file gave mail addresses. `snapshot` and `rows_after`, the
+    last batch of rows that was written, are set by continue-as-new alone.
     """
 
     run: str
@@ -82,6 +83,7 @@ class StartOrder:
     started_by: str = "unverified"
     rules_version: int = 1
     snapshot: "RunState | None" = None
+    rows_after: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,26 @@ def test_rows_are_written_and_their_notices_leave(house: House) -> None:
 
     assert house.reads.find(RUN)["asks"] == 1
     assert house.states() == {"n-1": "sent"}
+
+
+def test_what_is_written_before_it_is_history_holds_its_notices(house: House) -> None:
+    """A local activity comes before its workflow task is kept: whoever dies in between has told nobody anything."""
+    house.environment.info = replace(house.environment.info, is_local=True)
+
+    assert house.run(house.records.write_records, a_turn(1, notices=(a_notice(),))) == "b-1"
+
+    assert house.states() == {"n-1": "pending"}
+
+
+def test_what_has_no_place_sends_nothing(house: House) -> None:
+    """The rows were not written, so nobody hears of them."""
+    late = a_turn(3, notices=(a_notice(),), withdrawn=("n-2",))
+
+    assert house.run(house.records.write_records, late) == "incomplete"
+
+    assert house.states() == {}
+    assert house.run(house.notices.deliver_notice, a_notice("n-2"))
+    assert house.states() == {"n-2": "sent"}
 
 
 def test_a_second_attempt_is_harmless(house: House) -> None:
@@ -133,7 +154,7 @@ def test_a_conflict_ends_the_attempts_and_names_no_content(house: House) -> None
     house.run(house.records.write_records, a_turn(1))
 
     with pytest.raises(ApplicationError) as caught:
-        house.run(house.records.write_records, a_turn(1, trail=(a_trail(1, sentence="canary-4711"),)))
+        house.run(house.records.write_records, a_turn(2, chain="second", trail=(a_trail(2, sentence="canary-4711"),)))
 
     assert caught.value.type == "record_conflict"
     assert caught.value.non_retryable

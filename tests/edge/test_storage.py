@@ -7,8 +7,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ class SqlStore:
         records, notices, reads = SqlRecordStore(engine), SqlNoticeStore(engine), ReadTable(engine)
         self.write = records.write
         self.keep, self.settle, self.withdraw = notices.keep, notices.settle, notices.withdraw
+        self.held = notices.held
         self.find, self.stages, self.items = reads.find, reads.stages, reads.items
         self.trail, self.ledger, self.refused = reads.trail, reads.ledger, reads.refused
         self.outbox = reads.outbox
@@ -88,9 +90,29 @@ def everything(store: Any, run: str = RUN) -> dict[str, Any]:
     return {name: getattr(store, name)(run) for name in reads}
 
 
-def clock_turn(**run: Any) -> WriteRecords:
-    """A turn that only moved the clock: state, and no entry."""
-    return WriteRecords(run=a_run(**run), items=(an_item(steps=run.get("escalations", 0)),))
+def lost(n: int, **changes: Any) -> WriteRecords:
+    """What a worker decided and wrote in the place of the n-th batch, and what never became history."""
+    values: dict[str, Any] = {
+        "id": f"lost-{n}",
+        "run": a_run(asks=90, state="closed", closed_at=at(n)),
+        "trail": tuple(a_trail(k, actor="nobody") for k in range(n, n + 3)),
+        "ledger": tuple(a_stretch(k, who="nobody") for k in range(n, n + 2)),
+        "refused": (a_refusal(1), a_refusal(2)),
+        "items": (an_item(status="returned"), an_item(round=2), an_item("never", status="done")),
+        "stages": (a_stage(status="done"), a_stage(visit=2)),
+    }
+    return a_turn(n, **{**values, **changes})
+
+
+def all_of(n: int, **changes: Any) -> WriteRecords:
+    """Everything that stands after n batches, as the run brings it when the store has lost the thread."""
+    values: dict[str, Any] = {
+        "id": f"all-{n}",
+        "whole": True,
+        "trail": tuple(a_trail(k) for k in range(1, n + 1)),
+        "ledger": tuple(a_stretch(k) for k in range(1, n + 1)),
+    }
+    return a_turn(n, **{**values, **changes})
 
 
 class TestEveryStore:
@@ -119,79 +141,102 @@ class TestEveryStore:
 
         assert before == everything(store)
 
+    def test_a_batch_answers_with_its_id_the_first_time_and_every_time(self, store: Any) -> None:
+        """The run remembers the answer: what it brings next follows that."""
+        assert [store.write(a_turn(1)), store.write(a_turn(2)), store.write(a_turn(2))] == ["b-1", "b-2", "b-2"]
+
     @pytest.mark.parametrize(
         "other",
-        [
-            a_turn(1, trail=(a_trail(1, actor="mallory"),)),
-            a_turn(1, ledger=(a_stretch(1, seconds=1),)),
-            a_turn(2, trail=(a_trail(2), a_trail(2, code="x")), ledger=()),
-        ],
-        ids=["trail", "ledger", "within one turn"],
+        [a_turn(1), lost(2), a_turn(5), all_of(2, decided_at=at(2))],
+        ids=["an old attempt", "of a turn decided again", "one is missing", "an old whole"],
     )
-    def test_an_entry_is_never_overwritten(self, store: Any, other: WriteRecords) -> None:
-        """Other content under a known key is a conflict, and nothing of that turn is written."""
+    def test_what_has_no_place_here_changes_nothing(self, store: Any, other: WriteRecords) -> None:
+        """A zombie's attempt, however late, and a batch that comes too early."""
+        for n in (1, 2, 3):
+            store.write(a_turn(n))
+        before = everything(store)
+        late = replace(other, notices=(a_notice(),), withdrawn=("x",))
+
+        assert store.write(late) == ("stale" if other.whole else "incomplete")
+
+        assert before == everything(store)
+
+    def test_the_first_batch_comes_first(self, store: Any) -> None:
+        """Of a run that is not known here only its beginning, or all of it, can be written."""
+        assert store.write(a_turn(2)) == "incomplete"
+        assert store.find(RUN) is None
+        assert store.write(all_of(2)) == "all-2"
+        assert store.write(a_turn(3, follows="all-2")) == "b-3"
+        assert [row["n"] for row in store.trail(RUN)["rows"]] == [1, 2, 3]
+
+    @pytest.mark.parametrize("n", [1, 2])
+    def test_a_turn_that_never_happened_is_replaced(self, store: Any, n: int) -> None:
+        """Its entries, rounds, visits and items go; then all is as if it had never been written."""
+        plain = MemoryStore()
+        for k in range(1, n):
+            plain.write(a_turn(k))
+            store.write(a_turn(k))
+        plain.write(a_turn(n))
+
+        assert store.write(lost(n)) == f"lost-{n}"
+        assert store.write(a_turn(n, decided_at=at(n + 1))) == "incomplete"
+        assert store.write(all_of(n, decided_at=at(n + 1))) == f"all-{n}"
+
+        assert everything(plain) == everything(store)
+        assert store.write(a_turn(n, decided_at=at(n))) == "incomplete", "what was decided first comes late"
+        assert everything(plain) == everything(store)
+
+    def test_a_whole_batch_can_be_tried_again(self, store: Any) -> None:
+        """As every other."""
+        store.write(lost(1))
+        store.write(all_of(1))
+        before = everything(store)
+
+        assert store.write(all_of(1)) == "all-1"
+
+        assert before == everything(store)
+
+    def test_older_entries_and_rounds_stay_where_a_whole_batch_brings_fewer(self, store: Any) -> None:
+        """A run does not carry everything for ever."""
+        store.write(a_turn(1))
+        store.write(a_turn(2, items=(an_item(status="returned"), an_item(round=2))))
+
+        store.write(all_of(3, trail=(a_trail(3),), ledger=(a_stretch(3),), items=(an_item(round=2, steps=7),)))
+
+        assert [row["n"] for row in store.trail(RUN)["rows"]] == [1, 2, 3]
+        assert [(row["round"], row["steps"]) for row in store.items(RUN)] == [(1, 0), (2, 7)]
+
+    @pytest.mark.parametrize("whole", [False, True])
+    def test_another_chain_of_executions_is_a_conflict(self, store: Any, whole: bool) -> None:
+        """One name, started twice against one database: two runs would write the same rows."""
         store.write(a_turn(1))
         before = everything(store)
 
         with pytest.raises(RecordConflict) as caught:
-            store.write(other)
+            store.write(a_turn(2, chain="second", whole=whole))
 
         assert before == everything(store)
-        assert RUN in caught.value.key
-        assert "mallory" not in str(caught.value)
+        assert caught.value.key == RUN
 
-    def test_a_conflict_in_the_middle_leaves_nothing_of_its_turn(self, store: Any) -> None:
-        """State, new entries and notices of a turn stand or fall with all its entries."""
-        store.write(a_turn(1))
-        before = everything(store)
-        bad = a_turn(2, ledger=(a_stretch(1, who="x"),), refused=(a_refusal(1),), notices=(a_notice(),))
+    def test_a_notice_waits_with_its_batch(self, store: Any) -> None:
+        """Until it is settled; a notice that goes on its own waits for nothing."""
+        store.keep(a_notice("own"))
+        store.write(a_turn(1, notices=(a_notice("a"), a_notice("b"))))
+        store.settle("b", "sent", at(1))
 
-        with pytest.raises(RecordConflict):
-            store.write(bad)
+        assert [(one.notice, one.batch, one.execution) for one in store.held(9)] == [(a_notice("a"), "b-1", "first")]
+        assert store.held(0) in ((), [])
 
-        assert before == everything(store)
+    def test_a_notice_of_a_lost_turn_says_what_the_run_says_in_the_end(self, store: Any) -> None:
+        """The same key comes again with the turn that happened; one that does not come now may come later."""
+        store.write(lost(1, notices=(a_notice("a", subject="lost"), a_notice("b"))))
 
-    def test_a_late_attempt_does_not_bring_old_state_back(self, store: Any) -> None:
-        """Turn 1 was written, turn 2 was written, and now another attempt at turn 1 gets through."""
-        store.write(a_turn(1))
-        store.write(a_turn(2))
+        store.write(all_of(1, notices=(a_notice("a", subject="true"),)))
 
-        store.write(a_turn(1))
-
-        assert store.find(RUN)["asks"] == 2
-        assert [item["steps"] for item in store.items(RUN)] == [2]
-        assert [stage["target_at"] for stage in store.stages(RUN)] == ["2026-11-02T10:00:00Z"]
-
-    @pytest.mark.parametrize(
-        ("older", "newer"),
-        [
-            (clock_turn(escalations=1), clock_turn(escalations=2)),
-            (clock_turn(health="stalled"), clock_turn(health="on_track")),
-            (clock_turn(health="stalled"), a_turn(1)),
-            (clock_turn(), clock_turn(state="closed", closed_at=at(9))),
-        ],
-        ids=["a counter", "state alone", "before a message", "before the close"],
-    )
-    def test_a_late_attempt_without_entries_is_known_too(
-        self, store: Any, older: WriteRecords, newer: WriteRecords
-    ) -> None:
-        """A turn of the clock has no entry to be known by, see Note [A late attempt changes nothing]."""
-        store.write(older)
-        store.write(newer)
-        before = everything(store)
-
-        store.write(older)
-
-        assert before == everything(store)
-
-    def test_a_turn_that_brings_more_than_is_known_is_new(self, store: Any) -> None:
-        """Turns that were gathered may begin with entries that an attempt wrote before."""
-        store.write(a_turn(1))
-
-        store.write(a_turn(2, trail=(a_trail(1), a_trail(2)), ledger=(a_stretch(1), a_stretch(2))))
-
-        assert store.find(RUN)["asks"] == 2
-        assert [entry["n"] for entry in store.trail(RUN)["rows"]] == [1, 2]
+        held = {one.notice.key: (one.notice.subject, one.batch) for one in store.held(9)}
+        assert held == {"a": ("true", "all-1")}
+        store.write(a_turn(2, follows="all-1", notices=(a_notice("b"),)))
+        assert [one.batch for one in store.held(9)] == ["all-1", "b-2"]
 
     def test_state_follows_the_turns(self, store: Any) -> None:
         """Later turns replace the state of run, items and stages, and add rounds and visits."""
@@ -267,24 +312,35 @@ class TestEveryStore:
 
         assert len(store.refused(RUN)["rows"]) == 1
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=60, deadline=None)
     @given(
-        plan=st.lists(st.tuples(st.booleans(), st.integers(0, 30)), min_size=1, max_size=12),
+        plan=st.lists(st.tuples(st.sampled_from(["plain", "lost", "lost and late"]), st.integers(0, 30)), max_size=12)
     )
-    def test_late_attempts_anywhere_give_the_same_rows(self, plan: list[tuple[bool, int]]) -> None:
-        """A law: turns in order, with any earlier turn repeated at any place, end as if nothing was repeated."""
-        turns = [
-            a_turn(n) if spoken else clock_turn(asks=n, escalations=n, waiting_since=at(n))
-            for n, (spoken, _) in enumerate(plan, start=1)
-        ]
+    def test_whatever_is_lost_or_late_gives_the_same_rows(self, plan: list[tuple[str, int]]) -> None:
+        """A law: a run that does as the shell does ends with the rows of a run that nothing happened to."""
         plain, disturbed = MemoryStore(), MemoryStore()
-
-        for n, (turn, (_, late)) in enumerate(zip(turns, plan, strict=True)):
-            plain.write(turn)
-            disturbed.write(turn)
-            disturbed.write(turns[late % (n + 1)])
+        play(plan, plain, disturbed)
 
         assert everything(plain) == everything(disturbed)
+
+
+def play(plan: Sequence[tuple[str, int]], plain: Any, disturbed: Any) -> None:
+    """Writes batches to both stores, to one of them with lost turns before and late attempts after."""
+    follows, seen = "", []
+    for n, (kind, late) in enumerate(plan, start=1):
+        plain.write(a_turn(n))
+        if kind != "plain":
+            phantom = lost(n, id=f"lost-{n}-{late}", follows=follows)
+            disturbed.write(phantom)
+            seen.append(phantom)
+        batch = a_turn(n, follows=follows)
+        if disturbed.write(batch) != batch.id:
+            batch = all_of(n, follows=follows)
+            assert disturbed.write(batch) == batch.id
+        follows = batch.id
+        seen.append(batch)
+        if kind == "lost and late":
+            disturbed.write(seen[late % len(seen)])
 
 
 class TestOpening:
@@ -450,17 +506,17 @@ class TestDatabase:
         assert [row["n"] for row in reads.trail(RUN)["rows"]] == [1]
         assert reads.outbox()["rows"] == []
 
-    def test_late_attempts_anywhere_give_the_same_rows(self, tmp_path: Path) -> None:
+    def test_whatever_is_lost_or_late_gives_the_same_rows(self, tmp_path: Path) -> None:
         """The law of the memory store, tried on the tables with one fixed seed."""
         dice = random.Random(7)
         plain = SqlStore(first := open_database(f"sqlite:///{tmp_path / 'a.sqlite'}"))
         disturbed = SqlStore(second := open_database(f"sqlite:///{tmp_path / 'b.sqlite'}"))
-        turns = [a_turn(n) if dice.random() < 0.6 else clock_turn(asks=n, escalations=n) for n in range(1, 41)]
 
-        for n, turn in enumerate(turns):
-            plain.write(turn)
-            disturbed.write(turn)
-            disturbed.write(turns[dice.randint(0, n)])
+        play(
+            [(dice.choice(("plain", "lost", "lost and late")), dice.randint(0, 40)) for _ in range(40)],
+            plain,
+            disturbed,
+        )
 
         assert everything(plain) == everything(disturbed)
         first.dispose()
@@ -534,7 +590,7 @@ class TestReads:
                 definition="quick-start" if n < 6 else "b2b-standard",
             )
             item = an_item(owner="dana" if n % 2 else "erik", due_at=at(100 - n))
-            store.write(WriteRecords(run=row, items=(item,), stages=(a_stage("kickoff"),)))
+            store.write(WriteRecords(run=row, items=(item,), stages=(a_stage("kickoff"),), id="b-1"))
         return ReadTable(engine)
 
     @pytest.mark.parametrize(
@@ -571,7 +627,8 @@ class TestReads:
 
     def test_an_inbox_holds_what_is_open_now_the_most_urgent_first(self, engine: Engine, reads: ReadTable) -> None:
         """No items of closed runs, of other people, of earlier rounds."""
-        SqlRecordStore(engine).write(WriteRecords(run=a_run("run-11"), items=(an_item(owner="erik", round=2),)))
+        item = an_item(owner="erik", round=2)
+        SqlRecordStore(engine).write(WriteRecords(run=a_run("run-11"), items=(item,), id="b-2", follows="b-1"))
 
         assert [row["run"] for row in reads.inbox("dana")["rows"]] == ["run-07", "run-05", "run-01"]
         assert reads.inbox("erik", limit=1)["rows"][0]["run"] == "run-11"

@@ -112,13 +112,13 @@ class Broken:
     repaired: threading.Event = field(default_factory=threading.Event)
     batches: list[WriteRecords] = field(default_factory=list)
 
-    def write(self, records: WriteRecords) -> None:
+    def write(self, records: WriteRecords) -> str:
         """As a store."""
         if not self.repaired.is_set():
             time.sleep(self.hang)
             raise OSError("the database is away")
         self.batches.append(records)
-        self.inner.write(records)
+        return self.inner.write(records)
 
 
 @pytest.mark.parametrize("hang", [0, 4], ids=["fails at once", "hangs"])

@@ -111,12 +111,17 @@ def a_hook(activity: str = "provision_tenant", **changes: Any) -> RunHook:
 
 
 def a_turn(n: int, name: str = RUN, **changes: Any) -> WriteRecords:
-    """The n-th turn of a run: one thing was said, an hour was booked, the item took a step."""
+    """The n-th batch of a run: one thing was said, an hour was booked, the item took a step."""
     values: dict[str, Any] = {
         "run": a_run(name, asks=n, waiting_since=at(n)),
         "trail": (a_trail(n),),
         "ledger": (a_stretch(n),),
         "items": (an_item(steps=n),),
         "stages": (a_stage(visit=1, target_at=at(n)),),
+        "id": f"b-{n}",
+        "follows": f"b-{n - 1}" if n > 1 else "",
+        "chain": "first",
+        "execution": "first",
+        "decided_at": at(n),
     }
     return WriteRecords(**{**values, **changes})

@@ -1,0 +1,111 @@
+"""Lets notices go once the turn that asked for them is history. Runs beside a worker; several may run at once.
+
+The rows of a turn, and with them its notices, are written before the server keeps the workflow task that decided them. A
+worker that dies in between has told nobody anything: a notice waits until the marker of its batch stands in the history of the
+run. Looking there adds no event and no Action. See docs/decisions/0004-rows-of-a-turn.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import (
+    GetWorkflowExecutionHistoryReverseRequest as Request,
+    GetWorkflowExecutionHistoryReverseResponse as Response,
+)
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from onboarding.ports import HeldNotice, HeldNotices, Notifier
+
+LOOK: Final = 0.5
+"""Seconds between two looks at the rows."""
+LONGEST: Final = 600.0
+"""Seconds until the same batch is looked for again: it doubles from `LOOK`, since a turn that was lost may never come back."""
+MOST: Final = 1_000
+"""Notices taken up in one look."""
+AT_ONCE: Final = 10
+"""Histories read at once."""
+PAGE: Final = 100
+"""Events of one page of a history, newest first."""
+_MARKER: Final = "core_local_activity"
+
+_log = logging.getLogger("releasing")
+
+
+class Releaser:
+    """Knows for a while which batches were not found, and looks for them less and less."""
+
+    def __init__(self, client: Client, held: HeldNotices, notifier: Notifier) -> None:
+        self._client = client
+        self._held = held
+        self._notifier = notifier
+        self._again: dict[str, tuple[float, float]] = {}
+
+    async def run(self) -> None:
+        """Looks until it is cancelled; whatever fails is tried again."""
+        while True:
+            await asyncio.sleep(LOOK)
+            try:
+                await self.look()
+            except Exception as error:
+                _log.warning("release_failed", extra={"code": getattr(error, "code", type(error).__name__)})
+
+    async def look(self) -> int:
+        """Delivers what may go; how many notices that were."""
+        held = await asyncio.to_thread(self._held.held, MOST)
+        self._again = {batch: when for batch, when in self._again.items() if any(one.batch == batch for one in held)}
+        due = [one for one in held if self._again.get(one.batch, (0.0, 0.0))[0] <= time.monotonic()]
+        by_run = sorted(due, key=lambda one: (one.notice.run, one.execution))
+        groups = [list(group) for _, group in itertools.groupby(by_run, lambda one: (one.notice.run, one.execution))]
+        counts = [0]
+        for first in range(0, len(groups), AT_ONCE):
+            counts += await asyncio.gather(*(self._release(group) for group in groups[first : first + AT_ONCE]))
+        return sum(counts)
+
+    async def _release(self, waiting: Sequence[HeldNotice]) -> int:
+        """Of one execution: delivers what its history holds."""
+        wanted = {one.batch for one in waiting}
+        found: set[str] = set()
+        try:
+            async for batch in self._written(waiting[0].notice.run, waiting[0].execution):
+                found.add(batch)
+                if wanted <= found:
+                    break
+        except RPCError as error:
+            _log.info("history_unread", extra={"run_key": waiting[0].notice.run, "code": str(error.status)})
+        leaving = [one for one in waiting if one.batch in found]
+        for one in leaving:
+            await asyncio.to_thread(self._notifier.deliver, one.notice)
+        for batch in wanted - found:
+            pause = min(2 * self._again.get(batch, (0.0, LOOK / 2))[1], LONGEST)
+            self._again[batch] = time.monotonic() + pause, pause
+        return len(leaving)
+
+    async def _written(self, run: str, execution: str) -> AsyncIterator[str]:
+        """The results of the local activities in a history, the newest first; ids of batches are among them."""
+        token = b""
+        while True:
+            page: Response = await self._client.workflow_service.get_workflow_execution_history_reverse(
+                Request(
+                    namespace=self._client.namespace,
+                    execution=WorkflowExecution(workflow_id=run, run_id=execution),
+                    maximum_page_size=PAGE,
+                    next_page_token=token,
+                )
+            )
+            for event in page.history.events:
+                marker = event.marker_recorded_event_attributes
+                if marker.marker_name == _MARKER and marker.details["result"].payloads:
+                    for result in await self._client.data_converter.decode(marker.details["result"].payloads):
+                        if isinstance(result, str):
+                            yield result
+            token = page.next_page_token
+            if not token:
+                return

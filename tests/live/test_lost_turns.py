@@ -1,0 +1,155 @@
+"""Rows of turns that never became history: a worker dies between the commit of the rows and the end of its workflow task."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select
+from temporalio.client import Client
+
+from integrations.outbox import OutboxNotifier
+from onboarding.engine.chain import digest_of
+from runtime.devserver import DevServer
+from runtime.releasing import Releaser
+from storage.engine import open_database, reading
+from storage.notices import SqlNoticeStore
+from storage.read_table import ReadTable
+from storage.records import SqlRecordStore
+from storage.tables import RUNS
+from tests.support.records import a_notice, a_run as a_row, a_trail, a_turn, an_item
+from tests.support.shell import ROOT, Edge, Run, a_run, a_worker, an_order, answer_all
+
+pytestmark = pytest.mark.live
+
+NOT_CHAINED = ("digest", "sentence")
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """A database for one test."""
+    return f"sqlite:///{tmp_path / 'rows.sqlite'}"
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Engine]:
+    """The same database, open."""
+    engine = open_database(url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def mortal(dev_server: DevServer, url: str, customer: str) -> Iterator[Callable[[int], subprocess.Popen[str]]]:
+    """Starts a worker that dies after so many batches."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(writes: int) -> subprocess.Popen[str]:
+        words = [sys.executable, "-m", "tests.support.dying", dev_server.address, url, f"lost-{customer}", str(writes)]
+        child = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        started.append(child)
+        assert child.stdout is not None
+        assert child.stdout.readline() == "up\n"
+        return child
+
+    yield start
+    for child in started:
+        child.kill()
+        child.wait()
+        child.stdout.close()  # type: ignore[union-attr]
+
+
+async def test_killed_between_rows_and_history(
+    client: Client,
+    mortal: Callable[[int], subprocess.Popen[str]],
+    database: Engine,
+    customer: str,
+) -> None:
+    """In the first turn, and in one with a message: every time the turn is decided again, and the rows are what happened."""
+    order = an_order("quick-start", customer=customer)
+    run = await a_run(client, order, f"lost-{customer}", task_timeout=timedelta(seconds=2))
+    assert await asyncio.to_thread(mortal(1).wait, 20) == 9
+    healthy = mortal(0)
+    await rows_are_history(run, database)
+    healthy.kill()
+    second = mortal(1)
+    first = asyncio.create_task(run.say("note", actor="dana", text="first"))
+    assert await asyncio.to_thread(second.wait, 20) == 9
+    mortal(0)
+
+    assert (await first)["outcome"] == "accepted"
+    assert (await run.say("note", actor="dana", text="second"))["outcome"] == "accepted"
+    await rows_are_history(run, database)
+    for _ in range(100):
+        await answer_all(run, order)
+        if (await run.ask("status"))["state"] == "closed":
+            break
+        await asyncio.sleep(0.05)
+    assert (await run.handle.result())["outcome"] == "live"
+    await rows_are_history(run, database)
+    await Releaser(client, SqlNoticeStore(database), OutboxNotifier(SqlNoticeStore(database))).look()
+    states = {line["state"] for line in ReadTable(database).outbox(order.run)["rows"]}
+    assert states == {"sent"}
+
+
+async def test_a_turn_whose_sender_gave_up_leaves_nothing(client: Client, database: Engine, customer: str) -> None:
+    """Nobody repeats the message, so the turn never happens: its rows go with the next one, its notice never left."""
+    order = an_order("quick-start", customer=customer)
+    notices = SqlNoticeStore(database)
+    edge = Edge(records=SqlRecordStore(database), notifier=OutboxNotifier(notices))
+    async with a_worker(client, edge, f"lost-{customer}"):
+        run = await a_run(client, order, f"lost-{customer}")
+        await run.say("note", actor="dana", text="first")
+        with reading(database) as connection:
+            stands = connection.execute(select(RUNS)).one()
+        phantom = a_turn(
+            3, run=a_row(order.run, state="closed"), trail=(a_trail(40), a_trail(41)), items=(an_item("never", round=3),),
+            notices=(a_notice("never", run=order.run),), id="never", follows=stands.batch, chain=stands.chain,
+            execution=run.handle.result_run_id, decided_at=stands.decided_at,
+        )  # fmt: skip
+        assert SqlRecordStore(database).write(phantom) == "never"
+        released = Releaser(client, notices, OutboxNotifier(notices))
+        assert await released.look() > 0
+        assert [one.batch for one in notices.held(9)] == ["never"]
+
+        assert (await run.say("note", actor="dana", text="second"))["outcome"] == "accepted"
+
+        await rows_are_history(run, database)
+        states = {line["key"]: line["state"] for line in ReadTable(database).outbox(order.run)["rows"]}
+        assert "never" not in states
+        assert set(states.values()) == {"sent"}
+
+
+async def rows_are_history(run: Run, database: Engine) -> None:
+    """Trail, items and ledger of the run and of the rows are the same, and the chain of the trail holds."""
+    reads = ReadTable(database)
+    for _ in range(100):  # rows may be a moment behind the answer
+        trail, status = await run.ask("trail"), await run.ask("status")
+        written = reads.trail(run.handle.id)["rows"]
+        if [row["digest"] for row in trail["rows"]] == [row["digest"] for row in written]:
+            break
+        await asyncio.sleep(0.05)
+    assert [row["digest"] for row in trail["rows"]] == [row["digest"] for row in written]
+    digest = ""
+    for row in written:
+        digest = digest_of(digest, {name: value for name, value in row.items() if name not in NOT_CHAINED})
+        assert digest == row["digest"]
+    names = ("id", "round", "status", "owner", "due_at", "closed_at", "outcome")
+    assert picked(status["items"], names) == picked(reads.items(run.handle.id), names)
+    assert picked(status["stages"], ("id", "state")) == picked(reads.stages(run.handle.id), ("id", "state"))
+    stretches = reads.ledger(run.handle.id)
+    assert [row["n"] for row in stretches] == list(range(1, len(stretches) + 1))
+    assert all(one["to"] == after["from"] for one, after in itertools.pairwise(stretches))
+    assert status["state"] == reads.find(run.handle.id)["state"]  # type: ignore[index]
+
+
+def picked(rows: list[dict[str, Any]], names: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Some fields of each row, in one order."""
+    return sorted(({name: row[name] for name in names} for row in rows), key=lambda row: str(row["id"]))
