@@ -62,6 +62,7 @@ async def test_an_update_without_a_worker_is_answered_when_one_comes(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 async def test_thirty_workers_told_to_stop_end_with_0(client: Client, dev_server: DevServer, tmp_path: Path) -> None:
     """SIGTERM to a polling worker, thirty times: never an abort at the interpreter's end."""
 
