@@ -55,6 +55,9 @@ REFUSED_KEPT = 100
 TRAIL_KEPT = 400
 """Trail entries a run carries; all of them stand in the rows."""
 
+TRAIL_TEXT = 131_072
+"""Characters of long sentences (notes, reasons) in the trail that a run carries; all of them stand in the rows."""
+
 LEDGER_KEPT = 1_000
 """Booked intervals a run carries. Older ones stand in the rows; the sums by side go on, so that they always add up."""
 

@@ -104,7 +104,7 @@ def enter_stage(turn: Turn, stage: Stage) -> None:
     first = current.visit == 0
     turn.stage(
         stage.id, status=StageStatus.OPEN, owner=owner, visit=current.visit + 1, progress_at=turn.at, stalled=False, left_at=None,
-        entered_at=turn.at, target_at=target if first else current.target_at,
+        entered_at=turn.at, target_at=target if first and current.target_set_at is None else current.target_at,
     )  # fmt: skip
     turn.stage(stage.id, stall_at=deadlines.stall_at(turn, stage.id))
     turn.record("stage", item=stage.id, code="stage_entered", sentence=f"{stage.title} begins")

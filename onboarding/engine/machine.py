@@ -56,7 +56,7 @@ from onboarding.engine.state import (
 )
 from onboarding.engine.turn import Turn, clean
 from onboarding.language.model import Side
-from onboarding.messages import Message, NextItem, OutcomeWord, Received, Refusal, Verdict, canonical_json, parse
+from onboarding.messages import Message, NextItem, Note, OutcomeWord, Received, Refusal, Verdict, canonical_json, parse
 
 alarm_at = clockwork.alarm_at
 
@@ -205,8 +205,11 @@ def _keep(turn: Turn, received: Received, told: Told) -> None:
 def _record(
     turn: Turn, name: str, via: str, message: Message, person: Person, told: Told, outcome: OutcomeWord
 ) -> None:
+    # Why somebody did something is what people look for in a trail; a note is nothing else.
+    said = getattr(message, "reason", None) or getattr(message, "comment", None)
+    sentence = message.text if isinstance(message, Note) else f"{told.sentence} {said}" if said else told.sentence
     turn.record(
-        name, actor=person.handle, item=told.item, outcome=outcome, code=told.code, sentence=told.sentence,
+        name, actor=person.handle, item=told.item, outcome=outcome, code=told.code, sentence=sentence,
         message_id=message.message_id, on_behalf_of=message.on_behalf_of, channel=message.channel or via,
     )  # fmt: skip
 

@@ -20,7 +20,7 @@ from onboarding.engine.state import (
 )
 from onboarding.engine.turn import Turn
 from onboarding.language.condition_text import read
-from onboarding.language.model import Override, Side
+from onboarding.language.model import ItemKind, Override, Side
 from onboarding.messages import UNVERIFIED, Cancel, Extend, Hold, Note, OutcomeWord, Reassign, Reopen, Resume, Waive
 from onboarding.nearest import nearest
 
@@ -160,7 +160,7 @@ def reassign(turn: Turn, message: Reassign, person: Person) -> Told:
         _open_stage(turn, stage)
         to = _new_owner(turn, message, Side.PROVIDER)
         before = stage_owner(turn.plan, turn.state, stage)
-        turn.stage(stage, owner=to)
+        give_stage(turn, stage, to)
         _revert(turn, "stage", stage, (before,), message.until)
         return Told(
             item=None, code="reassigned", sentence=f"{turn.plan.stages[stage].title}: {to} instead of {before}."
@@ -194,8 +194,11 @@ def _new_owner(turn: Turn, message: Reassign, side: Side) -> str:
 def give_item(turn: Turn, name: str, to: str) -> None:
     """Another owner for one item; who was asked before is not asked again, who is asked now hears of it."""
     item = turn.plan.items[name]
+    if turn.state.items[name].owner == to:
+        return
     current = turn.item(name, owner=to, hands=turn.state.items[name].hands + 1)
-    if current.status in deadlines.WAITING and name not in turn.opened:
+    is_asked = item.kind not in (ItemKind.EVENT, ItemKind.HOOK) or current.by_person
+    if is_asked and current.status in deadlines.WAITING and name not in turn.opened:
         lines = (
             f"{item.title} is yours now, due {'' if current.due_at is None else format(current.due_at, '%a %d %b %H:%M UTC')}.",
         )
@@ -211,6 +214,25 @@ def give_item(turn: Turn, name: str, to: str) -> None:
         )
 
 
+def give_stage(turn: Turn, name: str, to: str) -> None:
+    """Another owner for a stage, who hears of it where it has begun."""
+    before = turn.state.stages[name].owner
+    turn.stage(name, owner=to)
+    if turn.state.stages[name].status is StageStatus.OPEN and before != to:
+        title = turn.plan.stages[name].title
+        part = f"to.{turn.state.trail_count}.{len(turn.effects)}"
+        say(
+            turn,
+            NoticeKind.HANDOFF,
+            to,
+            "handover",
+            f"Yours now: {title}",
+            (f"{title} is yours now.",),
+            part=part,
+            stage=name,
+        )
+
+
 def give_role(turn: Turn, role: str, to: tuple[str, ...]) -> None:
     """Another holder of a role: open items and stages that the old one had through it go along."""
     before = holder(turn.plan, turn.state, role)
@@ -222,7 +244,13 @@ def give_role(turn: Turn, role: str, to: tuple[str, ...]) -> None:
     for stage in turn.plan.definition.stages:
         state = turn.state.stages[stage.id]
         if stage.owner == role and state.owner == before and state.left_at is None:
-            turn.stage(stage.id, owner=to[0])
+            give_stage(turn, stage.id, to[0])
+    for item in turn.plan.definition.items:
+        current = turn.state.items[item.id]
+        if item.review == role and current.status is ItemStatus.IN_REVIEW and to[0] != before:
+            lines = (f"{item.title} was answered and waits for you: accept or return.",)
+            part = f"review.{current.answers}.{turn.state.trail_count}"
+            say(turn, NoticeKind.ASK, to[0], "ask", f"Please review: {item.title}", lines, part=part, item=item)
 
 
 def _revert(turn: Turn, kind: str, target: str, to: tuple[str, ...], until: datetime | None) -> None:
@@ -242,7 +270,7 @@ def revert(turn: Turn, one: Revert) -> None:
             give_item(turn, one.target, one.to[0])
     elif one.kind == "stage":
         if turn.state.stages[one.target].left_at is None:
-            turn.stage(one.target, owner=one.to[0])
+            give_stage(turn, one.target, one.to[0])
     else:
         give_role(turn, one.target, one.to)
     about = one.target if one.kind == "item" else None

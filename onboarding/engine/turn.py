@@ -106,10 +106,15 @@ class Turn:
         before = state.trail[-1].digest if state.trail else ""
         entry = TrailEntry(
             n=n, at=self.at, actor=actor, on_behalf_of=on_behalf_of, channel=channel, message=message, item=item,
-            outcome=outcome, code=code, message_id=message_id, digest="", sentence=clean(sentence),
+            outcome=outcome, code=code, message_id=message_id, digest="", sentence=clean(sentence, limits.TEXT_LENGTH),
         )  # fmt: skip
         entry = replace(entry, digest=digest_of(before, content_of(entry)))
-        self.set(trail=(*state.trail, entry)[-limits.TRAIL_KEPT :], trail_count=n)
+        trail = (*state.trail, entry)[-limits.TRAIL_KEPT :]
+        while (
+            len(entry.sentence) > limits.SENTENCE_LENGTH and sum(len(one.sentence) for one in trail) > limits.TRAIL_TEXT
+        ):
+            trail = trail[1:]
+        self.set(trail=trail, trail_count=n)
 
     def refuse(self, *, via: str, name: str, message_id: str, code: str, sentence: str) -> None:
         """Adds a signal that changed nothing to the list of refused messages."""

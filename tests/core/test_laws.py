@@ -46,11 +46,13 @@ from runtime import library, zones
 from tests.support.simulation import BEGIN, STATE, Simulation, order_of, random_definition
 
 THOROUGH = os.environ.get("LAWS") == "thorough"
-EXAMPLES = 2_000 if THOROUGH else 60
+EXAMPLES = 1_500 if THOROUGH else 60
 STEPS = 50
 SECONDS = 300.0 if THOROUGH else 9.0
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
+
+pytestmark = pytest.mark.timeout(1_800 if THOROUGH else 120)
 
 LAW = settings(
     max_examples=EXAMPLES, deadline=None, derandomize=not THOROUGH, database=None,

@@ -766,3 +766,35 @@ def test_a_reassignment_with_an_end_goes_back() -> None:
 
     assert run.state.items["details"].owner == "customer:champion"
     assert run.state.reverts == ()
+
+
+def test_the_trail_holds_what_was_said() -> None:
+    """A note is its text; a reason or comment stands beside what it was given for."""
+    run = a_world()
+    run.say("note", "olga", text="They merge in spring.")
+    run.say("hold", "olga", reason="budget round")
+
+    assert run.state.trail[-2].sentence == "They merge in spring."
+    assert run.state.trail[-1].sentence.endswith("budget round")
+
+
+def test_long_notes_do_not_outgrow_a_run() -> None:
+    """The rows have all of them; the run carries what it can carry on."""
+    run = a_world()
+    for _ in range(60):
+        run.say("note", "olga", text="x" * 4_000)
+
+    assert sum(len(entry.sentence) for entry in run.state.trail) <= 131_072
+    assert run.state.trail_count > 60
+
+
+def test_a_new_owner_hears_of_what_is_theirs() -> None:
+    """Items, stages and reviews of a role that went to somebody else; nobody hears of what they had before."""
+    run = a_world()
+    run.say("submit", "sid", item="papers", files=papers())
+    effects = len(run.effects)
+    run.say("reassign", "henk", role="lead", to="eve")
+    run.say("reassign", "henk", role="lead", to="eve")
+
+    assert notices(run, NoticeKind.ASK, effects) == [("eve", "papers")]
+    assert notices(run, NoticeKind.HANDOFF, effects) == [("eve", "extra"), ("eve", None)]
