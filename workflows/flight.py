@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import replace
 from typing import Any
 
 from temporalio import workflow
@@ -124,13 +123,9 @@ class Flight:
             return await performing.start_rows(batch, at_once=False)
 
     def _all(self, batch: WriteRecords) -> WriteRecords:
-        """Everything as it stands now. What waits to be written is in it; notices are not, and come along."""
+        """Everything as it stands now. What waits to be written is part of it."""
         waiting, self._rows = [batch, *self._rows], []
-        return replace(
-            performing.shortened(self._whole()),
-            notices=tuple(notice for one in waiting for notice in one.notices),
-            withdrawn=tuple(key for one in waiting for key in one.withdrawn),
-        )
+        return performing.completed(self._whole(), waiting)
 
     def _spawn(self, awaiting: Coroutine[Any, Any, None]) -> None:
         asyncio.create_task(awaiting).add_done_callback(self._surface)  # the SDK keeps every task of a run

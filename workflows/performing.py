@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import reduce
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -195,8 +196,15 @@ def sealed(batch: WriteRecords, follows: str) -> WriteRecords:
     return replace(placed, id=digest, execution=info.run_id, decided_at=workflow.now())
 
 
-def shortened(whole: WriteRecords) -> WriteRecords:
-    """A whole batch that fits: older entries stand in the store, or nobody can bring them any more."""
+def completed(whole: WriteRecords, waiting: Sequence[WriteRecords]) -> WriteRecords:
+    """A whole batch in the place of those that wait: with their notices, and their last words on earlier rounds and visits.
+
+    Where that is too much, older entries stay away: they stand in the store, or nobody can bring them any more.
+    """
+    told = reduce(merge, waiting)
+    whole = replace(
+        whole, items=(*told.items, *whole.items), stages=(*told.stages, *whole.stages), notices=told.notices, withdrawn=told.withdrawn
+    )  # fmt: skip
     while not _fits(whole) and any(len(getattr(whole, part)) > 1 for part in _ENTRIES):
         whole = replace(whole, **{part: (rows := getattr(whole, part))[len(rows) // 2 :] for part in _ENTRIES})
     return whole
