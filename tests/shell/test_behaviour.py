@@ -135,8 +135,10 @@ async def test_a_dead_database_delays_answers_by_two_seconds_at_most_and_loses_n
             began = time.monotonic()
             assert (await run.say("note", actor="dana", text=f"{number}"))["outcome"] == "accepted"
             delays.append(time.monotonic() - began)
-        assert max(delays) < 3.5
-        assert max(delays[2:]) < 1, "only the first turns try at once; the others gather"
+        assert max(delays) < 8, "two seconds, and what a busy machine adds"
+        events = await run.events()
+        tries = count(events, "MARKER_RECORDED"), count(events, "ACTIVITY_TASK_SCHEDULED")
+        assert tries == (1, 1), "one attempt inside a task, then one activity; what comes meanwhile gathers"
         assert await answer_all(run, order, leave=("call",)) == 2
         assert (await run.handle.describe()).close_time is None
         store.repaired.set()
