@@ -8,7 +8,7 @@ worker that was away must not make anybody late for an ask they never got (docs/
 from dataclasses import replace
 from datetime import datetime
 
-from onboarding.engine import deadlines, deciding, flow, steering
+from onboarding.engine import deadlines, deciding, flow, steering, waiving
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.notices import say, when
 from onboarding.engine.people import deputy_of, holder, item_owner, stage_owner
@@ -72,7 +72,7 @@ def advance(turn: Turn, apply_held: flow.ApplyHeld) -> None:
         elif isinstance(what, StageState):
             _stall(turn, name)
         elif isinstance(what, Debt):
-            steering.expire(turn, what)
+            waiving.expire(turn, what)
         else:
             steering.revert(turn, what)
         flow.settle(turn, apply_held)

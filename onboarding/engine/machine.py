@@ -10,7 +10,7 @@
 
 `start`, `apply` and `alarm_at` are all the shell needs. `apply` never raises for an event; it asserts only impossible states.
 The moves are in `submitting.py`, `deciding.py` and `moves.py` (items), `hooks_back.py` (what activities answer), `steering.py`
-(people who steer a run) and `clockwork.py` (what the clock does).
+and `waiving.py` (people who steer a run) and `clockwork.py` (what the clock does).
 """
 
 from collections.abc import Callable
@@ -30,6 +30,7 @@ from onboarding.engine import (
     records,
     steering,
     submitting,
+    waiving,
 )
 from onboarding.engine.effects import Decision, DeliverNotice, Effect, NoticeKind, RunHook
 from onboarding.engine.events import (
@@ -69,7 +70,7 @@ MOVES: dict[str, Callable[[Turn, Any, Person], Told]] = {
     "resume": steering.resume,
     "extend": steering.extend,
     "reassign": steering.reassign,
-    "waive": steering.waive,
+    "waive": waiving.waive,
     "reopen": steering.reopen,
     "note": steering.note,
     "cancel": steering.cancel,

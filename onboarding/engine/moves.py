@@ -69,6 +69,14 @@ def refuse_closed(turn: Turn, item: Item, code: str) -> None:
         raise conflict(code, f"{item.id!r} was settled by {who}{at} ({current.outcome or 'done'}).", item=item.id)
 
 
+def refuse_closed_stage(turn: Turn, stage: str, item: str | None = None) -> None:
+    """Refuses what can only be done while a stage is not closed."""
+    state = turn.state.stages[stage]
+    if state.status in (StageStatus.DONE, StageStatus.SKIPPED):
+        title = turn.plan.stages[stage].title
+        raise Refuse(OutcomeWord.CLOSED, "stage_closed", f"{title} is closed; reopen what is needed first.", item=item)
+
+
 def wrong_kind(item: Item, use: str) -> Refuse:
     """The message is for another kind of item."""
     article = "an" if item.kind[0] in "ae" else "a"
