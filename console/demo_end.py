@@ -47,7 +47,8 @@ async def tell(
     claims = _claims(status, row, entries, ledger, notices, heard)
     screen.show(Group(Text("What was to be shown", style="bold"), *(_claim(*one) for one in claims)))
     page = ui_url(server.ui_url or "", client.namespace, run, run_id)
-    screen.show(Text.assemble(("\nThe run in the Temporal UI: ", "bold"), page))
+    screen.title("\nThe run in the Temporal UI")
+    screen.show(tables.link(page))
     if not keep:
         screen.say("It goes with the server now; `make demo KEEP=1` leaves both up.")
     wrong = [sentence for sentence, holds in claims if not holds]

@@ -82,6 +82,11 @@ def pairs(row: Row, names: Mapping[str, str]) -> RenderableType:
     return table
 
 
+def link(address: Any) -> Text:
+    """An address that stays whole, so that it can be clicked."""
+    return Text(plain(address), no_wrap=True, overflow="ignore")
+
+
 def more(answer: Row) -> Sequence[RenderableType]:
     """What says that there are more pages."""
     cursor = answer.get("next_cursor")
@@ -112,7 +117,9 @@ def sent(answer: Row) -> RenderableType:
 def started(answer: Row) -> RenderableType:
     """A run that was started, or was there already."""
     head = "started" if answer["created"] else "was started before with the same input"
-    return Group(Text(f"{plain(answer['run'])} {head}"), pairs(answer, {"run_id": "Temporal run", "ui": "cover sheet"}))
+    return Group(
+        Text(f"{plain(answer['run'])} {head}"), pairs(answer, {"run_id": "Temporal run"}), link(answer["ui"] or "")
+    )
 
 
 def plan(answer: Row) -> RenderableType:
@@ -125,7 +132,7 @@ def status(answer: Row) -> RenderableType:
     """A run on one screen: where it is, who must act, since when, what is next."""
     head = {
         "run": "run", "state": "state", "outcome": "outcome", "health": "health", "stage": "stage", "waiting_on": "waiting on",
-        "waiting_since": "since", "started_at": "started", "promised_at": "promised", "closed_at": "closed", "ui": "cover sheet",
+        "waiting_since": "since", "started_at": "started", "promised_at": "promised", "closed_at": "closed",
     }  # fmt: skip
     parts: list[RenderableType] = [pairs({**answer, "waiting_since": when(answer.get("waiting_since"))}, head)]
     stages = [
@@ -144,7 +151,8 @@ def status(answer: Row) -> RenderableType:
     if answer.get("next"):
         parts += [Text(""), grid(answer["next"], {"at": "next", "what": "what"})]
     counts = {name: answer[name] for name in ("asks", "escalations", "refused", "debt") if name in answer}
-    return Group(*parts, Text(""), Text(plain(counts), style="dim"))
+    page = [Text("cover sheet", style="dim"), link(answer["ui"])] if answer.get("ui") else []
+    return Group(*parts, Text(""), Text(plain(counts), style="dim"), *page)
 
 
 def rows(answer: Row, columns: Mapping[str, str], name: str = "rows") -> RenderableType:
