@@ -19,7 +19,7 @@ def rows(turn: Turn, booked: tuple[LedgerRow, ...]) -> WriteRecords:
         known = before.items.get(name)
         if known is not None and known.round != item.round:
             items.append(item_row(plan, before, name))
-        if known is not item:
+        if known is not item or _changed_hands(plan, before, after, name):
             items.append(item_row(plan, after, name))
     stages: list[StageRow] = []
     for name, stage in after.stages.items():
@@ -37,6 +37,14 @@ def rows(turn: Turn, booked: tuple[LedgerRow, ...]) -> WriteRecords:
         refused=tuple(entry for entry in after.refused if entry.n > before.refused_count),
         withdrawn=tuple(dict.fromkeys(turn.withdrawn)),
     )
+
+
+def _changed_hands(plan: Plan, before: RunState, after: RunState, name: str) -> bool:
+    """Whether somebody else has an item that is otherwise the same: a role or its stage went to another person."""
+    stage = plan.items[name].stage
+    if before.holders is after.holders and before.stages[stage].owner == after.stages[stage].owner:
+        return False
+    return item_row(plan, before, name) != item_row(plan, after, name)
 
 
 def whole(plan: Plan, state: RunState) -> WriteRecords:
