@@ -106,6 +106,7 @@ def _build(settings: Settings, client: Client) -> tuple[Worker, Releaser]:
     from storage.notices import SqlNoticeStore
     from storage.records import SqlRecordStore
     from workflows.onboarding_run import OnboardingRun
+    from workflows.surplus import OneArgument
 
     database = open_database(settings.database_url)
     outbox = SqlNoticeStore(database)
@@ -121,6 +122,7 @@ def _build(settings: Settings, client: Client) -> tuple[Worker, Releaser]:
         client,
         task_queue=settings.task_queue,
         workflows=[OnboardingRun],
+        interceptors=[OneArgument()],
         activities=[records.write_records, notices.deliver_notice, notices.withdraw_notice, calls.run_hook],
         activity_executor=ThreadPoolExecutor(2 * ACTIVITIES_AT_ONCE, thread_name_prefix="activity"),
         max_concurrent_activities=ACTIVITIES_AT_ONCE,

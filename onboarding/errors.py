@@ -119,7 +119,9 @@ class RecordConflict(OnboardingError):
         super().__init__(table, key)
 
     def __str__(self) -> str:
-        return f"{self.table} already holds {self.key!r} with other content: compare both before anything is overwritten."
+        return (
+            f"{self.table} already holds {self.key!r} with other content: compare both before anything is overwritten."
+        )
 
 
 class HookRefused(OnboardingError):

@@ -58,6 +58,14 @@ class MessageFault:
     sentence: str
 
 
+def spoken(faults: tuple[MessageFault, ...]) -> str:
+    """One sentence for several faults: the first one with its place, and how many there are. Some clients show nothing else."""
+    first = faults[0]
+    place = f" (at {first.place})" if first.place else ""
+    more = f" ({len(faults)} faults in all)" if len(faults) > 1 else ""
+    return f"{first.sentence}{place}{more}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextItem:
     """An item that is open now: what the sender may expect to happen next."""

@@ -17,6 +17,9 @@ from onboarding.messages import MessageFault, OutcomeWord, Received, Refusal, pa
 NOTHING = RawValue(Payload())
 """Stands for an argument that was not sent: the Temporal UI sends none when its field is left empty."""
 
+TOO_MANY = ("too_many_arguments", "A message has one argument, a JSON object; more than one was sent.")
+"""Code and sentence."""
+
 _RAW_BYTES = 8 * limits.MESSAGE_BYTES
 """Escapes and white space make JSON longer than its canonical form; beyond this factor nobody is honest, and parsing is slow."""
 
@@ -32,7 +35,7 @@ class Unreadable:
 def read_one(raw: Sequence[RawValue], most: int = _RAW_BYTES) -> Any:
     """The JSON value of a message's only argument, or `Unreadable`."""
     if len(raw) > 1:
-        return Unreadable("too_many_arguments", "A message has one argument, a JSON object; more than one was sent.")
+        return Unreadable(*TOO_MANY)
     return read(raw[0] if raw else NOTHING, most)
 
 

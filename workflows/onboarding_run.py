@@ -29,7 +29,7 @@ from onboarding.messages import MessageFault, Refusal, Verdict
 from onboarding.reading import views
 from workflows import showing
 from workflows.arguments import NOTHING, as_message, no_cancellation, read
-from workflows.clock import Alarm, now
+from workflows.clock import Alarm, now, now_for_reading
 from workflows.flight import Flight
 
 # Note [self]
@@ -66,7 +66,9 @@ def _read(
         if self._refusal is not None:
             return {"state": "failed", "code": self._refusal.faults[0].code}
         asked = read(of)
-        return answer((self._plan, self._state, now()), asked.get("cursor") if isinstance(asked, dict) else asked)
+        return answer(
+            (self._plan, self._state, now_for_reading()), asked.get("cursor") if isinstance(asked, dict) else asked
+        )
 
     query: Callable[..., dict[str, Any]] = workflow.query(name=name, description=description)(tell)
     return query

@@ -57,7 +57,18 @@ from onboarding.engine.state import (
 )
 from onboarding.engine.turn import Turn, clean
 from onboarding.language.model import Side
-from onboarding.messages import Message, NextItem, Note, OutcomeWord, Received, Refusal, Verdict, canonical_json, parse
+from onboarding.messages import (
+    Message,
+    NextItem,
+    Note,
+    OutcomeWord,
+    Received,
+    Refusal,
+    Verdict,
+    canonical_json,
+    parse,
+    spoken,
+)
 
 alarm_at = clockwork.alarm_at
 
@@ -242,8 +253,7 @@ def _apply_held(turn: Turn, held: HeldMessage) -> None:
 
 
 def _unreadable(plan: Plan, state: RunState, refusal: Refusal, at: datetime) -> Decision:
-    first = refusal.faults[0]
-    no = Refuse(refusal.outcome, first.code, first.sentence, faults=refusal.faults)
+    no = Refuse(refusal.outcome, refusal.faults[0].code, spoken(refusal.faults), faults=refusal.faults)
     return _say_no(plan, state, refusal.via, refusal.name, refusal.message_id, no, at)
 
 

@@ -1,6 +1,6 @@
 """How a move says no: one exception inside the engine, turned into a verdict in one place."""
 
-from onboarding.messages import MessageFault, OutcomeWord
+from onboarding.messages import MessageFault, OutcomeWord, spoken
 
 
 class Refuse(Exception):
@@ -27,9 +27,7 @@ def rejected(code: str, sentence: str, *, place: str, item: str | None = None) -
 
 def rejected_for(faults: tuple[MessageFault, ...], item: str) -> Refuse:
     """Content with several faults; the first one speaks for all."""
-    first = faults[0]
-    more = f" ({len(faults)} faults in all)" if len(faults) > 1 else ""
-    return Refuse(OutcomeWord.REJECTED, first.code, f"{first.sentence}{more}", item=item, faults=faults)
+    return Refuse(OutcomeWord.REJECTED, faults[0].code, spoken(faults), item=item, faults=faults)
 
 
 def forbidden(code: str, sentence: str, *, item: str | None = None) -> Refuse:

@@ -29,6 +29,7 @@ from runtime.zones import zone
 from storage.memory import MemoryStore
 from workflows.address import update_id, workflow_id
 from workflows.onboarding_run import OnboardingRun
+from workflows.surplus import OneArgument
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
@@ -84,6 +85,7 @@ async def a_worker(client: Client, edge: Edge, task_queue: str, **options: Any) 
             client,
             task_queue=task_queue,
             workflows=[OnboardingRun],
+            interceptors=[OneArgument()],
             activities=edge.activities(),
             activity_executor=threads,
             max_concurrent_activities=10,
