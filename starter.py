@@ -5,6 +5,7 @@ Data goes to stdout, hints to stderr. The commands are in `console/`; this file 
 
 from __future__ import annotations
 
+import os
 import sys
 
 from console import catalogue
@@ -12,17 +13,30 @@ from console import catalogue
 
 def main(arguments: list[str]) -> int:
     """Runs one command; the exit code (contract, section 3)."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
-    if not arguments:
-        print(catalogue.first_steps())
-        return 0
-    if arguments[0] in ("-h", "--help", "help"):
-        print(catalogue.overview())
-        return 0
     from console.leaving import guarded
 
-    return guarded(lambda: catalogue.dispatch(arguments))
+    open_streams()
+    return guarded(lambda: answer(arguments))
+
+
+def answer(arguments: list[str]) -> int:
+    """Greets, lists the commands, or does what one of them is for."""
+    if arguments and arguments[0] not in ("-h", "--help", "help"):
+        return catalogue.dispatch(arguments)
+    print(catalogue.overview() if arguments else catalogue.first_steps())
+    return 0
+
+
+def open_streams() -> None:
+    """Every text can be written, whatever the language of the machine; and a stream that was closed (`>&-`) leads nowhere.
+
+    Left closed, its number would go to the next file that is opened, and our words would be written into that.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - for life
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
 
 
 if __name__ == "__main__":

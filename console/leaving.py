@@ -1,7 +1,13 @@
-"""How a command ends: one place that turns whatever went wrong into a sentence and an exit code (contract, section 3)."""
+"""How a command ends: one place that turns whatever went wrong into a sentence and an exit code (contract, section 3).
+
+Where nobody reads any more (`starter.py list | head -1`), a command ends without a word and with 141, as SIGPIPE would end it, and
+as 130 is what Ctrl-C leaves. Not with 0: of a command whose verdict nobody has read, a script must not believe that it went well.
+Where the answer cannot be written at all (a full disk), it ends with 75: what was asked may be done, and asking again tells.
+"""
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -10,14 +16,15 @@ import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import typer
 from typer.exceptions import TyperException
 
+from console.printing import hint
 from onboarding.errors import DefinitionInvalid, OnboardingError, StartRefused
 
-OK, USAGE, INVALID, UNAVAILABLE, BUG, RETRY, INTERRUPTED = 0, 64, 65, 69, 70, 75, 130
+OK, USAGE, INVALID, UNAVAILABLE, BUG, RETRY, INTERRUPTED, UNREAD = 0, 64, 65, 69, 70, 75, 130, 141
 
 BY_OUTCOME: Mapping[str, int] = {
     "accepted": 0, "duplicate": 0, "held": 0, "rejected": 20, "conflict": 21, "closed": 22, "unknown": 23,
@@ -41,6 +48,20 @@ class Misused(Exception):
 def guarded(run: Callable[[], int]) -> int:
     """Runs a command; whatever it raises becomes a sentence and an exit code, never a traceback."""
     try:
+        code = _judged(run)
+        sys.stdout.flush()
+        return code
+    except (BrokenPipeError, SystemExit):  # typer and rich turn the one into the other
+        return _nobody_reads()
+    except OSError as error:
+        return _unwritten(error) or _bug(error)
+    except Exception as error:
+        return _rpc(error) or _bug(error)
+
+
+def _judged(run: Callable[[], int]) -> int:
+    """What a command says no to. The way there may fail, too: nobody may be there to read it."""
+    try:
         return run()
     except Answered as no:
         return _answered(no.answer)
@@ -54,10 +75,6 @@ def guarded(run: Callable[[], int]) -> int:
         return _known(error)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
-    except BrokenPipeError:
-        return _nobody_reads()
-    except Exception as error:
-        return _rpc(error) or _bug(error)
 
 
 def leave(code: int) -> NoReturn:
@@ -73,7 +90,7 @@ def leave(code: int) -> NoReturn:
 
 
 def _say(sentence: str, code: int) -> int:
-    print(sentence, file=sys.stderr)
+    hint(sentence)
     return code
 
 
@@ -153,9 +170,25 @@ def _rpc(error: Exception) -> int:
 
 
 def _nobody_reads() -> int:
-    """`starter.py list | head`: the reader has enough. What is still buffered must not be tried again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return OK
+    _give_up(sys.stdout)
+    return UNREAD
+
+
+def _unwritten(error: OSError) -> int:
+    """A disk that takes no more; 0 when it is something else."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+        return 0
+    _give_up(sys.stdout)
+    return _say(
+        f"The answer could not be written ({error.strerror}), though what was asked may be done. "
+        "Make room and ask again, with the same --id if it was a message.",
+        RETRY,
+    )
+
+
+def _give_up(stream: TextIO) -> None:
+    """What is still buffered must not be tried again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _bug(error: BaseException) -> int:

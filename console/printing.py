@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -76,5 +77,6 @@ def console(stderr: bool = False) -> Console:
 
 
 def hint(sentence: str) -> None:
-    """What to do next, beside the data."""
-    print(sentence, file=sys.stderr, flush=True)
+    """What to do next, beside the data. Where nobody takes it, the command goes on."""
+    with contextlib.suppress(OSError):
+        print(sentence, file=sys.stderr, flush=True)
