@@ -40,16 +40,30 @@ _HELP: Mapping[str, str] = {
     "on_behalf_of": "For whom the actor speaks.",
     "sent_at": "When it was said, as the sender claims.",
     "channel": "The way it came.",
-    "fields": "The values: a JSON object, or @FILE.",
-    "files": "File references: a JSON list of {uri, sha256, type, bytes, name}, or @FILE.",
-    "provides": "The facts: a JSON object, or @FILE.",
-    "data": "What the event carries: a JSON object, or @FILE.",
-    "draft": "Stores parts; not an answer yet.",
-    "to": "The new owner: a handle or a role.",
-    "due": "The new due date, with an offset: 2026-12-01T16:00:00Z.",
-    "side": "customer (default), provider or third_party.",
-    "outcome": "lost or cancelled (default).",
+    "item": "The id of an item.",
+    "stage": "The id of a stage.",
+    "comment": "What is to be said about it; stays in the trail.",
+    "reason": "Why; stays in the trail.",
+    "submit.fields": "The values: a JSON object, or @FILE.",
+    "submit.files": "File references: a JSON list of {uri, sha256, type, bytes, name}, or @FILE.",
+    "submit.draft": "Stores parts; not an answer yet.",
+    "decide.outcome": "One of the outcomes that the definition names; of a review: accept or return.",
+    "complete.provides": "The facts: a JSON object, or @FILE.",
+    "happen.event": "The name of an event that the definition waits for.",
+    "happen.data": "What the event carries: a JSON object, or @FILE.",
+    "hold.side": "Whom the time is booked to: customer (default), provider or third_party.",
+    "hold.review_at": "When to look at it again, with an offset: 2026-12-01T16:00:00Z.",
+    "extend.due": "The new due date, with an offset: 2026-12-01T16:00:00Z.",
+    "reassign.role": "The id of a role: whoever holds it changes.",
+    "reassign.to": "The new owner: a handle or a role.",
+    "reassign.until": "When it goes back, with an offset: 2026-12-01T16:00:00Z; default: never.",
+    "waive.condition": "A condition of a gate, in the words that `gate` shows.",
+    "waive.expires": "Until when it is passed, with an offset: 2026-12-01T16:00:00Z; default: as long as the definition allows.",
+    "reopen.items": "Ids of items; what depended on them is open again, too.",
+    "note.text": "What is to be recorded.",
+    "cancel.outcome": "cancelled (default) or lost.",
 }
+"""A field means the same in every message, or has its own line for each."""
 _RUN = Annotated[str, typer.Argument(metavar="RUN", help="onboarding/CUSTOMER/DEFINITION, or CUSTOMER/DEFINITION.")]
 _SIGNAL = Annotated[bool, typer.Option("--signal", help="Send and forget; the verdict stands in the run's trail.")]
 _FILE_BYTES = 8 * limits.MESSAGE_BYTES
@@ -59,6 +73,10 @@ def _is_object(annotation: Any) -> bool:
     return get_origin(annotation) in (dict, tuple, list)
 
 
+def _help(kind: type[Message], field: str) -> str:
+    return _HELP.get(f"{kind.name}.{field}") or _HELP[field]
+
+
 def _parameters(kind: type[Message]) -> list[inspect.Parameter]:
     """RUN, then what stands without a name, then one option for each other field."""
     ordinary = inspect.Parameter.POSITIONAL_OR_KEYWORD
@@ -66,11 +84,12 @@ def _parameters(kind: type[Message]) -> list[inspect.Parameter]:
     positional = _POSITIONAL.get(kind.name, ())
     for name in positional:
         many = _is_object(kind.model_fields[name].annotation)
-        argument = typer.Argument(metavar=f"{name.rstrip('s').upper()}{'…' if many else ''}", help=_HELP.get(name))
+        argument = typer.Argument(metavar=f"{name.rstrip('s').upper()}{'…' if many else ''}", help=_help(kind, name))
         found.append(inspect.Parameter(name, ordinary, annotation=Annotated[list[str] if many else str, argument]))
     targets = _TARGETS.get(kind.name, ())
     if targets:
-        argument = typer.Argument(metavar="-OR-".join(targets).upper(), help="What it is about.")
+        said = "What it is about; which of them that is, the run's definition says. Or name it with its option."
+        argument = typer.Argument(metavar="-OR-".join(targets).upper(), help=said)
         found.append(inspect.Parameter("target", ordinary, default=None, annotation=Annotated[str | None, argument]))
     for name, field in kind.model_fields.items():
         if name in positional:
@@ -78,7 +97,7 @@ def _parameters(kind: type[Message]) -> list[inspect.Parameter]:
         option = "--id" if name == "message_id" else f"--{name.replace('_', '-')}"
         kinds: Any = bool if bool in (field.annotation, *get_args(field.annotation)) else str | None
         default: Any = False if kinds is bool else None
-        asked = Annotated[kinds, typer.Option(option, help=_HELP.get(name), show_default=False)]
+        asked = Annotated[kinds, typer.Option(option, help=_help(kind, name), show_default=False)]
         found.append(inspect.Parameter(name, ordinary, default=default, annotation=asked))
     found.append(inspect.Parameter("signal", ordinary, default=False, annotation=_SIGNAL))
     found.append(inspect.Parameter("output", ordinary, default=None, annotation=Output))

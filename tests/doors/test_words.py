@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from importlib import import_module
 
 import pytest
+from typer.main import get_group
 
-from console.catalogue import ENTRIES
+from console.catalogue import ENTRIES, Entry
 from tests.support.calls import Door
 from tests.support.shell import ROOT
 
@@ -52,6 +54,23 @@ def test_every_command_explains_itself(door: Door, name: str) -> None:
 
     assert answer.code == 0
     assert f"Usage: python starter.py {name}" in answer.out
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_every_word_of_a_command_is_explained(entry: Entry) -> None:
+    """Each argument and option has a line of its own, in every command."""
+    command = get_group(import_module(f"console.{entry.module}").app).commands[entry.name]
+
+    assert [one.name for one in command.params if not getattr(one, "help", None)] == []
+
+
+def test_a_field_is_explained_as_its_own_message_means_it(door: Door) -> None:
+    """`decide` and `cancel` both have an outcome, and they are not the same."""
+    decide, cancel = door("decide", "--help").out, door("cancel", "--help").out
+
+    assert "lost" not in decide
+    assert "definition names" in decide
+    assert "cancelled (default) or lost" in cancel
 
 
 @pytest.mark.parametrize(
@@ -121,7 +140,7 @@ def test_an_unknown_setting_ends_every_command(door: Door, arguments: tuple[str,
     [
         ("status", RUN), ("status", RUN, "--watch"), ("why", RUN, "x"), ("gate", RUN, "x"), ("trail", RUN), ("ledger", RUN),
         ("refused", RUN), ("customer", RUN), ("open-items", RUN), ("note", RUN, "x", "--actor", "dana"),
-        ("note", RUN, "x", "--signal"), ("extend", RUN, "x", "--due", "2026-01-01T00:00:00Z"),
+        ("note", RUN, "x", "--signal"), ("extend", RUN, "x", "--reason", "x", "--due", "2026-01-01T00:00:00Z"),
     ],
 )  # fmt: skip
 def test_without_a_server_it_is_69_and_says_what_to_start(door: Door, arguments: tuple[str, ...]) -> None:
