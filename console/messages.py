@@ -20,6 +20,7 @@ from console.leaving import BY_OUTCOME, INVALID, Misused
 from console.printing import Output, hint
 from onboarding import limits
 from onboarding.messages import KINDS, Message
+from runtime.files import Unreadable, read_at_most
 
 app = typer.Typer()
 
@@ -138,20 +139,19 @@ def _no_constant(word: str) -> NoReturn:
 
 def _file(path: Path, option: str) -> str:
     try:
-        with path.open("rb") as file:
-            content = file.read(_FILE_BYTES + 1)
-        if len(content) > _FILE_BYTES:
-            raise sending.too_large(
-                "", f"{option}: a message has at most {limits.MESSAGE_BYTES} bytes; give files by reference."
-            )
+        content = read_at_most(path, _FILE_BYTES + 1)
+    except Unreadable as why:
+        hint(f"{option}: the file {str(path)!r} cannot be read ({why}).")
+        raise typer.Exit(INVALID) from None
+    if len(content) > _FILE_BYTES:
+        raise sending.too_large(
+            "", f"{option}: a message has at most {limits.MESSAGE_BYTES} bytes; give files by reference."
+        )
+    try:
         return content.decode("utf-8-sig")
-    except OSError as error:
-        hint(f"{option}: the file {str(path)!r} cannot be read ({error.strerror}).")
     except UnicodeDecodeError:
         hint(f"{option}: the file {str(path)!r} is not UTF-8 text.")
-    except ValueError:
-        hint(f"{option}: no file has such a name.")
-    raise typer.Exit(INVALID)
+        raise typer.Exit(INVALID) from None
 
 
 def _target(kind: type[Message], given: dict[str, Any]) -> str | None:

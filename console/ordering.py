@@ -52,7 +52,7 @@ def prepare(
     compiled = library.load(
         definition, folder=ground.settings().definitions, installation=ground.installation(), scale=scale
     )
-    inputs = dict(given or {}) | (library.read_mapping(input_file) if input_file else {})
+    inputs = dict(given or {}) | ({} if input_file is None else library.read_mapping(input_file))
     inputs |= typed(settings, compiled.inputs)
     order, people = build_order(
         compiled,

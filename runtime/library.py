@@ -41,10 +41,10 @@ def check_file(path: FilePath | str, *, installation: Installation = PORTABLE, p
 
 
 def read_mapping(path: FilePath | str) -> dict[str, Any]:
-    """The mapping in a JSON or YAML file (a start input); `DefinitionInvalid` with every fault of its text."""
-    text = YamlText.of(FilePath(path))
+    """The mapping in a JSON or YAML file (a start input, a directory); `DefinitionInvalid` with every fault of its text."""
+    text = YamlText.of(FilePath(path), empty="The file says nothing: write a line `name: value` for each value.")
     if not text.faults and not isinstance(text.document.data, dict):
-        text.add("not_a_mapping", 1, 1, "A start input is one mapping of names to values.")
+        text.add("not_a_mapping", 1, 1, "The file is not one mapping of names to values: write lines `name: value`.")
     if text.faults:
         raise DefinitionInvalid(text.faults, str(path))
     found: dict[str, Any] = text.document.data
@@ -56,7 +56,7 @@ def find(ref: str, *, folder: FilePath = DEFINITIONS) -> FilePath:
     if re.fullmatch(r"[a-z][a-z0-9_-]*", ref) and _exists(folder / f"{ref}.yaml"):
         return folder / f"{ref}.yaml"
     path = FilePath(ref)
-    if _exists(path):
+    if ref and _exists(path):
         return path
     known = known_ids(folder=folder)
     hint = nearest(ref, known) or f"; known here: {', '.join(known)}." if known else "."

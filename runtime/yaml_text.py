@@ -19,6 +19,7 @@ from onboarding import limits
 from onboarding.errors import Fault
 from onboarding.language.places import Document, Path, Place, spell
 from onboarding.language.rules import RULES, in_line_order
+from runtime.files import Unreadable, read_at_most
 
 MAX_LEVELS = 32
 """Nesting of a file: the language's figure; the deepest honest definition has nine levels."""
@@ -56,6 +57,8 @@ class _Frame:
 class YamlText:
     """One text on its way to data; `blocked` when a fault keeps the rest from meaning anything."""
 
+    empty: str = "The file says nothing: begin with `schema: onboarding/v1`."
+    """What is said of a text without a value: what it should hold, whoever reads it knows."""
     document: Document = field(default_factory=lambda: Document(None))
     faults: list[Fault] = field(default_factory=list)
     blocked: bool = False
@@ -64,14 +67,12 @@ class YamlText:
     root: Any = None
 
     @classmethod
-    def of(cls, path: FilePath) -> "YamlText":
-        text = cls()
+    def of(cls, path: FilePath, empty: str | None = None) -> "YamlText":
+        text = cls() if empty is None else cls(empty=empty)
         try:
-            with path.open("rb") as file:
-                content = file.read(limits.DEFINITION_BYTES + 1)
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "its name is not allowed"
-            text.stop("cannot_read", 1, 1, f"The file cannot be read ({reason}): check the path and its permissions.")
+            content = read_at_most(path, limits.DEFINITION_BYTES + 1)
+        except Unreadable as why:
+            text.stop("cannot_read", 1, 1, f"The file cannot be read ({why}): check the path and its permissions.")
             return text
         text.read(content)
         return text
@@ -110,7 +111,7 @@ class YamlText:
         self.faults = in_line_order(self.faults)
         self.document = Document(None if self.blocked else self.root, self.places)
         if not self.blocked and self.root is None:
-            self.stop("empty_file", 1, 1, "The file says nothing: begin with `schema: onboarding/v1`.")
+            self.stop("empty_file", 1, 1, self.empty)
 
     def decode(self, content: bytes) -> str | None:
         if len(content) > limits.DEFINITION_BYTES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,28 @@ def test_a_broken_file_is_65_with_its_fault(door: Door, name: str) -> None:
     assert started.data["faults"]
     assert given.data["faults"]
     assert all({"place", "code", "sentence"} <= set(fault) for fault in given.data["faults"])
+
+
+def test_a_pipe_is_refused_at_once_wherever_a_file_is_named(door: Door) -> None:
+    """Nobody may ever write into it."""
+    os.mkfifo(door.folder / "pipe.yaml")
+    note = ("submit", "c-1/quick-start", "x", "--actor", "dana", "--fields", "@pipe.yaml")
+    for arguments in (
+        ("check", "pipe.yaml"), ("picture", "pipe.yaml"), ("start", "quick-start", "--customer", "c-1", "--input", "pipe.yaml"), note,
+    ):  # fmt: skip
+        answer = door(*arguments)
+
+        assert answer.code == 65
+        assert "it is a pipe, and only files are read" in answer.out + answer.err
+    assert door("check", "quick-start", ONBOARDING_DIRECTORY="pipe.yaml").code == 65
+
+
+def test_an_input_without_a_name_is_not_left_out(door: Door) -> None:
+    """`--input "$FILE"` of a script whose variable is empty must not start a run without its input."""
+    answer = door("start", "quick-start", "--customer", "c-1", "--input", "", "--dry-run")
+
+    assert answer.code == 65
+    assert "cannot_read" in answer.out
 
 
 def test_a_circle_of_needs_is_65(door: Door) -> None:

@@ -3,6 +3,8 @@
 # ruff: noqa: SIM300 – tests put the expected value first
 
 import json
+import os
+import socket
 import time
 import tracemalloc
 from pathlib import Path
@@ -246,3 +248,49 @@ def test_any_value_in_any_place_gives_faults_and_never_an_exception(at: int, val
     data = _replaced(library.parse(SMALL.encode()).data, at, value)
 
     assert sound(library.check_text(json.dumps(data).encode(), installation=HERE))
+
+
+@pytest.mark.parametrize("content", ["", "# nothing yet\n", "null\n"])
+def test_an_empty_input_is_told_what_an_input_holds(content: str, tmp_path: Path) -> None:
+    """The keywords of a definition would be wrong in it."""
+    with pytest.raises(DefinitionInvalid) as caught:
+        library.read_mapping(write(tmp_path, content, "input.yaml"))
+
+    assert ["empty_file"] == rules(caught.value.faults)
+    assert "name: value" in str(caught.value)
+    assert "schema" not in str(caught.value)
+    assert "schema: onboarding/v1" in library.check_file(tmp_path / "input.yaml")[0].message
+
+
+def test_what_is_no_mapping_is_told_in_words_that_fit_every_such_file(tmp_path: Path) -> None:
+    """A directory of groups is read by the same function as a start input."""
+    with pytest.raises(DefinitionInvalid) as caught:
+        library.read_mapping(write(tmp_path, "- eva\n", "people.yaml"))
+
+    assert "start input" not in str(caught.value)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("kind", "word"), [("pipe", "a pipe"), ("directory", "a directory"), ("socket", "a socket"), ("device", "a device")]
+)
+def test_only_files_are_read_and_nothing_is_waited_for(kind: str, word: str, tmp_path: Path) -> None:
+    """A pipe has an end only when somebody writes; a device may have none."""
+    path = tmp_path / "x.yaml"
+    match kind:
+        case "pipe":
+            os.mkfifo(path)
+        case "directory":
+            path.mkdir()
+        case "socket":
+            with socket.socket(socket.AF_UNIX) as one:
+                one.bind(str(path))
+        case _:
+            path.symlink_to("/dev/zero")
+    (fault,) = library.check_file(path)
+    with pytest.raises(DefinitionInvalid) as caught:
+        library.read_mapping(path)
+
+    assert "cannot_read" == fault.rule
+    assert f"(it is {word}, and only files are read)" in fault.message
+    assert (fault,) == caught.value.faults
