@@ -163,13 +163,14 @@ def judged_here(name: str, content: Mapping[str, Any]) -> None:
 
     The same function judges inside the run, so both give one answer.
     """
-    from onboarding.messages import Refusal, parse
+    from onboarding.messages import Refusal, spoken
+    from onboarding.parsing import parse
 
     found = parse(name, dict(content), via="update", fallback_id=str(content["message_id"]))
     if isinstance(found, Refusal):
         first = found.faults[0]
         faults = [{"place": one.place, "code": one.code, "sentence": one.sentence} for one in found.faults]
-        answer = {"outcome": str(found.outcome), "code": first.code, "sentence": first.sentence, "faults": faults}
+        answer = {"outcome": str(found.outcome), "code": first.code, "sentence": spoken(found.faults), "faults": faults}
         raise Answered(as_verdict(answer, found.message_id))
 
 

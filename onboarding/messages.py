@@ -1,24 +1,21 @@
 """What outsiders may say to a run, and what they hear back.
 
-A message arrives as any bytes at all. `parse` turns it into one frozen value of this file or into a `Refusal` that names
-every fault with its place; it never raises. Names, codes and shapes are the public contract.
+A message arrives as any bytes at all; `parsing.parse` turns it into one frozen value of this file or into a `Refusal` that
+names every fault with its place. Names, codes and shapes are the public contract.
 """
 
-import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, StrictBool, ValidationError
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, StrictBool
+from pydantic_core import PydanticCustomError
 
 from onboarding import limits
-from onboarding.nearest import nearest
 
 GENERATED = "generated:"
 """How the id of a signal begins that came without one."""
@@ -104,6 +101,12 @@ def _plain_text(value: str) -> str:
     return value
 
 
+def _some_words(value: str) -> str:
+    if not value.strip():
+        raise PydanticCustomError("no_words", "Expected some words; people read them later.")
+    return _plain_text(value)
+
+
 def canonical_actor(value: str) -> str:
     """One spelling for one person: Unicode NFKC, trimmed, lower case."""
     return unicodedata.normalize("NFKC", value).strip().lower()
@@ -136,6 +139,7 @@ def _instant(value: Any) -> datetime:
 
 
 Text = Annotated[str, Field(strict=True, max_length=limits.TEXT_LENGTH), AfterValidator(_plain_text)]
+Words = Annotated[str, Field(strict=True, max_length=limits.TEXT_LENGTH), AfterValidator(_some_words)]
 Name = Annotated[str, Field(strict=True, min_length=1, max_length=500), AfterValidator(_plain_text)]
 Actor = Annotated[str, Field(strict=True, max_length=200), AfterValidator(_actor)]
 MessageId = Annotated[
@@ -209,7 +213,7 @@ class Hold(Message):
     """Stops the clocks of the run, booked to a side, until resumed; `review_at` is the one clock that goes on."""
 
     name: ClassVar[str] = "hold"
-    reason: Text
+    reason: Words
     side: Literal["customer", "provider", "third_party"] = "customer"
     review_at: Instant | None = None
 
@@ -228,7 +232,7 @@ class Extend(Message):
     item: Name | None = None
     stage: Name | None = None
     due: Instant
-    reason: Text
+    reason: Words
 
 
 class Reassign(Message):
@@ -258,21 +262,21 @@ class Reopen(Message):
 
     name: ClassVar[str] = "reopen"
     items: Annotated[tuple[Name, ...], Field(min_length=1, max_length=200)]
-    reason: Text
+    reason: Words
 
 
 class Note(Message):
     """Recorded; does not count as progress."""
 
     name: ClassVar[str] = "note"
-    text: Text
+    text: Words
 
 
 class Cancel(Message):
     """Closes the run as lost or cancelled."""
 
     name: ClassVar[str] = "cancel"
-    reason: Text
+    reason: Words
     outcome: Literal["lost", "cancelled"] = "cancelled"
 
 
@@ -308,123 +312,3 @@ class Refusal:
 def canonical_json(value: Any) -> str:
     """Sorted keys, no white space: two contents are the same when these texts are."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def content_digest(name: str, content: Mapping[str, Any]) -> str:
-    """The hash that tells a repeat from a reuse of an id: name and content, without the id itself."""
-    body = {key: value for key, value in content.items() if key != "message_id"}
-    return hashlib.sha256(f"{name}:{canonical_json(body)}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
-
-
-def parse(name: str, raw: Any, *, via: Literal["update", "signal"], fallback_id: str) -> Received | Refusal:
-    """Reads one decoded JSON argument as the message called `name`.
-
-    `fallback_id` stands in for a missing `message_id` (the update's own id, or a generated one for a signal).
-    """
-
-    def refusal(code: str, sentence: str, outcome: OutcomeWord = OutcomeWord.REJECTED, place: str = "") -> Refusal:
-        fault = MessageFault(place=place, code=code, sentence=sentence)
-        return Refusal(
-            name=_shown(name),
-            message_id=_id_of(raw, fallback_id, via),
-            via=via,
-            outcome=outcome,
-            faults=(fault,),
-        )
-
-    if not isinstance(raw, dict):
-        return refusal("not_an_object", "A message is one JSON object; see the contract for its fields.")
-    try:
-        text = canonical_json(raw)
-        size = len(text.encode("utf-8"))
-    except UnicodeEncodeError:
-        return refusal("control_characters", "The message holds half a character (a lone surrogate); remove it.")
-    except (TypeError, ValueError, RecursionError):
-        return refusal("not_json", "The message is not plain JSON (a number without value, or nested too deep).")
-    if size > limits.MESSAGE_BYTES:
-        sentence = f"The message has {size} bytes, {limits.MESSAGE_BYTES} are allowed; give files by reference."
-        return refusal("message_too_large", sentence, OutcomeWord.TOO_LARGE)
-    kind = BY_NAME.get(name)
-    if kind is None:
-        hint = nearest(name, list(BY_NAME))
-        return refusal("unknown_message", f"There is no message of this name{hint or '.'}", OutcomeWord.UNKNOWN)
-    content = dict(raw)
-    marked: tuple[str, ...] = ()
-    if content.get("message_id") is None:
-        content["message_id"] = _id_of(raw, fallback_id, via)
-        if via == "signal":
-            marked += ("generated_id",)
-    if content.get("actor") is None:
-        content.pop("actor", None)
-        if via == "signal":
-            content["actor"] = UNVERIFIED
-            marked += (UNVERIFIED,)
-    try:
-        message = kind.model_validate_json(canonical_json(content))
-    except ValidationError as error:
-        faults = dict.fromkeys(_fault(detail) for detail in error.errors(include_url=False, include_input=False))
-        return Refusal(
-            name=name, message_id=_id_of(raw, fallback_id, via), via=via, outcome=OutcomeWord.REJECTED,
-            faults=tuple(faults)[: limits.FAULTS_TOLD],
-        )  # fmt: skip
-    return Received(message=message, name=name, digest=content_digest(name, raw), via=via, marked=marked)
-
-
-def _shown(text: str) -> str:
-    """A name from outside as it may be repeated: short, and nothing in it that a screen would obey."""
-    return "".join(char if char.isprintable() else "?" for char in text[: limits.NAME_LENGTH])
-
-
-def _id_of(raw: Any, fallback: str, via: str) -> str:
-    """The id as given, else the update's own, else a made-up one that shows that it was made up."""
-    given = raw.get("message_id") if isinstance(raw, dict) else None
-    if isinstance(given, str) and 0 < len(given) <= limits.MESSAGE_ID_LENGTH and given.isprintable():
-        return given
-    return fallback if via == "update" else f"{GENERATED}{fallback}"
-
-
-_OURS = ("control_characters", "mail_address", "not_a_handle", "not_an_instant", "no_offset")
-_SENTENCES = {
-    "missing": ("required", "This field is required."),
-    "extra_forbidden": ("unknown_field", "This message has no such field."),
-    "json_invalid": ("not_json", "The message is nested too deep."),
-    "string_type": ("wrong_type", "Expected a text."),
-    "int_type": ("wrong_type", "Expected a whole number."),
-    "bool_type": ("wrong_type", "Expected true or false."),
-    "dict_type": ("wrong_type", "Expected an object."),
-    "model_type": ("wrong_type", "Expected an object."),
-    "tuple_type": ("wrong_type", "Expected a list."),
-    "string_pattern_mismatch": ("wrong_form", "Expected 64 hexadecimal digits in lower case."),
-}
-
-
-def _fault(detail: ErrorDetails) -> MessageFault:
-    """One fault in our words; what pydantic says may quote what it found."""
-    loc, kind, bounds = detail["loc"], detail["type"], detail.get("ctx", {})
-    place = "".join("/" + _step(part) for part in loc if part != "[key]")[:200]
-    if kind in _OURS:
-        return MessageFault(place=place, code=kind, sentence=detail["msg"])
-    if kind in _SENTENCES:
-        code, sentence = _SENTENCES[kind]
-        return MessageFault(place=place, code=code, sentence=sentence)
-    match kind:
-        case "string_too_long" | "too_long":
-            unit = "characters" if kind.startswith("string") else "entries"
-            return MessageFault(
-                place=place, code="too_long", sentence=f"Expected at most {bounds['max_length']} {unit}."
-            )
-        case "string_too_short" | "too_short":
-            return MessageFault(place=place, code="too_short", sentence="Expected something; this is empty.")
-        case "greater_than_equal":
-            return MessageFault(place=place, code="too_small", sentence=f"Expected at least {bounds['ge']}.")
-        case "less_than_equal":
-            return MessageFault(place=place, code="too_large", sentence=f"Expected at most {bounds['le']}.")
-        case "literal_error":
-            return MessageFault(place=place, code="not_a_choice", sentence=f"Expected {bounds['expected']}.")
-        case _:
-            return MessageFault(place=place, code="wrong_type", sentence="This field has another type.")
-
-
-def _step(part: str | int) -> str:
-    """One step of a JSON pointer; keys come from outside, too."""
-    return _shown(str(part)).replace("~", "~0").replace("/", "~1")

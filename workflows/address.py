@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from onboarding import messages
+from onboarding.parsing import content_digest
 
 TASK_QUEUE = "onboarding"
 """The task queue where nothing else is configured."""
@@ -52,4 +53,4 @@ def update_id(message_id: str, name: str, content: Mapping[str, Any]) -> str:
     The server answers a known update id with the first result, whatever it carries now. With a digest in the id a true
     repeat still costs nothing, and an id used again for something else reaches the run, which says `id_reused`.
     """
-    return f"{message_id}:{messages.content_digest(name, content)[:_DIGEST_LENGTH]}"
+    return f"{message_id}:{content_digest(name, content)[:_DIGEST_LENGTH]}"

@@ -12,7 +12,8 @@ from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 
 from onboarding import limits
-from onboarding.messages import MessageFault, OutcomeWord, Received, Refusal, parse
+from onboarding.messages import MessageFault, OutcomeWord, Received, Refusal
+from onboarding.parsing import parse
 
 NOTHING = RawValue(Payload())
 """Stands for an argument that was not sent: the Temporal UI sends none when its field is left empty."""

@@ -25,7 +25,7 @@ from onboarding.engine.state import (
     StageStatus,
 )
 from onboarding.engine.turn import Turn
-from onboarding.language.model import Item, ItemKind, LadderStep, StepAction
+from onboarding.language.model import Item, ItemKind, LadderStep, Mark, StepAction
 
 Due = tuple[datetime, int, str, "Planned | StageState | Debt | Revert"]
 
@@ -123,6 +123,9 @@ def _overdue(turn: Turn, item: Item) -> None:
     turn.item(item.id, overdue=True)
     turn.record("clock", item=item.id, code="overdue", sentence=f"{item.title} is overdue")
     if item.on_timeout == "escalate":
+        steps = [one for one in turn.state.items[item.id].planned if one.kind is PlannedKind.STEP]
+        if not steps and not item.optional:
+            _escalate_without_ladder(turn, item)
         return
     said = f"{item.title}: {item.on_timeout} by time-out, as the definition says"
     turn.record("clock", item=item.id, code="tacit", sentence=said)
@@ -147,6 +150,15 @@ def _overdue(turn: Turn, item: Item) -> None:
                 deciding.back_to(turn, item, chosen, "engine")
 
 
+def _escalate_without_ladder(turn: Turn, item: Item) -> None:
+    """No step is left that would tell anybody: the owner of the stage hears of it, so that no deadline passes unnoticed."""
+    turn.item(item.id, mark=Mark.ESCALATED)
+    turn.set(escalations=turn.state.escalations + 1)
+    due_at = turn.state.items[item.id].due_at
+    to = (stage_owner(turn.plan, turn.state, item.stage),)
+    _tell(turn, item, to, f"Overdue: {item.title}", part=f"overdue.{due_at:%Y%m%dT%H%M%S}")
+
+
 def _step(turn: Turn, item: Item, planned: Planned) -> None:
     index, rung = planned.index, item.ladder[planned.index]
     current = turn.state.items[item.id]
@@ -162,18 +174,18 @@ def _step(turn: Turn, item: Item, planned: Planned) -> None:
             reason = rung.reason or f"{item.title} is not answered"
             steering.stand_still(turn, reason, side, "engine", since=planned.at)
         case StepAction.FAIL:
-            _tell(turn, item, index, to)
+            _tell_of_step(turn, item, index, to)
             flow.close_run(turn, RunOutcome.LOST, rung.reason or f"{item.title} was not settled in time")
             return
         case StepAction.SKIP:
-            _tell(turn, item, index, to)
+            _tell_of_step(turn, item, index, to)
             turn.item(item.id, tacit=True)
             flow.finish_item(turn, item, "engine", ItemStatus.SKIPPED, outcome="timeout")
             return
         case StepAction.NOTIFY:
             pass
     if rung.do is not StepAction.REASSIGN:
-        _tell(turn, item, index, to)
+        _tell_of_step(turn, item, index, to)
 
 
 def _recipients(turn: Turn, item: Item, rung: LadderStep) -> tuple[str, ...]:
@@ -188,7 +200,11 @@ def _recipients(turn: Turn, item: Item, rung: LadderStep) -> tuple[str, ...]:
     return tuple(found) or (stage_owner(turn.plan, turn.state, item.stage),)
 
 
-def _tell(turn: Turn, item: Item, index: int, to: tuple[str, ...]) -> None:
+def _tell_of_step(turn: Turn, item: Item, index: int, to: tuple[str, ...]) -> None:
+    _tell(turn, item, to, f"Escalation {index + 1}: {item.title}", part=f"step{index}", step=index + 1)
+
+
+def _tell(turn: Turn, item: Item, to: tuple[str, ...], subject: str, *, part: str, step: int = 0) -> None:
     current = turn.state.items[item.id]
     owner = item_owner(turn.plan, turn.state, item)
     waits = "approve" if item.kind is ItemKind.APPROVAL else "deliver"
@@ -198,12 +214,9 @@ def _tell(turn: Turn, item: Item, index: int, to: tuple[str, ...]) -> None:
         f"We wait for {owner} to {waits} it.",
     )
     keys = tuple(
-        say(
-            turn, NoticeKind.ESCALATION, handle, "escalation", f"Escalation {index + 1}: {item.title}", lines, part=f"step{index}",
-            item=item, step=index + 1,
-        )
+        say(turn, NoticeKind.ESCALATION, handle, "escalation", subject, lines, part=part, item=item, step=step)
         for handle in to
-    )  # fmt: skip
+    )
     alarmed = tuple(dict.fromkeys([*current.alarmed, *to]))
     turn.item(item.id, sent=(*current.sent, *keys), alarmed=alarmed)
 

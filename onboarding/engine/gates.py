@@ -30,6 +30,13 @@ def item_met(state: RunState, item: str) -> bool:
     return state.items[item].status in MET or item_waiver(state, item) is not None
 
 
+def item_came(plan: Plan, state: RunState, item: str) -> bool:
+    """Whether a gate may count an item as met: what the end of the run cut off in an open stage never came."""
+    if state.items[item].status is ItemStatus.CANCELLED:
+        return state.stages[plan.items[item].stage].status is StageStatus.DONE
+    return item_met(state, item)
+
+
 def item_waiver(state: RunState, item: str) -> Debt | None:
     """The waiver in force for an item, or `None`."""
     return next((debt for debt in state.debts if debt.item == item and debt.in_force), None)
@@ -113,7 +120,7 @@ def raw_condition(plan: Plan, state: RunState, stage: str, one: Condition) -> tu
     """Whether a condition is met without any waiver, why not, and who holds it up."""
     if one.kind is ConditionKind.ITEM:
         item = plan.items.get(one.ref)
-        if item is None or state.items[one.ref].status in MET:
+        if item is None or (state.items[one.ref].status in MET and item_came(plan, state, one.ref)):
             return True, "", None
         return False, f"{item.title} is {state.items[one.ref].status.replace('_', ' ')}", item_owner(plan, state, item)
     if one.kind is ConditionKind.FACT:
@@ -144,7 +151,7 @@ def conditions(plan: Plan, state: RunState, stage: str) -> tuple[ConditionView, 
             continue
         current = state.items[name]
         why = f"{item.title} is {current.status.replace('_', ' ')}"
-        view = _view(name, item_met(state, name), why, item_owner(plan, state, item), "item")
+        view = _view(name, item_came(plan, state, name), why, item_owner(plan, state, item), "item")
         found.append(view)
     found += [condition(plan, state, stage, one) for one in rule.gate.all if not _is_required_item(plan, stage, one)]
     if rule.gate.any:

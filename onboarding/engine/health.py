@@ -9,6 +9,13 @@ from onboarding.engine.plan import Plan
 from onboarding.engine.state import PlannedKind, RunState, RunStatus, StageStatus
 from onboarding.language.model import Mark
 
+_TIMEOUTS = {
+    "escalate": "; after that it is escalated",
+    "pass": "; without an answer it passes",
+    "skip": "; without an answer it is left out",
+    "fail": "; without an answer the run ends as lost",
+}
+
 
 def health(plan: Plan, state: RunState) -> str:
     """`on_hold`, `escalated`, `stalled`, `at_risk` or `on_track`: the worst that holds of what is open."""
@@ -84,7 +91,7 @@ def upcoming(plan: Plan, state: RunState) -> tuple[tuple[datetime, str, str | No
                 case PlannedKind.REMINDER:
                     what = f"reminder to {current.owner}: {item.title}"
                 case PlannedKind.DUE:
-                    what = f"deadline: {item.title} ({item.on_timeout})"
+                    what = f"{item.title} is due{_TIMEOUTS.get(item.on_timeout, f'; without an answer: {item.on_timeout}')}"
                 case PlannedKind.STEP:
                     what = f"escalation step {one.index + 1} ({item.ladder[one.index].do}): {item.title}"
             found.append((one.at, what, name))

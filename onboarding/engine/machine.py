@@ -66,9 +66,9 @@ from onboarding.messages import (
     Refusal,
     Verdict,
     canonical_json,
-    parse,
     spoken,
 )
+from onboarding.parsing import parse
 
 alarm_at = clockwork.alarm_at
 
@@ -111,7 +111,12 @@ TRANSITIONS: tuple[tuple[str, str, str, str], ...] = (
         "open, returned",
         "DeliverNotice; reassign, hold, fail or skip",
     ),
-    ("open, returned", "clock passes due", "open, returned, done, skipped", "overdue; what `on_timeout` says"),
+    (
+        "open, returned",
+        "clock passes due",
+        "open, returned, done, skipped",
+        "overdue; what `on_timeout` says; `escalate`: the ladder goes on, or the stage owner is told",
+    ),
     ("not_ready, open, answered, in_review, returned", "waive", "waived", "debt"),
     ("done, waived", "reopen", "open", "round + 1; what depended on it is not_ready again"),
     ("not_ready, open, answered, in_review, returned", "run or stage closes", "cancelled", "unsent notices withdrawn"),

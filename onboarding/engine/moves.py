@@ -39,11 +39,14 @@ class Told:
     held: bool = False
 
 
-def find_item(turn: Turn, name: str) -> Item:
-    """The item called `name`, or a refusal with the nearest one."""
+def find_item(turn: Turn, name: str, place: str = "") -> Item:
+    """The item called `name`, or a refusal with the nearest one; `place` tells which of several names is meant."""
     item = turn.plan.items.get(name)
     if item is None:
-        raise unknown("unknown_item", f"This run has no such item{nearest(name, turn.plan.items)}.")
+        raise unknown(
+            "unknown_item",
+            f"This run has no such item{f' (at {place})' if place else ''}{nearest(name, turn.plan.items)}.",
+        )
     return item
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from onboarding.engine.effects import Notice, NoticeKind
-from onboarding.engine.people import holder, holders, stage_owner
+from onboarding.engine.people import entitled_to_decide, holder, stage_owner
 from onboarding.engine.state import ItemStatus
 from onboarding.engine.turn import Turn
 from onboarding.language.model import Item, ItemKind
@@ -69,13 +69,11 @@ def ask_for_opened(turn: Turn) -> None:
 
 
 def _asked(turn: Turn, item: Item) -> tuple[str, ...]:
-    first = turn.state.items[item.id].owner
+    owner = turn.state.items[item.id].owner
     if item.kind is not ItemKind.APPROVAL:
-        return (first,)
-    others = [
-        handle for role in item.owners if role != item.owner for handle in holders(turn.plan, turn.state, role)[:1]
-    ]
-    return tuple(dict.fromkeys([first, *others]))
+        return (owner,)
+    # Where four eyes bars everybody, the owner of the stage must find somebody who may decide.
+    return entitled_to_decide(turn.plan, turn.state, item) or (stage_owner(turn.plan, turn.state, item.stage),)
 
 
 def _ask(turn: Turn, handle: str, items: list[Item]) -> None:

@@ -82,7 +82,7 @@ def build_order(
     order = StartOrder(
         run=run_name(customer, definition.id),
         customer=customer,
-        definition=definition,
+        definition=roster.definition_without_addresses(),
         inputs=roster.without_addresses(),
         people=roster.people,
         customer_contacts=roster.contacts,

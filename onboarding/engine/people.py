@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import ItemStatus, RunState
-from onboarding.language.model import Item, Side
+from onboarding.language.model import Item, ItemKind, Side
 from onboarding.messages import UNVERIFIED
 
 INTEGRATION = "integration:"
@@ -184,12 +184,17 @@ def seats_left(plan: Plan, state: RunState, item: Item, able: tuple[tuple[str, t
 
 
 def entitled_to_decide(plan: Plan, state: RunState, item: Item) -> tuple[str, ...]:
-    """The distinct people asked for a decision: one for each owning role, the stored owner first."""
-    stored = state.items[item.id].owner
-    asked = dict.fromkeys([stored] if stored else [])
+    """The distinct people asked for a decision, the stored owner first: one for each owning role, all of a group where one
+    voice is not enough. Whoever four eyes bars is replaced by their deputies, and left out where there are none.
+    """
+    stored, barred = state.items[item.id].owner, barred_by_eyes(state, item)
+    asked: dict[str, None] = {}
     for role in item.owners:
-        if role != item.owner or not stored:
-            asked.update(dict.fromkeys(holders(plan, state, role)))
+        first = (stored,) if stored and role == item.owner else ()
+        mine = dict.fromkeys((*first, *(holders(plan, state, role) if item.quorum > 1 or not first else ())))
+        able = [handle for handle in mine if handle not in barred]
+        able = able or [handle for handle in with_deputies(plan, state, role) if handle not in barred][:1]
+        asked.update(dict.fromkeys(able if item.quorum > 1 else able[:1]))
     return tuple(asked)
 
 
@@ -203,13 +208,16 @@ def acting(plan: Plan, state: RunState, item: Item) -> tuple[str, Side]:
         return stage, Side.PROVIDER
     if current.by_person:
         return item_owner(plan, state, item), Side.PROVIDER
-    voted = [vote.handle for vote in current.votes]
-    if voted:
+    owner = item_owner(plan, state, item)
+    if item.kind is ItemKind.APPROVAL and current.status is not ItemStatus.NOT_READY:
+        voted = [vote.handle for vote in current.votes]
         waiting = [handle for handle in entitled_to_decide(plan, state, item) if handle not in voted]
-        if waiting:
+        if not waiting:  # nobody who was asked may still speak: whoever has the stage brings somebody who may
+            return stage, Side.PROVIDER
+        if waiting[0] != owner:
             sides = who_is(plan, state, waiting[0]).sides
             return waiting[0], sides[0] if sides else item.side
-    return item_owner(plan, state, item), item.side
+    return owner, item.side
 
 
 def _owners(plan: Plan, state: RunState, item: Item) -> tuple[str, ...]:

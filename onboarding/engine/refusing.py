@@ -1,5 +1,7 @@
 """How a move says no: one exception inside the engine, turned into a verdict in one place."""
 
+from datetime import datetime
+
 from onboarding.messages import MessageFault, OutcomeWord, spoken
 
 
@@ -43,3 +45,17 @@ def conflict(code: str, sentence: str, *, item: str | None = None) -> Refuse:
 def unknown(code: str, sentence: str) -> Refuse:
     """A name that does not exist in this run; `sentence` may end with the nearest one, as a question."""
     return Refuse(OutcomeWord.UNKNOWN, code, sentence.replace("?.", "?"))
+
+
+FURTHEST_DAYS = 3_650
+"""Ten years: a date beyond is a slip of the pen."""
+
+
+def must_come(at: datetime | None, now: datetime, what: str, place: str, *, item: str | None = None) -> None:
+    """A date that somebody gives lies ahead, and not beyond what anybody plans; `None` is no date."""
+    if at is None:
+        return
+    if at <= now:
+        raise rejected("in_past", f"{what} lies in the past.", place=place, item=item)
+    if (at - now).days > FURTHEST_DAYS:
+        raise rejected("too_far", f"{what} is more than ten years away.", place=place, item=item)

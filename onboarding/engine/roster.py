@@ -8,7 +8,7 @@ Note [One handle, one person]
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from onboarding.language.model import Definition, FieldType, Item, Role, RoleSource, Side, Stage
@@ -90,6 +90,14 @@ class Roster:
             elif rule.type is FieldType.CONTACTS:
                 held[rule.name] = [_bare(contact) for contact in held[rule.name]]
         return held
+
+    def definition_without_addresses(self) -> Definition:
+        """The definition as the run holds it: a role that names a person by mail names the handle."""
+        roles = tuple(
+            replace(role, ref=handle_of(role.ref)) if role.source is RoleSource.VALUE and "@" in role.ref else role
+            for role in self.definition.roles
+        )
+        return replace(self.definition, roles=roles)
 
     def _holders(self, role: Role, *, required: bool) -> list[str]:
         match role.source:

@@ -8,7 +8,7 @@ from onboarding.engine.effects import NoticeKind
 from onboarding.engine.moves import Told, find_item, refuse_closed_stage
 from onboarding.engine.notices import say
 from onboarding.engine.people import Person, stage_owner
-from onboarding.engine.refusing import conflict, forbidden, rejected, unknown
+from onboarding.engine.refusing import conflict, forbidden, must_come, rejected, unknown
 from onboarding.engine.state import Debt, ItemStatus, StageStatus
 from onboarding.engine.turn import Turn
 from onboarding.language.condition_text import read
@@ -81,8 +81,7 @@ def _waiver_reason(override: Override, message: Waive, name: str | None) -> str:
 
 
 def _waiver_end(turn: Turn, override: Override, message: Waive, name: str | None) -> datetime | None:
-    if message.expires is not None and message.expires <= turn.at:
-        raise rejected("in_past", "The waiver would end in the past.", place="/expires", item=name)
+    must_come(message.expires, turn.at, "The end of the waiver", "/expires", item=name)
     if override.expires is None:
         return message.expires
     latest = deadlines.plan_length(turn.plan.clock("provider", "", Side.PROVIDER), turn.at, override.expires)

@@ -201,7 +201,7 @@ class Common(Model):
     reminders: Text | None = Field(None, description="A reminder plan; `none` for no reminders.")
     escalation: Text | None = Field(None, description="An escalation ladder; `none` for no ladder.")
     on_timeout: Text | None = Field(
-        None, description="When the ladder ends: escalate, pass, fail, skip, or an outcome; escalate when left out."
+        None, description="When `due` passes: escalate, pass, fail, skip, or an outcome; escalate when left out."
     )
 
 

@@ -45,7 +45,7 @@ def test_the_sheet_answers_where_who_since_when_and_what_next() -> None:
     assert "**Waiting on** customer (customer:champion) since 2026-11-30 09:00 UTC" in head
     assert "**Must act** customer:champion: Title of details (due 2026-12-03 09:00 UTC)" in head
     assert "; olga: Look into their debts (due 2026-12-02 09:00 UTC)" in head
-    assert "**Next** 2026-12-02 09:00 UTC: deadline: Look into their debts (escalate)" in head
+    assert "**Next** 2026-12-02 09:00 UTC: Look into their debts is due; after that it is escalated" in head
     assert "c-1 · small v2" in head
     assert "promised for 2026-12-14 09:00 UTC" in head
 

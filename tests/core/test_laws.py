@@ -40,7 +40,8 @@ from onboarding.engine.orders import build_order
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import RunState, RunStatus
 from onboarding.language.model import StepAction
-from onboarding.messages import OutcomeWord, Received, parse
+from onboarding.messages import OutcomeWord, Received
+from onboarding.parsing import parse
 from onboarding.reading.views import state_hash
 from runtime import library, zones
 from tests.support.simulation import BEGIN, STATE, Simulation, order_of, random_definition

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from onboarding.engine import machine
+from onboarding.engine import gates, health, machine, people
 from onboarding.engine.effects import DeliverNotice, NoticeKind, RunHook
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import ItemStatus, RunOutcome, RunStatus, StageStatus
@@ -29,6 +29,7 @@ from onboarding.language.model import (
 )
 from onboarding.language.units import Offset, parse_duration
 from onboarding.messages import OutcomeWord
+from onboarding.reading import items
 from tests.support.builders import Run, a_definition, a_stage, an_item, at, papers, text
 from tests.support.simulation import ROLES, order_of
 
@@ -798,3 +799,99 @@ def test_a_new_owner_hears_of_what_is_theirs() -> None:
 
     assert notices(run, NoticeKind.ASK, effects) == [("eve", "papers")]
     assert notices(run, NoticeKind.HANDOFF, effects) == [("eve", "extra"), ("eve", None)]
+
+
+# What nobody foresaw --------------------------------------------------------------------------------------------------
+
+
+def test_a_deadline_without_a_ladder_is_told_to_the_owner_of_the_stage() -> None:
+    """No deadline passes unnoticed: once for each due instant, and who was told hears when it is settled."""
+    run = a_world()
+
+    run.wait(at(3))
+
+    assert notices(run, NoticeKind.ESCALATION) == [("olga", "pack"), ("olga", "details")]
+    assert run.state.escalations == 2
+    assert health.health(run.plan, run.state) == "escalated"
+    run.say("extend", item="pack", due="2026-12-03T09:00:00Z", reason="x")
+    run.wait(at(5))
+    assert notices(run, NoticeKind.ESCALATION).count(("olga", "pack")) == 2
+    run.say("complete", "ivy", item="pack", provides={"scope": "all"})
+    assert ("olga", "pack") in notices(run, NoticeKind.RETRACTION)
+
+
+def test_an_optional_deadline_alarms_nobody() -> None:
+    """Nobody waits for it: it is late, and that is all."""
+    run = a_world(extra={"optional": True, "due": parse_duration("1bd")}, pack={"due": None}, details={"due": None})
+
+    run.wait(at(9))
+
+    assert run.state.items["extra"].overdue
+    assert notices(run, NoticeKind.ESCALATION) == []
+
+
+def test_what_the_end_of_a_run_cut_off_was_not_met() -> None:
+    """A lost run shows what was missing."""
+    run = a_world()
+    before = gates.progress(run.plan, run.state, "one")
+
+    run.say("cancel", reason="they left", outcome="lost")
+
+    assert run.state.items["papers"].status is ItemStatus.CANCELLED
+    assert gates.progress(run.plan, run.state, "one") == before
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "place"),
+    [
+        ("hold", {"reason": "x", "review_at": "9999-12-31T00:00:00Z"}, "/review_at"),
+        ("extend", {"item": "details", "due": "9999-12-31T00:00:00Z", "reason": "x"}, "/due"),
+        ("reassign", {"item": "details", "to": "sid", "until": "9999-12-31T00:00:00Z"}, "/until"),
+        ("waive", {"item": "details", "reason": "x", "expires": "9999-12-31T00:00:00Z"}, "/expires"),
+    ],
+)
+def test_a_date_beyond_ten_years_is_a_slip_of_the_pen(name: str, content: dict[str, Any], place: str) -> None:
+    """Wherever somebody gives a date."""
+    verdict = a_world().say(name, "henk", **content)
+
+    assert (verdict.code, verdict.faults[0].place) == ("too_far", place)
+
+
+def test_whom_four_eyes_bars_is_not_waited_for() -> None:
+    """Neither asked nor named: a deputy is, and where there is none the owner of the stage must find somebody."""
+    run = a_world(pack={"owner": "lead"})
+    run.say("complete", "olga", item="pack", provides={"scope": "all"})
+    current = run.state.items["eyes"]
+    assert current.status is ItemStatus.OPEN
+    assert people.entitled_to_decide(run.plan, run.state, run.plan.items["eyes"]) != ("olga",)
+    assert "olga" not in (items.waits_for(run.plan, run.state, run.plan.items["eyes"]) or "")
+    assert ("olga", "eyes") not in notices(run, NoticeKind.ASK)
+
+
+def test_a_new_owner_whom_nobody_knows_is_welcome_and_pointed_out() -> None:
+    """A slip of the pen would otherwise put work where nobody looks."""
+    run = a_world()
+
+    slip = run.say("reassign", item="pack", to="olgaa")
+    known = run.say("reassign", item="pack", to="henk")
+
+    assert slip.outcome is OutcomeWord.ACCEPTED
+    assert slip.sentence.endswith("Nobody in this run was called 'olgaa' before; did you mean 'olga'?")
+    assert "Nobody" not in known.sentence
+
+
+def test_of_several_names_the_wrong_one_is_told() -> None:
+    """By its place: a sentence may be all that a sender sees."""
+    verdict = a_world().say("reopen", items=["pack", "nope"], reason="x")
+
+    assert verdict.code == "unknown_item"
+    assert "(at /items/1)" in verdict.sentence
+
+
+@pytest.mark.parametrize("field", ["note", "hold", "cancel"])
+def test_a_reason_is_words(field: str) -> None:
+    """White space is none: people read reasons later."""
+    verdict = a_world().say(field, **{"text" if field == "note" else "reason": " \n "})
+
+    assert (verdict.outcome, verdict.code) == (OutcomeWord.REJECTED, "no_words")
+    assert verdict.sentence.endswith(f"(at /{'text' if field == 'note' else 'reason'})")

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from onboarding import limits
-from onboarding.messages import BY_NAME, OutcomeWord, Received, Refusal, canonical_json, content_digest, parse
+from onboarding.messages import BY_NAME, OutcomeWord, Received, Refusal, canonical_json
+from onboarding.parsing import content_digest, parse
 
 BASE: dict[str, Any] = {"message_id": "m1", "actor": "dana"}
 FILE: dict[str, Any] = {"uri": "s3://a", "sha256": "a" * 64, "type": "pdf", "bytes": 10, "name": "a.pdf"}

@@ -15,7 +15,8 @@ from onboarding.engine.orders import build_order
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import ItemState, ItemStatus, RunOutcome, RunState, RunStatus
 from onboarding.language.model import Field, Item, ItemKind
-from onboarding.messages import Received, parse
+from onboarding.messages import Received
+from onboarding.parsing import parse
 from runtime import library
 from runtime.zones import zone
 

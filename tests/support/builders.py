@@ -38,7 +38,8 @@ from onboarding.language.model import (
     StepAction,
 )
 from onboarding.language.units import Offset, parse_duration
-from onboarding.messages import Received, Verdict, parse
+from onboarding.messages import Received, Verdict
+from onboarding.parsing import parse
 
 UTC_ZONE = Zone(name="UTC", transitions=((0, 0),))
 OFFICE = Calendar(zone=UTC_ZONE, week=(0, 1, 2, 3, 4), hours=((540, 1_020),))

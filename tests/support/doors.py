@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from runtime.health import pollers
 from tests.support.shell import ROOT
@@ -39,10 +40,17 @@ class WorkerProcess:
         """Waits until this process polls the task queue."""
         began = time.monotonic()
         mine = f"{self.process.pid}@"
-        while not any(identity.startswith(mine) for identity in await pollers(client, task_queue)):
+        while not await self._polls(client, task_queue, mine):
             if self.process.poll() is not None or time.monotonic() - began > UP_WITHIN:
                 raise AssertionError(f"the worker did not come up:\n{self.words()}")
             await asyncio.sleep(0.05)
+
+    @staticmethod
+    async def _polls(client: Client, task_queue: str, mine: str) -> bool:
+        try:
+            return any(identity.startswith(mine) for identity in await pollers(client, task_queue))
+        except RPCError:  # a server under load answers the next time
+            return False
 
     async def ended(self, seconds: float = 40) -> int:
         """The exit code."""

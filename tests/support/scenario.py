@@ -34,7 +34,8 @@ from onboarding.engine.events import (
 from onboarding.engine.orders import build_order
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import RunState, StartOrder
-from onboarding.messages import Received, Verdict, parse
+from onboarding.messages import Received, Verdict
+from onboarding.parsing import parse
 from runtime import library, zones
 
 FOLDER = Path(__file__).parent.parent / "scenarios"

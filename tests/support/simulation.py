@@ -55,7 +55,8 @@ from onboarding.language.model import (
     StepAction,
 )
 from onboarding.language.units import Offset, Share, parse_duration
-from onboarding.messages import BY_NAME, OutcomeWord, Received, Refusal, Verdict, parse
+from onboarding.messages import BY_NAME, OutcomeWord, Received, Refusal, Verdict
+from onboarding.parsing import parse
 
 BEGIN = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
 STATE: TypeAdapter[RunState] = TypeAdapter(RunState)
