@@ -64,8 +64,10 @@ def main(arguments: list[str]) -> int:
 
 
 async def _serve(settings: Settings) -> int:
+    from onboarding.language.expressions import warm
     from runtime.connection import connect
 
+    warm()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _stop_or_leave, stop)
