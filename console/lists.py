@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +10,9 @@ import typer
 from console import ground, printing, tables
 from console.leaving import OK, Misused
 from console.printing import Output
+from onboarding.engine.state import RunOutcome, RunStatus
+from onboarding.language.model import Mark, Side
+from onboarding.nearest import nearest
 
 app = typer.Typer()
 
@@ -22,19 +25,39 @@ _RUN_COLUMNS = {
 }  # fmt: skip
 
 
+_HEALTH = ("on_track", *Mark, RunStatus.ON_HOLD)
+_WAITING_ON = (*Side, "nobody")
+
+
 def _option(name: str, what: str) -> Any:
     return typer.Option(f"--{name}", help=f"{what}; may be repeated.", show_default=False)
+
+
+def _one_of(name: str, words: Iterable[str]) -> Any:
+    """An option that takes only these words: of a wrong one, an empty list would look like good news."""
+    known = tuple(str(word) for word in words)
+    option = f"--{name}"
+    told = ", ".join(known)
+
+    def checked(values: Many) -> Many:
+        for value in values or ():
+            if value not in known:
+                hint = nearest(value, known) or "."
+                raise Misused(f"{option} takes {told}; there is no {value[:60]!r}{hint}")
+        return values
+
+    return typer.Option(option, help=f"{told}; may be repeated.", show_default=False, callback=checked)
 
 
 @app.command("list")
 def list_runs(
     stage: Annotated[Many, _option("stage", "Id of an open stage")] = None,
     owner: Annotated[Many, _option("owner", "Handle of a stage's owner")] = None,
-    health: Annotated[Many, _option("health", "on_track, at_risk, stalled, escalated, on_hold")] = None,
+    health: Annotated[Many, _one_of("health", _HEALTH)] = None,
     definition: Annotated[Many, _option("definition", "Id of a definition")] = None,
-    state: Annotated[Many, _option("state", "running, on_hold, closed")] = None,
-    outcome: Annotated[Many, _option("outcome", "live, lost, cancelled")] = None,
-    waiting_on: Annotated[Many, _option("waiting-on", "customer, provider, third_party, nobody")] = None,
+    state: Annotated[Many, _one_of("state", RunStatus)] = None,
+    outcome: Annotated[Many, _one_of("outcome", RunOutcome)] = None,
+    waiting_on: Annotated[Many, _one_of("waiting-on", _WAITING_ON)] = None,
     variant: Annotated[Many, _option("variant", "Id of a variant")] = None,
     segment: Annotated[Many, _option("segment", "A segment")] = None,
     customer: Annotated[Many, _option("customer", "Key of a customer")] = None,

@@ -10,12 +10,12 @@ import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 from uuid import uuid4
 
 import typer
 
-from console import ground, printing, sending, tables
+from console import ground, json_text, printing, sending, tables
 from console.leaving import BY_OUTCOME, INVALID, Misused
 from console.printing import Output, hint
 from onboarding import limits
@@ -125,16 +125,14 @@ def _object(name: str, text: str) -> Any:
         where = f"{option} {text}"
         text = _file(Path(text[1:]), option)
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return json_text.read(text)
+    except json_text.KeyTwice as twice:
+        raise Misused(f"{where} has the key {twice.place[:200]!r} twice: keep one of them.") from None
     except RecursionError:
         raise Misused(f"{where} is nested too deep.") from None
     except ValueError as error:
         place = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
         raise Misused(f"{where} takes JSON, or @FILE with JSON{place}.") from None
-
-
-def _no_constant(word: str) -> NoReturn:
-    raise ValueError(word)
 
 
 def _file(path: Path, option: str) -> str:

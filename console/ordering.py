@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from console import ground
+from console import ground, json_text
 from console.leaving import Misused
 
 if TYPE_CHECKING:
@@ -81,6 +80,8 @@ def typed(settings: Iterable[str], fields: Iterable[Field]) -> dict[str, Any]:
         name, sign, text = one.partition("=")
         if not sign or not name:
             raise Misused(f"--set takes NAME=VALUE, found {one[:60]!r}.")
+        if name in found:
+            raise Misused(f"--set names {name[:60]!r} twice: keep one of them.")
         match types.get(name):
             case FieldType.BOOL:
                 found[name] = {"true": True, "false": False}.get(text.strip().lower(), text)
@@ -89,15 +90,17 @@ def typed(settings: Iterable[str], fields: Iterable[Field]) -> dict[str, Any]:
             case FieldType.NUMBER:
                 found[name] = float(text) if re.fullmatch(r"[-+]?[0-9]{1,18}(\.[0-9]{1,18})?", text) else text
             case FieldType.LIST | FieldType.CONTACTS:
-                found[name] = _json_or_text(text)
+                found[name] = _json_or_text(name, text)
             case _:
                 found[name] = text
     return found
 
 
-def _json_or_text(text: str) -> Any:
+def _json_or_text(name: str, text: str) -> Any:
     try:
-        return json.loads(text)
+        return json_text.read(text)
+    except json_text.KeyTwice as twice:
+        raise Misused(f"--set {name} has the key {twice.place[:200]!r} twice: keep one of them.") from None
     except (ValueError, RecursionError):
         return text
 

@@ -28,7 +28,8 @@ def start(
         str | None, typer.Option("--input", metavar="FILE", help="Start input, JSON or YAML.")
     ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="One input more; may be repeated.")
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="One input, before that of the file; may be repeated."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan with due dates; start nothing.")] = False,
     at: Annotated[

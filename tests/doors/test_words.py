@@ -94,6 +94,17 @@ def test_a_field_is_explained_as_its_own_message_means_it(door: Door) -> None:
         (("submit", RUN, "x", "--fields", "{"), "takes JSON"),
         (("submit", RUN, "x", "--fields", "[NaN]"), "takes JSON"),
         (("submit", RUN, "x", "--fields", "[" * 100_000), "nested too deep"),
+        (("submit", RUN, "x", "--fields", '{"a": {"b": 1, "b": 2}}'), "the key '/a/b' twice"),
+        (("submit", RUN, "x", "--fields", '{"a": [{"b/c": 1, "b/c": 1}]}'), "the key '/a/0/b~1c' twice"),
+        (("complete", RUN, "x", "--provides", '{"a": 1, "a": 2}'), "--provides has the key '/a' twice"),
+        (("happen", RUN, "x", "--data", '{"a": 1, "a": 2}'), "--data has the key '/a' twice"),
+        (("start", "quick-start", "--customer", "c-1", "--set", "x=1", "--set", "x=1"), "--set names 'x' twice"),
+        (("start", "quick-start", "--customer", "c-1", "--set", 'contacts=[{"role": 1, "role": 2}]'), "the key '/0/role' twice"),
+        (("list", "--health", "at-risk"), "did you mean 'at_risk'?"),
+        (("list", "--health", "on_track", "--health", "wrong"), "on_track, at_risk, stalled, escalated, on_hold; there is no 'wrong'"),
+        (("list", "--state", "nosuch"), "running, on_hold, closed"),
+        (("list", "--outcome", "won"), "live, lost, cancelled"),
+        (("list", "--waiting-on", "x"), "customer, provider, third_party, nobody"),
         (("extend", RUN, "--due", "2026-01-01T00:00:00Z"), "--stage"),
         (("extend", RUN, "x", "--stage", "y"), "one thing"),
         (("trail", RUN, "extra"), "extra"),
@@ -140,7 +151,7 @@ def test_an_unknown_setting_ends_every_command(door: Door, arguments: tuple[str,
     [
         ("status", RUN), ("status", RUN, "--watch"), ("why", RUN, "x"), ("gate", RUN, "x"), ("trail", RUN), ("ledger", RUN),
         ("refused", RUN), ("customer", RUN), ("open-items", RUN), ("note", RUN, "x", "--actor", "dana"),
-        ("note", RUN, "x", "--signal"), ("extend", RUN, "x", "--reason", "x", "--due", "2026-01-01T00:00:00Z"),
+        ("note", RUN, "x", "--signal"), ("extend", RUN, "x", "--actor", "dana", "--reason", "x", "--due", "2026-01-01T00:00:00Z"),
     ],
 )  # fmt: skip
 def test_without_a_server_it_is_69_and_says_what_to_start(door: Door, arguments: tuple[str, ...]) -> None:
@@ -224,6 +235,28 @@ def test_a_message_of_wrong_shape_is_a_verdict_with_places(
     assert place in [fault["place"] for fault in verdict["faults"]]
     assert code is None or code in [fault["code"] for fault in verdict["faults"]]
     assert verdict["message_id"]
+
+
+def test_a_key_that_stands_twice_in_a_file_is_told_as_one_that_is_typed(door: Door) -> None:
+    """The last one would win, and nobody would know."""
+    (door.folder / "fields.json").write_text('{"vat_id": "1",\n "vat_id": "2"}')
+    answer = door("submit", RUN, "x", "--actor", "dana", "--fields", "@fields.json")
+
+    assert answer.code == 64
+    assert "--fields @fields.json has the key '/vat_id' twice" in answer.err
+
+
+def test_a_list_takes_every_word_that_a_run_can_have(door: Door) -> None:
+    """The words of the contract, section 2; several of one kind mean any of them."""
+    words = {
+        "--health": ("on_track", "at_risk", "stalled", "escalated", "on_hold"),
+        "--waiting-on": ("customer", "provider", "third_party", "nobody"),
+        "--state": ("running", "on_hold", "closed"),
+        "--outcome": ("live", "lost", "cancelled"),
+    }
+    answer = door("list", *(word for option, values in words.items() for value in values for word in (option, value)))
+
+    assert answer.code == 0
 
 
 def test_a_message_over_64_kib_is_24(door: Door) -> None:
