@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import subprocess
 import sys
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from runtime.child import Child
 from runtime.errors import SetupError
 from runtime.settings import ROOT
 
@@ -37,8 +36,7 @@ class WorkerProcess:
         """Nothing is started yet. `environment` is laid over that of this process."""
         self.log_file = log_file
         self._environment = {**os.environ, **environment}
-        self._process: subprocess.Popen[bytes] | None = None
-        self._watcher: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
 
     def of(self, **environment: str) -> None:
         """More of its settings, before it starts: the address of a server that was not up when it was made."""
@@ -47,14 +45,14 @@ class WorkerProcess:
     @property
     def pid(self) -> int:
         """The process id of the running worker."""
-        if self._process is None:
+        if self._child is None:
             raise RuntimeError("the worker is not running")
-        return self._process.pid
+        return self._child.pid
 
     @property
     def ended(self) -> int | None:
         """The exit code of a worker that ended by itself, else `None`."""
-        return None if self._process is None else self._process.poll()
+        return None if self._child is None else self._child.ended
 
     async def start(self, client: Client, task_queue: str) -> None:
         """Start the worker and return when it polls. Raises `WorkerFailed` with its last words."""
@@ -73,55 +71,22 @@ class WorkerProcess:
 
     async def stop(self) -> None:
         """Ask the worker to finish what it is doing, and end it if it does not."""
-        process, self._process = self._process, None
-        if process is not None:
-            if process.poll() is None:
-                process.terminate()
-            # Shielded, because a second Ctrl-C must not leave the process behind.
-            await asyncio.shield(asyncio.to_thread(self._wait_or_kill, process))
+        child, self._child = self._child, None
+        if child is not None:
+            await child.stop()
 
     def leave_running(self) -> int:
         """Let the worker outlive this process, and return its process id."""
-        process, self._process = self._process, None
-        if process is None:
+        child, self._child = self._child, None
+        if child is None:
             raise RuntimeError("the worker is not running")
-        self._dismiss_watcher()
-        process.returncode = 0  # otherwise Popen warns that the child is still running when it is collected
-        return process.pid
+        return child.leave_running()
 
     def _spawn(self) -> None:
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
         with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, str(ROOT / "worker.py")],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=self._environment,
-                # Ctrl-C is for us: the worker stops first, then its server.
-                start_new_session=True,
-            )
-        self._watcher = subprocess.Popen(
-            ["/bin/sh", "-c", f'read -r word; [ "$word" = done ] || kill -TERM {self._process.pid}'],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-
-    def _wait_or_kill(self, process: subprocess.Popen[bytes]) -> None:
-        try:
-            process.wait(STOPS_WITHIN)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        self._dismiss_watcher()
-
-    def _dismiss_watcher(self) -> None:
-        watcher, self._watcher = self._watcher, None
-        if watcher is not None:
-            with contextlib.suppress(BrokenPipeError):
-                watcher.communicate(b"done\n", timeout=STOPS_WITHIN)
+            command = [sys.executable, str(ROOT / "worker.py")]
+            self._child = Child(command, log=log, environment=self._environment, stops_within=STOPS_WITHIN)
 
     def _failed(self, what: str) -> WorkerFailed:
         words = self.log_file.read_text(errors="replace").strip().splitlines()

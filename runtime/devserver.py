@@ -11,7 +11,6 @@ import contextlib
 import fcntl
 import os
 import socket
-import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from typing import IO, Final, Self
 
 from temporalio.client import Client
 
+from runtime.child import Child
 from runtime.connection import connect
 from runtime.errors import DevServerFailed, Unreachable
 from runtime.search_attributes import SEARCH_ATTRIBUTES, ensure_search_attributes
@@ -78,8 +78,7 @@ class DevServer:
         self._database = self._folder / database if database else None
         self._wanted_port, self._wanted_ui_port = port, ui_port
         self._ui, self._time_skipping = ui, time_skipping
-        self._process: subprocess.Popen[bytes] | None = None
-        self._watcher: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
         self.namespace = namespace
         self.log_file = self._folder / "temporal.log"
         self.port = 0
@@ -99,9 +98,9 @@ class DevServer:
     @property
     def pid(self) -> int:
         """The process id of the running server."""
-        if self._process is None:
+        if self._child is None:
             raise RuntimeError("the server is not running")
-        return self._process.pid
+        return self._child.pid
 
     @property
     def cli_path(self) -> Path:
@@ -152,56 +151,30 @@ class DevServer:
 
     async def stop(self) -> None:
         """End the server that this object started; nothing if there is none or it was left running."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        if process.poll() is None:
-            process.terminate()
-        # A thread, and not the loop: the worker beside us still has to finish its polls. Shielded,
-        # because a second Ctrl-C must not leave the process behind.
-        await asyncio.shield(asyncio.to_thread(self._wait_or_kill, process))
+        child, self._child = self._child, None
+        if child is not None:
+            await child.stop()
 
     def leave_running(self) -> int:
         """Let the server outlive this process, and return its process id."""
-        process, self._process = self._process, None
-        if process is None:
+        child, self._child = self._child, None
+        if child is None:
             raise RuntimeError("the server is not running")
-        self._dismiss_watcher()
-        process.returncode = 0  # otherwise Popen warns that the child is still running when it is collected
-        return process.pid
-
-    def _wait_or_kill(self, process: subprocess.Popen[bytes]) -> None:
-        try:
-            process.wait(STOPS_WITHIN)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        self._dismiss_watcher()
+        return child.leave_running()
 
     def _spawn(self, binary: Path) -> None:
         with contextlib.ExitStack() as stack:
             # The lock comes first: opening the log empties it, and it may be the other server's.
             inherited = [stack.enter_context(_locked(self._database))] if self._database else []
             log = stack.enter_context(self.log_file.open("wb"))
-            # A file and no pipe: a pipe that nobody reads stalls the server when it is full.
-            self._process = subprocess.Popen(
+            self._child = Child(
                 [str(binary), *self._arguments()],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=_without_temporal_settings(),
+                log=log,
+                environment=_without_temporal_settings(),
+                stops_within=STOPS_WITHIN,
                 # The lock on the database file lasts as long as the server, not as long as we do.
                 pass_fds=[lock.fileno() for lock in inherited],
-                # Ctrl-C reaches the whole group, and the worker still needs the server to stop in order.
-                start_new_session=True,
             )
-        self._watcher = _watch(self._process.pid)
-
-    def _dismiss_watcher(self) -> None:
-        watcher, self._watcher = self._watcher, None
-        if watcher is not None:
-            with contextlib.suppress(BrokenPipeError):
-                watcher.communicate(b"done\n", timeout=STOPS_WITHIN)
 
     def _arguments(self) -> Iterator[str]:
         yield from ("server", "start-dev", "--ip", "127.0.0.1", "--port", str(self.port))
@@ -249,14 +222,15 @@ class DevServer:
         )
 
     def _still_alive(self) -> None:
-        if self._process is None or self._process.poll() is None:
+        ended = None if self._child is None else self._child.ended
+        if ended is None:
             return
         words = self.log_file.read_text(errors="replace").strip()
         if any(sign in words for sign in _PORT_TAKEN):
             raise _PortTaken(words)
         last = words.splitlines()[-1][:300] if words else "it said nothing"
         raise DevServerFailed(
-            f"The Temporal development server ended with {self._process.returncode}: {last}",
+            f"The Temporal development server ended with {ended}: {last}",
             place=str(self.log_file),
             way_out=f"All its words are in {self.log_file}; `python starter.py doctor` looks at each step.",
         )
@@ -287,21 +261,6 @@ def _locked(database: Path) -> Iterator[IO[bytes]]:
                 way_out="Stop it, or use it by setting TEMPORAL_ADDRESS to its address.",
             ) from error
         yield lock
-
-
-def _watch(pid: int) -> subprocess.Popen[bytes]:
-    """A shell that ends `pid` when this process is gone, however it went.
-
-    Its input is a pipe whose other end only we hold; it reads `done`, or the end of the file when we
-    have died.
-    """
-    return subprocess.Popen(
-        ["/bin/sh", "-c", f'read -r word; [ "$word" = done ] || kill -TERM {pid}'],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
 
 
 def _without_temporal_settings() -> dict[str, str]:
