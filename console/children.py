@@ -1,9 +1,10 @@
-"""A worker as a child process: started, waited for, stopped, and never left behind unless asked to."""
+"""A worker as a child process: started, waited for, stopped on demand, and never left behind unless asked to."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from pathlib import Path
 from time import monotonic
@@ -94,3 +95,36 @@ class WorkerProcess:
         return WorkerFailed(
             f"{what}: {last}.", place=str(self.log_file), way_out=f"All its words are in {self.log_file}."
         )
+
+
+def stopping() -> asyncio.Event:
+    """Set by Ctrl-C and SIGTERM: what was started is stopped in order, whatever the moment."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+async def finished(work: asyncio.Future[None], stop: asyncio.Event) -> bool:
+    """Whether the work came to its end before somebody said stop. Raises what the work raised."""
+    waiting = asyncio.ensure_future(stop.wait())
+    await asyncio.wait((work, waiting), return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if not work.done():
+        work.cancel()
+        await asyncio.wait((work,))
+        return False
+    work.result()
+    return True
+
+
+def of_server(address: str, namespace: str, ui: str) -> dict[str, str]:
+    """The variables with which a process finds this server, whatever is configured otherwise."""
+    configured = {name: "" for name in os.environ if name.startswith("TEMPORAL_") and name != "TEMPORAL_CLI_PATH"}
+    return {
+        **configured,
+        "ONBOARDING_LOG_FORMAT": "console",
+        "TEMPORAL_ADDRESS": address,
+        "TEMPORAL_NAMESPACE": namespace,
+        "ONBOARDING_UI_URL": ui,
+    }

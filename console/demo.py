@@ -18,11 +18,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from console import demo_end, ground, ordering, reads, sending, starting
-from console.children import WorkerProcess
+from console.children import WorkerProcess, finished, of_server, stopping
 from console.demo_screen import Screen
 from console.demo_script import CUSTOMER, DEFINITION, STEPS, Step
 from console.leaving import BUG, INTERRUPTED, OK, Answered
-from console.local import finished, of_server, stopping
 from onboarding.language.model import Scale
 from runtime import library
 from runtime.connection import ui_url
@@ -103,7 +102,9 @@ async def _show(server: DevServer, worker: WorkerProcess, screen: Screen, scale:
     finally:
         following.cancel()
         screen.close()
-    await demo_end.tell(client, run, run_id, screen, scale, heard, server, keep=keep)
+    wrong = await demo_end.tell(client, run, run_id, screen, scale, heard, server, keep=keep)
+    if wrong:
+        raise Off(f"this does not hold: {'; '.join(wrong)}.")
     if keep:
         _leave_up(server, worker, screen)
 

@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.markdown import Markdown
 from rich.text import Text
 
-from console import demo, ground, reads, tables
+from console import ground, reads, tables
 from console.demo_script import CUSTOMER, ITEM_LATE, ITEM_RETURNED, STEPS
 from metrics.report import SIDES, ledger_faults, ledger_of
 from runtime.connection import ui_url
@@ -31,8 +31,8 @@ async def tell(
     server: DevServer,
     *,
     keep: bool,
-) -> None:
-    """Shows the end, and raises `demo.Off` unless every claim holds."""
+) -> list[str]:
+    """Shows the end; the claims that do not hold."""
     cover = await _cover(client, run)
     screen.title("\nThe cover sheet, as the Temporal UI shows it")
     screen.show(Markdown(cover) if screen.terminal else Text(cover))
@@ -51,9 +51,7 @@ async def tell(
     screen.show(tables.link(page))
     if not keep:
         screen.say("It goes with the server now; `make demo KEEP=1` leaves both up.")
-    wrong = [sentence for sentence, holds in claims if not holds]
-    if wrong:
-        raise demo.Off(f"this does not hold: {'; '.join(wrong)}.")
+    return [sentence for sentence, holds in claims if not holds]
 
 
 async def _cover(client: Client, run: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import socket
 from pathlib import Path
 from typing import Annotated
@@ -36,7 +35,7 @@ def dev(
 
 
 async def _dev(port: int, ui_port: int, folder: Path | None) -> int:
-    from console.children import WorkerProcess
+    from console.children import WorkerProcess, finished, of_server, stopping
     from runtime.devserver import DevServer, client_of
     from runtime.settings import DATA
 
@@ -72,39 +71,6 @@ async def _dev(port: int, ui_port: int, folder: Path | None) -> int:
         hint("Stopping …")
         await worker.stop()
         await server.stop()
-
-
-def stopping() -> asyncio.Event:
-    """Set by Ctrl-C and SIGTERM: what was started is stopped in order, whatever the moment."""
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop
-
-
-async def finished(work: asyncio.Future[None], stop: asyncio.Event) -> bool:
-    """Whether the work came to its end before somebody said stop. Raises what the work raised."""
-    waiting = asyncio.ensure_future(stop.wait())
-    await asyncio.wait((work, waiting), return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
-    if not work.done():
-        work.cancel()
-        await asyncio.wait((work,))
-        return False
-    work.result()
-    return True
-
-
-def of_server(address: str, namespace: str, ui: str) -> dict[str, str]:
-    """The variables with which a process finds this server, whatever is configured otherwise."""
-    configured = {name: "" for name in os.environ if name.startswith("TEMPORAL_") and name != "TEMPORAL_CLI_PATH"}
-    return {
-        **configured,
-        "ONBOARDING_LOG_FORMAT": "console",
-        "TEMPORAL_ADDRESS": address,
-        "TEMPORAL_NAMESPACE": namespace,
-        "ONBOARDING_UI_URL": ui,
-    }
 
 
 def _free(port: int) -> int:

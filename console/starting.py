@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -98,8 +97,9 @@ async def begin(client: Client, prepared: Prepared, task_queue: str) -> tuple[st
     from onboarding.engine.plan import Plan
     from onboarding.reading import cover
     from workflows.address import WORKFLOW_TYPE
+    from workflows.showing import at_start
 
-    run = prepared.order.run
+    run, plan = prepared.order.run, Plan(prepared.order)
     row = ground.remembered(run)
     if row is not None:
         await _forgotten(client, run, row)
@@ -112,8 +112,9 @@ async def begin(client: Client, prepared: Prepared, task_queue: str) -> tuple[st
             task_queue=task_queue,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-            search_attributes=_attributes(prepared),
-            static_summary=cover.summary(Plan(prepared.order)),
+            # Both from the first instant on, also while no worker is there.
+            search_attributes=at_start(plan, prepared.at),
+            static_summary=cover.summary(plan),
             rpc_timeout=whereabouts.CALL,
         )
     except WorkflowAlreadyStartedError:
@@ -123,31 +124,6 @@ async def begin(client: Client, prepared: Prepared, task_queue: str) -> tuple[st
             raise _unregistered(error.message) from error
         raise
     return handle.result_run_id or handle.first_execution_run_id or "", True
-
-
-def _attributes(prepared: Prepared) -> Any:
-    """What managers filter by, from the first instant on, also while no worker is there."""
-    from temporalio.common import SearchAttributeKey as Key, SearchAttributePair, TypedSearchAttributes
-
-    from onboarding.engine.machine import start as begin_state
-    from onboarding.engine.plan import Plan
-    from onboarding.reading import cover
-
-    plan = Plan(prepared.order)
-    pairs: list[SearchAttributePair[Any]] = []
-    for name, value in cover.attributes(plan, begin_state(plan, prepared.at).state).items():
-        match value:
-            case None:
-                continue
-            case bool():
-                pairs.append(SearchAttributePair(Key.for_bool(name), value))
-            case int():
-                pairs.append(SearchAttributePair(Key.for_int(name), value))
-            case datetime():
-                pairs.append(SearchAttributePair(Key.for_datetime(name), value))
-            case _:
-                pairs.append(SearchAttributePair(Key.for_keyword(name), value))
-    return TypedSearchAttributes(pairs)
 
 
 async def _again(client: Client, prepared: Prepared) -> str:
