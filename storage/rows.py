@@ -121,6 +121,7 @@ def item_shape(row: Any, run: str) -> dict[str, Any]:
         "steps": row.steps,
         "waits_for": None,
         "who": row.owner,
+        "waiting_on": str(row.side),
         "since": instant(_since(row)),
         "blocks": list(row.blocks),
     }
@@ -128,7 +129,7 @@ def item_shape(row: Any, run: str) -> dict[str, Any]:
 
 def _since(row: Any) -> datetime | None:
     answered = row.status in ("answered", "in_review")
-    since: datetime | None = row.answered_at if answered else row.opened_at
+    since: datetime | None = (row.answered_at if answered else None) or row.opened_at
     return since
 
 
