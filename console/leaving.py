@@ -54,7 +54,9 @@ def guarded(run: Callable[[], int]) -> int:
     except (BrokenPipeError, SystemExit):  # typer and rich turn the one into the other
         return _nobody_reads()
     except OSError as error:
-        return _unwritten(error) or _bug(error)
+        return _unwritten(error) or _unusable(error) or _bug(error)
+    except UnicodeEncodeError as error:
+        return _no_text() or _bug(error)
     except Exception as error:
         return _rpc(error) or _bug(error)
 
@@ -184,6 +186,22 @@ def _unwritten(error: OSError) -> int:
         "Make room and ask again, with the same --id if it was a message.",
         RETRY,
     )
+
+
+def _unusable(error: OSError) -> int:
+    """A file or folder that the machine does not let us have; 0 when none is named."""
+    if error.filename is None:
+        return 0
+    return _say(
+        f"{str(error.filename)!r} cannot be used ({error.strerror}): name another place, or mend its permissions.",
+        UNAVAILABLE,
+    )
+
+
+def _no_text() -> int:
+    """Names of files may be any bytes, and everything else is text; 0 when all words are."""
+    strange = [word for word in sys.argv if not word.isascii() and any("\udc80" <= char <= "\udcff" for char in word)]
+    return _say("A word of this command is no UTF-8 text: type it again.", USAGE) if strange else 0
 
 
 def _give_up(stream: TextIO) -> None:

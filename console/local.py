@@ -92,6 +92,7 @@ def doctor(
     """Look at every prerequisite, one line each. Ends with 0 unless something fails."""
     from console import examination
 
+    ground.settings()
     rows = ground.run(examination.examine(fix=fix))
     printing.show({"rows": rows}, lambda _: "\n".join(examination.line(row) for row in rows), rows="rows")
     failed = [row for row in rows if row["level"] == "fail"]

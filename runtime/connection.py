@@ -175,7 +175,7 @@ async def _port_opens(target: str) -> None:
             _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
     except TimeoutError as error:
         raise _unreachable(target, f"did not answer in {PROBE.seconds} s") from error
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:  # the last for a name that no host can have
         raise _unreachable(target, "cannot be connected to") from error
     writer.close()
 

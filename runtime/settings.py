@@ -133,9 +133,15 @@ def _sentence(message: str) -> str:
 
 def _absolute(settings: Settings) -> Settings:
     """A relative path means the folder the command was typed in; a later `chdir` must not move it."""
-    return settings.model_copy(
-        update={
-            "definitions": settings.definitions.expanduser().absolute(),
-            "directory": settings.directory and settings.directory.expanduser().absolute(),
-        }
-    )
+    found = {}
+    for name in ("definitions", "directory"):
+        path: Path | None = getattr(settings, name)
+        try:
+            found[name] = path and path.expanduser().absolute()
+        except RuntimeError:
+            raise SettingsInvalid(
+                f"{PREFIX}{name.upper()} cannot be used: it begins with a home folder that nobody has here.",
+                place=PREFIX + name.upper(),
+                way_out="Write the whole path.",
+            ) from None
+    return settings.model_copy(update=found)

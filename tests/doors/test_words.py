@@ -127,6 +127,52 @@ def test_wrong_usage_is_64_and_says_what_is_right(door: Door, arguments: tuple[s
 @pytest.mark.parametrize(
     "arguments",
     [
+        ("inbox", "\udcff"),
+        ("list", "--stage", "\udcff"),
+        ("list", "--cursor", "\udcff"),
+        ("outbox", "--cursor", "\udcff"),
+    ],
+)
+def test_a_word_that_is_no_text_is_64(door: Door, arguments: tuple[str, ...]) -> None:
+    """Only names of files may be any bytes."""
+    answer = door(*arguments)
+
+    assert answer.code == 64
+    assert "no UTF-8 text" in answer.err
+
+
+@pytest.mark.parametrize("name", ["ONBOARDING_DEFINITIONS", "ONBOARDING_DIRECTORY"])
+@pytest.mark.parametrize("command", ["list", "doctor"])
+def test_a_home_that_nobody_has_is_64(door: Door, name: str, command: str) -> None:
+    """And doctor says nothing more than the other commands."""
+    answer = door(command, **{name: "~nobody-here/x"})
+
+    assert answer.code == 64
+    assert answer.err.startswith(name)
+    assert len(answer.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("address", ["a..b:7233", f"{'x' * 300}:1"])
+def test_an_address_that_no_host_can_have_is_69(door: Door, address: str) -> None:
+    """As one where nobody listens."""
+    answer = door("status", RUN, TEMPORAL_ADDRESS=address)
+
+    assert answer.code == 69
+    assert "cannot be connected to" in answer.err
+
+
+def test_a_folder_that_cannot_be_made_is_69(door: Door) -> None:
+    """The sentence names it."""
+    (door.folder / "file").touch()
+    answer = door("dev", "--folder", door.folder / "file" / "dev")
+
+    assert answer.code == 69
+    assert f"{str(door.folder / 'file' / 'dev')!r} cannot be used (Not a directory)" in answer.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
         ("check", "quick-start"),
         ("schema",),
         ("list",),
