@@ -10,8 +10,8 @@ import typer
 from console import ground, printing, tables
 from console.leaving import OK, Misused
 from console.printing import Output
+from onboarding.engine.health import HEALTH, WAITING_ON
 from onboarding.engine.state import RunOutcome, RunStatus
-from onboarding.language.model import Mark, Side
 from onboarding.nearest import nearest
 
 app = typer.Typer()
@@ -23,10 +23,6 @@ _RUN_COLUMNS = {
     "run": "run", "state": "state", "outcome": "outcome", "health": "health", "stage": "stage", "owner": "owner",
     "waiting_on": "waiting on", "waiting_since": "since", "due_at": "due", "promised_at": "promised",
 }  # fmt: skip
-
-
-_HEALTH = ("on_track", *Mark, RunStatus.ON_HOLD)
-_WAITING_ON = (*Side, "nobody")
 
 
 def _option(name: str, what: str) -> Any:
@@ -53,11 +49,11 @@ def _one_of(name: str, words: Iterable[str]) -> Any:
 def list_runs(
     stage: Annotated[Many, _option("stage", "Id of an open stage")] = None,
     owner: Annotated[Many, _option("owner", "Handle of a stage's owner")] = None,
-    health: Annotated[Many, _one_of("health", _HEALTH)] = None,
+    health: Annotated[Many, _one_of("health", HEALTH)] = None,
     definition: Annotated[Many, _option("definition", "Id of a definition")] = None,
     state: Annotated[Many, _one_of("state", RunStatus)] = None,
     outcome: Annotated[Many, _one_of("outcome", RunOutcome)] = None,
-    waiting_on: Annotated[Many, _one_of("waiting-on", _WAITING_ON)] = None,
+    waiting_on: Annotated[Many, _one_of("waiting-on", WAITING_ON)] = None,
     variant: Annotated[Many, _option("variant", "Id of a variant")] = None,
     segment: Annotated[Many, _option("segment", "A segment")] = None,
     customer: Annotated[Many, _option("customer", "Key of a customer")] = None,

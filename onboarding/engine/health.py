@@ -7,7 +7,13 @@ from onboarding.engine.deadlines import pending
 from onboarding.engine.people import stage_owner
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import PlannedKind, RunState, RunStatus, StageStatus
-from onboarding.language.model import Mark
+from onboarding.language.model import Mark, Side
+
+ON_TRACK, NOBODY = "on_track", "nobody"
+HEALTH: tuple[str, ...] = (ON_TRACK, *Mark, RunStatus.ON_HOLD)
+"""Every word that `health` knows."""
+WAITING_ON: tuple[str, ...] = (*Side, NOBODY)
+"""Every word that `waiting_on` knows."""
 
 _TIMEOUTS = {
     "escalate": "; after that it is escalated",
@@ -20,25 +26,25 @@ _TIMEOUTS = {
 def health(plan: Plan, state: RunState) -> str:
     """`on_hold`, `escalated`, `stalled`, `at_risk` or `on_track`: the worst that holds of what is open."""
     if state.hold is not None:
-        return "on_hold"
+        return RunStatus.ON_HOLD
     marks = [item.mark for item in state.items.values() if item.mark is not None and item.closed_at is None]
     if Mark.ESCALATED in marks:
-        return "escalated"
+        return Mark.ESCALATED
     if Mark.STALLED in marks or any(
         stage.stalled and stage.status is StageStatus.OPEN for stage in state.stages.values()
     ):
-        return "stalled"
+        return Mark.STALLED
     late = state.status is not RunStatus.CLOSED and any(
         debt.expired and debt.settled_at is None for debt in state.debts
     )
-    return "at_risk" if Mark.AT_RISK in marks or late else "on_track"
+    return Mark.AT_RISK if Mark.AT_RISK in marks or late else ON_TRACK
 
 
 def waiting_on(plan: Plan, state: RunState) -> str:
     """`customer`, `provider`, `third_party`, or `nobody` once the run has ended."""
     now = state.booking
     if state.status is RunStatus.CLOSED or now is None:
-        return "nobody"
+        return NOBODY
     return str(now.held_side or now.side)
 
 
