@@ -1,8 +1,8 @@
 """The registry of hooks and checks that definitions may name.
 
 A hook gets `{"run", "customer", "item", "facts": {…}, "fields": {…}, "files": […]}` and answers
-`{"ok", "provides", "faults", "note"}`, each optional: `ok` false with faults sends a request back to
-whoever answered it, `provides` are facts. It is tried again after any exception but `HookRefused`, so
+`{"ok", "provides", "faults", "note"}`. `ok` must be there: silence never approves. False with faults sends a
+request back to whoever answered it; `provides` are facts. The others are optional. It is tried again after any exception but `HookRefused`, so
 whatever it does outside must be harmless to repeat; the key in `run` is the same for every attempt.
 """
 
@@ -74,7 +74,9 @@ def _checked(answer: Any) -> dict[str, Any]:
     """The answer with every field. The sentences of refusals name fields, never what stands in them."""
     if not isinstance(answer, Mapping):
         raise HookRefused("hook_answer_invalid", "The hook answered something else than an object.")
-    complete: dict[str, Any] = {"ok": True, "provides": {}, "faults": [], "note": ""} | dict(answer)
+    if "ok" not in answer:
+        raise HookRefused("hook_answer_invalid", "The hook did not say `ok`: true or false; silence is no yes.")
+    complete: dict[str, Any] = {"provides": {}, "faults": [], "note": ""} | dict(answer)
     for field, value in complete.items():
         if not isinstance(value, _ANSWER.get(field, ())):
             known = ", ".join(_ANSWER)

@@ -22,6 +22,9 @@ from onboarding.errors import HookRefused
 from tests.support.records import RUN, a_hook
 
 FILE = {"uri": "s3://b/k", "sha256": "a" * 64, "type": "pdf", "bytes": 10, "name": "tax.pdf"}
+PDF = ("pdf", "PDF", "application/pdf", "application/pdf; charset=binary", "application/octet-stream")
+CSV = ("csv", "text/csv", "text/csv; charset=utf-8", "application/vnd.ms-excel", "application/octet-stream")
+"""As the guide lets files be announced."""
 
 
 def answer_of(hook: str, **arguments: Any) -> Mapping[str, Any]:
@@ -35,12 +38,14 @@ class TestExamples:
 
     @pytest.mark.parametrize("name", sorted(EXAMPLES))
     def test_every_example_answers_and_says_what_it_does(self, name: str) -> None:
-        """With nothing to look at it invents no success in silence: there is a note, or a fault."""
-        answer = answer_of(name)
+        """It says yes itself, and what it left out."""
+        given = {"fields": {"vat_id": "DE136695976"}}
+        answer = answer_of(name, **given)
 
         assert EXAMPLES[name].__doc__
-        assert answer["note"] or answer["faults"]
-        assert answer == answer_of(name)
+        assert EXAMPLES[name](given)["ok"] is True, "silence never approves"
+        assert answer["note"]
+        assert answer == answer_of(name, **given)
 
     def test_a_tenant_is_the_same_at_every_attempt_and_another_for_every_run(self) -> None:
         """A retry must not make a second one."""
@@ -79,17 +84,50 @@ class TestExamples:
         assert not ok or answer["note"]
 
     @pytest.mark.parametrize(
+        ("fields", "place"),
+        [
+            ({"vat_number": "DE136695977", "legal_name": "Bakery"}, "/fields/vat_number"),
+            ({"legal_name": "Bakery", "tax_id": "DE136695977"}, "/fields/tax_id"),
+            ({"number": "DE136695977"}, "/fields/number"),
+            ({"vat_de": "DE136695976", "vat_fr": "FR40303265046"}, "/fields/vat_fr"),
+        ],
+    )
+    def test_a_vat_id_is_looked_for_in_the_fields_that_are_given(self, fields: dict[str, Any], place: str) -> None:
+        """Whatever the definition calls it; the fault names the field that exists and not what stands in it."""
+        answer = answer_of("check_vat_id", fields=fields)
+
+        assert [fault["place"] for fault in answer["faults"]] == [place]
+        assert place.removeprefix("/fields/") in answer["faults"][0]["sentence"]
+        assert fields[place.removeprefix("/fields/")] not in answer["faults"][0]["sentence"]
+
+    @pytest.mark.parametrize("fields", [{}, {"legal_name": "Bakery", "seat": "DE"}])
+    def test_a_check_that_finds_nothing_to_look_at_does_not_pass(self, fields: dict[str, Any]) -> None:
+        """A person looks at the answer then, and reads why."""
+        with pytest.raises(HookRefused, match="nothing_to_check"):
+            answer_of("check_vat_id", fields=fields)
+
+    @pytest.mark.parametrize(
         ("hook", "change", "places"),
         [
             ("scan_file", {}, []),
             ("scan_file", {"sha256": "A" * 64}, ["/files/0/sha256"]),
             ("scan_file", {"type": "exe"}, ["/files/0/type"]),
-            ("scan_file", {"name": "tax.pdf.exe"}, ["/files/0/type"]),
+            ("scan_file", {"name": "tax.pdf.exe"}, ["/files/0/name"]),
+            ("scan_file", {"name": "tax.exe", "type": "exe"}, ["/files/0/name"]),
+            ("scan_file", {"type": "application/x-msdownload"}, ["/files/0/type"]),
+            ("scan_file", {"type": ""}, ["/files/0/type"]),
+            *((hook, {"type": kind}, []) for hook in ("scan_file", "verify_documents") for kind in PDF),
+            *((hook, {"type": kind, "name": "a.csv"}, []) for hook in ("scan_file", "profile_export") for kind in CSV),
             ("scan_file", {"bytes": 0, "sha256": None}, ["/files/0/sha256", "/files/0/bytes"]),
             ("scan_file", {"bytes": True}, ["/files/0/bytes"]),
             ("verify_documents", {}, []),
+            ("scan_file", {"name": "Extract No. 5"}, []),
+            ("verify_documents", {"name": "Extract No. 5"}, []),
+            ("verify_documents", {"type": "image/jpeg", "name": "a.JPG"}, []),
             ("verify_documents", {"type": "csv"}, ["/files/0/type"]),
-            ("profile_export", {"type": "csv"}, []),
+            ("verify_documents", {"type": "text/csv", "name": "a.csv"}, ["/files/0/type"]),
+            ("verify_documents", {"name": "tax.dat"}, ["/files/0/name"]),
+            ("profile_export", {"type": "csv", "name": "a.csv"}, []),
             ("profile_export", {}, ["/files/0/type"]),
         ],
     )
@@ -99,6 +137,10 @@ class TestExamples:
 
         assert [fault["place"] for fault in answer["faults"]] == places
         assert answer["ok"] is (not places)
+        for fault in answer["faults"]:
+            assert fault["sentence"].startswith("File 1 (")
+            assert ": " in fault["sentence"], "the way out stands behind a colon"
+            assert "aaaa" not in fault["sentence"]
 
     def test_one_document_twice_is_a_fault(self) -> None:
         """The second one has the place."""
@@ -124,7 +166,7 @@ class TestRegistry:
     def test_a_hook_gets_the_key_that_makes_it_safe_to_repeat(self) -> None:
         """Whatever it calls can be told the same thing at every attempt."""
         seen: list[object] = []
-        registry = HookRegistry({"mine": lambda given: seen.append(given["key"]) or {}})
+        registry = HookRegistry({"mine": lambda given: seen.append(given["key"]) or {"ok": True}})
 
         answer = registry.run("mine", {}, "run:mine:1")
 
@@ -137,13 +179,17 @@ class TestRegistry:
             None,
             [],
             "yes",
+            {},
+            {"note": "Looked at it."},
+            {"provides": {"a": 1}},
+            {"ok": None},
             {"ok": "yes"},
             {"ok": 1},
-            {"provides": []},
-            {"faults": {}},
-            {"faults": ["bad"]},
-            {"faults": [{"place": "/a", "code": "x"}]},
-            {"result": 1},
+            {"ok": True, "provides": []},
+            {"ok": True, "faults": {}},
+            {"ok": False, "faults": ["bad"]},
+            {"ok": False, "faults": [{"place": "/a", "code": "x"}]},
+            {"ok": True, "result": 1},
         ],
     )
     def test_an_answer_of_another_form_is_final(self, answer: Any) -> None:
@@ -190,7 +236,7 @@ class TestActivity:
 
     def test_the_answer_comes_back_as_plain_json(self) -> None:
         """Tuples become lists here and not somewhere on the way."""
-        answer = self.run(lambda _: {"provides": {"a": (1, 2)}})
+        answer = self.run(lambda _: {"ok": True, "provides": {"a": (1, 2)}})
 
         assert answer == {"ok": True, "provides": {"a": [1, 2]}, "faults": [], "note": ""}
 
@@ -204,11 +250,11 @@ class TestActivity:
     @pytest.mark.parametrize(
         ("answer", "code"),
         [
-            ({"provides": {"a": object()}}, "hook_answer_invalid"),
-            ({"provides": {"a": float("nan")}}, "hook_answer_invalid"),
-            ({"note": "\ud800"}, "hook_answer_invalid"),
-            ({"note": "x" * RESULT_BYTES}, "hook_answer_too_large"),
-            ({"note": "ä" * (RESULT_BYTES // 2)}, "hook_answer_too_large"),
+            ({"ok": True, "provides": {"a": object()}}, "hook_answer_invalid"),
+            ({"ok": True, "provides": {"a": float("nan")}}, "hook_answer_invalid"),
+            ({"ok": True, "note": "\ud800"}, "hook_answer_invalid"),
+            ({"ok": True, "note": "x" * RESULT_BYTES}, "hook_answer_too_large"),
+            ({"ok": True, "note": "ä" * (RESULT_BYTES // 2)}, "hook_answer_too_large"),
         ],
         ids=["an object", "nan", "half a character", "large", "large in bytes"],
     )
@@ -249,7 +295,7 @@ class TestActivity:
 
         def slow(_: Mapping[str, Any]) -> Mapping[str, Any]:
             assert self.beats.wait(10), "no heartbeat"
-            return {}
+            return {"ok": True}
 
         assert self.run(slow, heartbeat_timeout=timedelta(milliseconds=60))["ok"]
         assert "hook-heartbeat" not in [thread.name for thread in threading.enumerate()]
@@ -257,4 +303,4 @@ class TestActivity:
 
 def installed(_: Mapping[str, Any]) -> Mapping[str, Any]:
     """A hook of an installed package."""
-    return {"note": "installed"}
+    return {"ok": True, "note": "installed"}
