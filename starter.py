@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from console import catalogue
+from runtime.prerequisites import require
 
 
 def main(arguments: list[str]) -> int:
@@ -21,6 +21,8 @@ def main(arguments: list[str]) -> int:
 
 def answer(arguments: list[str]) -> int:
     """Greets, lists the commands, or does what one of them is for."""
+    from console import catalogue
+
     if arguments and arguments[0] not in ("-h", "--help", "help"):
         return catalogue.dispatch(arguments)
     print(catalogue.overview() if arguments else catalogue.first_steps())
@@ -40,6 +42,7 @@ def open_streams() -> None:
 
 
 if __name__ == "__main__":
+    require("starter.py")
     code = 70
     try:
         code = main(sys.argv[1:])

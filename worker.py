@@ -1,8 +1,8 @@
 """The worker: the process in which runs live. `python worker.py`; settings come from the environment (.env.example).
 
 It logs to stderr, writes nothing to stdout, and stops on SIGTERM or Ctrl-C when what it is doing is done, at most half a
-minute later. Exit codes: 0 stopped as asked, 64 a setting or argument is wrong, 69 the Temporal server or the database cannot
-be used, 70 a bug.
+minute later. Exit codes: 0 stopped as asked, 64 a setting, an argument or the Python is the wrong one, 69 the Temporal server
+or the database cannot be used, 70 a bug.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from runtime.prerequisites import require
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -184,6 +186,7 @@ def _leave(code: Any) -> NoReturn:
 
 
 if __name__ == "__main__":
+    require("worker.py")
     try:
         code: Any = main(sys.argv[1:])
     except SystemExit as leaving:
