@@ -126,9 +126,24 @@ def unknown_run(name: str) -> Answered:
     from onboarding.nearest import nearest
 
     shown = name[:200]
+    if "/" not in name.strip("/"):
+        return _customer_only(shown)
     found = nearest(name, known_runs())
     sentence = f"No run {shown!r} is known here{found or '; python starter.py list shows what is.'}"
     return Answered({"outcome": "unknown", "code": "unknown_run", "sentence": sentence, "run": shown})
+
+
+def _customer_only(name: str) -> Answered:
+    """The answer for a name that is half of one; their runs are named where they are known."""
+    theirs = [run.removeprefix("onboarding/") for run in known_runs() if run.split("/")[1] == name.strip()]
+    sentence = f"A run is named CUSTOMER/DEFINITION, and {name!r} is no such name"
+    if len(theirs) == 1:
+        sentence += f"; did you mean {theirs[0]!r}?"
+    elif theirs:
+        sentence += f"; this customer has {len(theirs)} runs: {', '.join(theirs[:5])}."
+    else:
+        sentence += "; python starter.py list shows what is known here."
+    return Answered({"outcome": "unknown", "code": "unknown_run", "sentence": sentence, "run": name})
 
 
 def known_runs() -> list[str]:

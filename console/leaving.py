@@ -126,7 +126,7 @@ def _invalid(error: DefinitionInvalid | StartRefused) -> int:
         rows = [{"place": one.place, "code": one.code, "sentence": one.sentence} for one in error.faults]
     lines = str(error).splitlines()
     printing.show({"faults": rows}, lambda _: "\n".join(lines), rows="faults")
-    return _say("Nothing was started. Mend what is listed and try again.", INVALID)
+    return _say(" ".join([*getattr(error, "__notes__", ()), "Mend what is listed and try again."]), INVALID)
 
 
 def _known(error: OnboardingError) -> int:

@@ -62,7 +62,12 @@ def list_runs(
     output: Output = None,
 ) -> int:
     """Runs, narrowed by what they are and how they do."""
+    from storage.read_table import CursorInvalid
+    from workflows.address import parse_run
+
     ground.settings()
+    if cursor is not None and str(parse_run(cursor)) != cursor:  # pages of runs go on behind the name of one
+        raise CursorInvalid
     wanted = {
         "stage": stage, "owner": owner, "health": health, "definition": definition, "state": state, "outcome": outcome,
         "waiting_on": waiting_on, "variant": variant, "segment": segment, "customer": customer,
@@ -132,7 +137,7 @@ def report(
     by: Annotated[str | None, typer.Option("--by", help="definition (the others are not built yet).")] = None,
     output: Output = None,
 ) -> int:
-    """Time-to-value numbers: of one run, or over all runs of each definition. Seconds, or counts."""
+    """Time-to-value numbers: of one run, or over the closed runs of each definition. Seconds, or counts."""
     ground.settings()
     if run is None:
         return _report_by(by or "definition")
@@ -151,16 +156,17 @@ def _report_by(by: str) -> int:
     with ground.read_table() as table:
         found = aggregate(table.figures(), by=("definition",))
     flat = [
-        {"definition": row["by"]["definition"], "runs": row["runs"], "open": row["open"], "metric": name, **numbers}
+        {"definition": row["by"]["definition"], "runs": row["runs"], "open": row["open"], "metric": name}
+        | {part: number if part == "n" else tables.measured(number) for part, number in numbers.items()}
         for row in found
-        for name, numbers in row["metrics"].items()
+        for name, numbers in (row["metrics"] or {None: {}}).items()  # a definition without numbers has runs, too
     ]
     columns = {
         "definition": "definition",
         "runs": "runs",
         "open": "open",
         "metric": "metric",
-        "n": "n",
+        "n": "closed",
         "median": "median",
         "p80": "p80",
         "p90": "p90",

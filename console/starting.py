@@ -10,6 +10,7 @@ import typer
 from console import ground, ordering, printing, tables, whereabouts
 from console.leaving import OK, Answered, Misused
 from console.printing import Output, hint
+from onboarding.errors import DefinitionInvalid, StartRefused
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -42,9 +43,13 @@ def start(
     moment = ordering.instant(at, "--at")
     if moment is not None and not dry_run:
         raise Misused("--at plans as if started then and needs --dry-run: a run starts when it starts.")
-    prepared = ordering.prepare(
-        definition, customer=customer, input_file=input_file, settings=settings or (), at=moment, actor=actor
-    )
+    try:
+        prepared = ordering.prepare(
+            definition, customer=customer, input_file=input_file, settings=settings or (), at=moment, actor=actor
+        )
+    except (DefinitionInvalid, StartRefused) as invalid:
+        invalid.add_note("Nothing was started.")
+        raise
     if dry_run:
         return _plan(prepared)
     answer = ground.run(_start(prepared))

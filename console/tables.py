@@ -179,8 +179,12 @@ def gate(answer: Row) -> RenderableType:
     """What keeps a stage."""
     head = Text(f"{plain(answer['stage'])}: {'may be left' if answer['holds'] else 'is kept'}")
     columns = {"text": "condition", "met": "met", "holder": "with", "since": "since", "why": "why"}
+    conditions = [
+        {**one, "why": f"waived: {plain(one['why'])}" if one.get("why") else "waived"} if one.get("waived") else one
+        for one in answer["conditions"]
+    ]
     debt = grid(answer["debt"], {"text": "waived", "by": "by", "reason": "reason", "expires_at": "until"}, "Debt")
-    return Group(head, grid(answer["conditions"], columns), *([debt] if answer["debt"] else []))
+    return Group(head, grid(conditions, columns), *([debt] if answer["debt"] else []))
 
 
 def ledger(answer: Row) -> RenderableType:
@@ -191,7 +195,8 @@ def ledger(answer: Row) -> RenderableType:
         for side, spent in answer["by_side"].items()
     ]
     sides.append({"side": "together", "time": lasting(sum(answer["by_side"].values())), "share": ""})
-    numbers = [{"metric": name, "value": value} for name, value in answer["metrics"].items()]
+    numbers = [{"metric": name, "value": measured(value)} for name, value in answer["metrics"].items()]
+    entries = [{**one, "seconds": measured(one["seconds"])} for one in answer["entries"]]
     columns = {
         "from": "from",
         "to": "to",
@@ -202,7 +207,7 @@ def ledger(answer: Row) -> RenderableType:
         "seconds": "seconds",
     }
     return Group(
-        grid(answer["entries"], columns),
+        grid(entries, columns),
         *more(answer),
         Text(""),
         grid(sides, {"side": "side", "time": "time", "share": "share"}, f"Elapsed: {lasting(answer['elapsed'])}"),
@@ -229,6 +234,13 @@ def lasting(seconds: int) -> str:
     return said(seconds)
 
 
+def measured(number: int | float | None) -> str:
+    """Seconds, or a count, as a table shows it: from a minute on also as a duration, because nobody divides by 3,600."""
+    if number is None or number < 60:
+        return plain(number)
+    return f"{number} ({lasting(round(number))})"
+
+
 def report(answer: Row) -> RenderableType:
     """The numbers of one run."""
     since = "signature" if answer["since"] == "signed_at" else "start"
@@ -243,7 +255,7 @@ def report(answer: Row) -> RenderableType:
             {"side": "side", "time": "time"},
         ),
         grid(
-            [{"metric": name, "value": value} for name, value in answer["metrics"].items()],
+            [{"metric": name, "value": measured(value)} for name, value in answer["metrics"].items()],
             {"metric": "metric", "value": "seconds or count"},
         ),
     ]

@@ -83,7 +83,9 @@ def of_run(row: RunFigures, ledger: Sequence[Mapping[str, Any]] = ()) -> dict[st
 
 
 def aggregate(runs: Iterable[RunFigures], by: Sequence[str] = ("definition",)) -> list[dict[str, Any]]:
-    """Lines of `report`: runs (open ones too), how many are open, and each metric over the runs that have it.
+    """Lines of `report`: runs (open ones too), how many are open, and each metric over the closed runs that have it.
+
+    An open run's waiting time and asks are not what they will be: they would make a slow month look quick.
 
     Raises `ValueError` for a dimension that is not one of `DIMENSIONS`.
     """
@@ -106,11 +108,12 @@ class _Group:
         self.values: dict[str, list[int]] = {}
 
     def add(self, row: RunFigures) -> None:
+        closed = row.state == CLOSED
         self.runs += 1
-        self.open += row.state != CLOSED
+        self.open += not closed
         for name, value in row.metrics.items():
             values = self.values.setdefault(name, [])
-            if value is not None:
+            if closed and value is not None:
                 values.append(value)
 
     def shape(self) -> dict[str, Any]:

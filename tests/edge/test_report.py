@@ -51,23 +51,30 @@ def test_percentiles_agree_with_the_standard_library(values: list[int]) -> None:
 
 
 def test_runs_are_counted_by_definition() -> None:
-    """Open runs count; a metric counts the runs that have it."""
+    """Open runs are counted, and their numbers are not: they are not final."""
     runs = [
         a_run("a", state="closed", metrics={"live": 100, "wait": 5}),
         a_run("b", state="closed", metrics={"live": 300, "wait": 5}),
         a_run("c", metrics={"live": None, "wait": 8}),
         a_run("d", definition="b2b-standard", metrics={}),
+        a_run("e", definition="document-intake", metrics={"wait": 7}),
     ]
 
     assert aggregate(runs) == [
         {"by": {"definition": "b2b-standard"}, "runs": 1, "open": 1, "metrics": {}},
+        {
+            "by": {"definition": "document-intake"},
+            "runs": 1,
+            "open": 1,
+            "metrics": {"wait": {"n": 0, "median": None, "p80": None, "p90": None}},
+        },
         {
             "by": {"definition": "quick-start"},
             "runs": 3,
             "open": 1,
             "metrics": {
                 "live": {"n": 2, "median": 200, "p80": 260, "p90": 280},
-                "wait": {"n": 3, "median": 5, "p80": 6.8, "p90": 7.4},
+                "wait": {"n": 2, "median": 5, "p80": 5, "p90": 5},
             },
         },
     ]
