@@ -27,6 +27,10 @@ MAX_CONDITION = 500
 _FACT = re.compile(r"facts\.([a-z][a-z0-9_]*)")
 _PLAIN = re.compile(r"[a-z][a-z0-9_]*")
 _CEL_PLACE = re.compile(r"<input>:(\d+):(\d+): (.*)")
+_FOUND = re.compile(r"(?:mismatched input|extraneous input|no viable alternative at input|token recognition error at:) '(.*?)'(?: expecting .*)?$", re.S)  # fmt: skip
+_LIKE_THIS = (
+    "compare with ==, !=, < or >, join with &&, || and !, quote text, as in input.country == 'DE' && !input.sso"
+)
 _OVERLOAD = re.compile(r"found no matching overload for '_?([^_' ]+?)_?' applied to '(?:\w+\.)?\(?(.*?)\)?'")
 
 
@@ -248,5 +252,17 @@ def _from_cel(text: str) -> Problem:
             "condition_type", f"{operator!r} does not fit {words}: compare values of one type{hint}.", line, column
         )
     rule = "condition_syntax" if "yntax error" in said else "condition_type"
-    said = said.removeprefix("Syntax error: ").removesuffix(" [INVALID_ARGUMENT]").split(" expecting {")[0]
-    return Problem(rule, f"The condition does not parse here: {said}.", line, column)
+    said = said.removeprefix("Syntax error: ").removesuffix(" [INVALID_ARGUMENT]")
+    return Problem(rule, f"{_in_our_words(said)}: {_LIKE_THIS}.", line, column)
+
+
+def _in_our_words(said: str) -> str:
+    """What the parser found: its own words speak of its grammar, and not of the condition."""
+    if said.startswith("missing "):
+        return f"The condition lacks {said.removeprefix('missing ').split(' at ')[0]} here"
+    found = _FOUND.match(said)
+    if found is None:
+        return f"The condition cannot be used here ({said.split(' (in container')[0]})"
+    if found.group(1) == "<EOF>":
+        return "The condition ends too early, something is missing behind its last word"
+    return f"{found.group(1).strip()!r} cannot stand here in the condition"

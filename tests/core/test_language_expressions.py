@@ -225,3 +225,26 @@ def test_the_answer_is_the_same_under_every_hash_seed() -> None:
     }
 
     assert 1 == len(answers)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("debt ==", "The condition ends too early, something is missing behind its last word: "),
+        ("", "The condition ends too early"),
+        ("(debt == 0", "The condition lacks ')' here: "),
+        ("debt == 0)", "')' cannot stand here in the condition: "),
+        ("debt = 0", "'=' cannot stand here in the condition: "),
+        ("debt == 0 and debt == 1", "'and' cannot stand here in the condition: "),
+        ("debt == 'x", '"\'x" cannot stand here in the condition: '),
+        ("size_of(debt)", "The condition cannot be used here (undeclared reference to 'size_of'): "),
+    ],
+)
+def test_what_does_not_parse_is_told_with_the_way_out(text: str, said: str) -> None:
+    """The parser's own words (`mismatched input '<EOF>'`) tell an author nothing."""
+    problem = expressions.program_of(expressions.declare((), (), ()), text)
+
+    assert isinstance(problem, expressions.Problem)
+    assert problem.message.startswith(said)
+    assert problem.message.endswith("as in input.country == 'DE' && !input.sso.")
+    assert "<EOF>" not in problem.message
