@@ -127,7 +127,7 @@ def _build(settings: Settings, client: Client) -> tuple[Worker, Releaser]:
         task_queue=settings.task_queue,
         workflows=[OnboardingRun],
         interceptors=[OneArgument()],
-        activities=[records.write_records, notices.deliver_notice, notices.withdraw_notice, calls.run_hook],
+        activities=[records.write_records, notices.deliver_notice, calls.run_hook],
         activity_executor=ThreadPoolExecutor(2 * ACTIVITIES_AT_ONCE, thread_name_prefix="activity"),
         max_concurrent_activities=ACTIVITIES_AT_ONCE,
         max_concurrent_local_activities=ACTIVITIES_AT_ONCE,

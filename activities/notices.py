@@ -22,9 +22,3 @@ class NoticeActivities:
         with told():
             self._notifier.deliver(notice)
         return True
-
-    @activity.defn(name="withdraw_notice", no_thread_cancel_exception=True)  # see Note [Threads are left alone]
-    def withdraw_notice(self, key: str) -> bool:
-        """Takes a notice back; `False` when it has left already."""
-        with told():
-            return self._notifier.withdraw(key)

@@ -3,14 +3,31 @@
 MESSAGE_BYTES = 65_536
 """Canonical JSON of one message: the contract's 64 KiB; far below the server's 2 MB, above any honest form."""
 
+MESSAGE_LEVELS = 32
+"""Lists and objects inside one another in a message: a form has five levels, and what a run keeps is written as JSON again and
+again by readers that give up near 200."""
+
 DEFINITION_BYTES = 262_144
 """A definition file before parsing: parsers are slow and deep on hostile text."""
 
 ORDER_BYTES = 1_048_576
 """A start order: half of what the server takes as one payload, so that a run can carry it across continue-as-new."""
 
+CONTENT_BYTES = 393_216
+"""What was delivered to a run and is kept by it (answers, facts, drafts, early messages): three quarters of what it may hold
+at all, so that whoever steers it still can when nothing more can be delivered."""
+
 STATE_BYTES = 524_288
-"""What a run holds beside its order when it continues as new; the server terminates a run at 2 MB."""
+"""All that messages have put into a run, the reasons of waivers among it: it travels with the run."""
+
+CARRIED_BYTES = 1_835_008
+"""Order and state together when a run continues as new; the server terminates a run at 2 MB."""
+
+HOOK_BYTES = 1_048_576
+"""What one hook is told: half of what the server takes, as the order; facts that outgrow it are no facts any more."""
+
+NOTICE_BYTES = 131_072
+"""The lines of one notice: nobody reads more, and a notice fits into one batch of rows."""
 
 VERDICT_BYTES = 16_384
 """One verdict; an update result over 2 MB would terminate the run."""
@@ -45,9 +62,12 @@ NAME_LENGTH = 64
 ATTRIBUTE_LENGTH = 200
 """Characters of a search attribute: the server terminates a run whose Keyword value passes 2,048 bytes."""
 
-REMEMBERED_MESSAGES = 5_000
-"""Message ids remembered for the life of a run: about 1.2 MB, so that it still fits when the run continues as new.
-Beyond it new messages are refused, never old ids forgotten."""
+REMEMBERED_MESSAGES = 4_000
+"""Message ids remembered for the life of a run: 0.9 MB with usual ids and names, never more than 1.5 MB, so that it still fits
+when the run continues as new. Beyond it only what ends the run is accepted; old ids are never forgotten."""
+
+REMEMBERED_ID_BYTES = 64
+"""UTF-8 bytes of a message id remembered as it is: twice a UUID's; longer ones are remembered by their digest."""
 
 REFUSED_KEPT = 100
 """Refused signals listed; older ones are counted and stand in the rows."""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, StrictBool
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, StrictBool
 from pydantic_core import PydanticCustomError
 
 from onboarding import limits
@@ -145,7 +145,12 @@ Actor = Annotated[str, Field(strict=True, max_length=200), AfterValidator(_actor
 MessageId = Annotated[
     str, Field(strict=True, min_length=1, max_length=limits.MESSAGE_ID_LENGTH), AfterValidator(_plain_text)
 ]
-Instant = Annotated[datetime, PlainValidator(_instant)]
+Instant = Annotated[
+    datetime,
+    PlainValidator(_instant),
+    # With a validator of ours pydantic writes an instant and then warns of the text that it has written.
+    PlainSerializer(lambda at: at.isoformat().replace("+00:00", "Z"), return_type=str, when_used="json-unless-none"),
+]
 
 
 class Message(BaseModel):

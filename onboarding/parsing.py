@@ -27,10 +27,13 @@ def content_digest(name: str, content: Mapping[str, Any]) -> str:
     return hashlib.sha256(f"{name}:{canonical_json(body)}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def parse(name: str, raw: Any, *, via: Literal["update", "signal"], fallback_id: str) -> Received | Refusal:
+def parse(
+    name: str, raw: Any, *, via: Literal["update", "signal"], fallback_id: str, kept: bool = False
+) -> Received | Refusal:
     """Reads one decoded JSON argument as the message called `name`.
 
-    `fallback_id` stands in for a missing `message_id` (the update's own id, or a generated one for a signal).
+    `fallback_id` stands in for a missing `message_id` (the update's own id, or a generated one for a signal). `kept` is for
+    what was read before and kept: its size was judged when it came, and with what we added it may be over the limit now.
     """
 
     def refusal(code: str, sentence: str, outcome: OutcomeWord = OutcomeWord.REJECTED, place: str = "") -> Refusal:
@@ -45,6 +48,11 @@ def parse(name: str, raw: Any, *, via: Literal["update", "signal"], fallback_id:
 
     if not isinstance(raw, dict):
         return refusal("not_an_object", "A message is one JSON object; see the contract for its fields.")
+    if not kept and _is_deep(raw):
+        said = (
+            f"The message has lists and objects nested more than {limits.MESSAGE_LEVELS} levels deep; make it flatter."
+        )
+        return refusal("nested_too_deep", said)
     try:
         text = canonical_json(raw)
         size = len(text.encode("utf-8"))
@@ -52,7 +60,7 @@ def parse(name: str, raw: Any, *, via: Literal["update", "signal"], fallback_id:
         return refusal("control_characters", "The message holds half a character (a lone surrogate); remove it.")
     except (TypeError, ValueError, RecursionError):
         return refusal("not_json", "The message is not plain JSON (a number without value, or nested too deep).")
-    if size > limits.MESSAGE_BYTES:
+    if size > limits.MESSAGE_BYTES and not kept:
         sentence = f"The message has {size} bytes, {limits.MESSAGE_BYTES} are allowed; give files by reference."
         return refusal("message_too_large", sentence, OutcomeWord.TOO_LARGE)
     kind = BY_NAME.get(name)
@@ -79,6 +87,17 @@ def parse(name: str, raw: Any, *, via: Literal["update", "signal"], fallback_id:
             faults=tuple(faults)[: limits.FAULTS_TOLD],
         )  # fmt: skip
     return Received(message=message, name=name, digest=content_digest(name, raw), via=via, marked=marked)
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether lists and objects stand inside one another for too many levels; asked without recursion, which is the danger."""
+    level = [value]
+    for _ in range(limits.MESSAGE_LEVELS):
+        inside = [
+            one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list | tuple)
+        ]
+        level = [part for parts in inside for part in parts]
+    return any(isinstance(one, dict | list | tuple) for one in level)
 
 
 def _shown(text: str) -> str:

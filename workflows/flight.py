@@ -8,11 +8,14 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 from onboarding import limits
-from onboarding.engine.effects import DeliverNotice, Effect, RunHook, WithdrawNotice, WriteRecords
+from onboarding.engine.effects import DeliverNotice, Effect, RunHook, WriteRecords
 from onboarding.engine.events import Event, HookFailed, HookSucceeded, NoticeFailed
 from onboarding.engine.plan import Plan
 from workflows import performing
 from workflows.clock import now
+
+TOO_LARGE = ("arguments_too_large", "The facts of this run are more than one call may carry.")
+"""Code and sentence."""
 
 
 class Flight:
@@ -36,7 +39,7 @@ class Flight:
         self._fail = fail
         self._whole = whole
         self.written = written
-        self._queue: list[DeliverNotice | WithdrawNotice | RunHook] = []
+        self._queue: list[DeliverNotice | RunHook] = []
         self._hooks: dict[str, workflow.ActivityHandle[dict[str, Any]]] = {}
         self._notices: dict[str, workflow.ActivityHandle[None]] = {}
         self._rows: list[WriteRecords] = []
@@ -60,9 +63,8 @@ class Flight:
                 hook.cancel()
         while self._queue and len(self._hooks) + len(self._notices) < limits.EFFECTS_IN_FLIGHT:
             match self._queue.pop(0):
-                case WithdrawNotice(key=key):
-                    if key in self._notices:
-                        self._notices[key].cancel()
+                case RunHook(key=key) as effect if not performing.is_sendable(effect):
+                    self._report(HookFailed(at=now(), key=key, code=TOO_LARGE[0], sentence=TOO_LARGE[1]))
                 case RunHook(key=key) as effect:
                     self._hooks[key] = performing.start_hook(effect)
                     self._spawn(self._await_hook(key))

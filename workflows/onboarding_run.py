@@ -27,9 +27,10 @@ from onboarding.engine.state import RunState, RunStatus
 from onboarding.errors import StartRefused
 from onboarding.messages import MessageFault, Refusal, Verdict
 from onboarding.reading import views
-from workflows import showing
+from workflows import faults, showing
 from workflows.arguments import NOTHING, as_message, no_cancellation, read
 from workflows.clock import Alarm, now, now_for_reading
+from workflows.faults import ProgramFault, suspending
 from workflows.flight import Flight
 
 # Note [self]
@@ -46,7 +47,7 @@ def _message(kind: type[messages.Message]) -> _Update:
         return verdict
 
     def ask(self, message: RawValue = NOTHING) -> None:  # type: ignore[no-untyped-def]  # see Note [self]
-        self._ask(kind.name, [message])
+        self.judge(kind.name, [message])
 
     fields = ", ".join(name if field.is_required() else f"[{name}]" for name, field in kind.model_fields.items())
     handler = workflow.update(name=kind.name, description=f"{kind.__doc__} One JSON object: {fields}.")(hear)
@@ -90,7 +91,7 @@ class OnboardingRun:
         self._rang = False
         self._refusal: StartRefused | None = None
         try:
-            self._order = read_order(read(order, limits.ORDER_BYTES + limits.STATE_BYTES))
+            self._order = read_order(read(order, limits.CARRIED_BYTES))
             _is_for(self._order.run, workflow.info().workflow_id)
         except StartRefused as refusal:
             self._refusal = refusal  # told by `run`: raised here it would block the run instead of ending it
@@ -100,7 +101,8 @@ class OnboardingRun:
             self._plan, self._land, self._break, lambda: whole(self._plan, self._state), written=self._order.rows_after
         )
         if self._order.snapshot is None:
-            self._take(start(self._plan, now()))
+            with suspending(self._order.run, "start"):
+                self._take(start(self._plan, now()))
         else:
             self._state = self._order.snapshot
 
@@ -177,18 +179,28 @@ class OnboardingRun:
     # Validation: the same question to the machine, with the answer thrown away.
 
     @other_update.validator
-    def _ask(self, name: str, args: Sequence[RawValue]) -> None:
-        _unless_refused(self._decide(name, args, "update", self._update_id()))
+    def judge(self, name: str, args: Sequence[RawValue]) -> None:
+        """Raises the refusal of an update that would be refused; nothing of it is kept."""
+        try:
+            decision = self._decide(name, args, "update", self._update_id())
+        except ProgramFault:
+            raise _refused(faults.answer(self._update_id())) from None
+        _unless_refused(decision)
 
     def _decide(
         self, name: str, args: Sequence[RawValue], via: Literal["update", "signal"], fallback_id: str
     ) -> Decision:
         if self._refusal is not None:
             _refuse_start(self._refusal)
-        heard = as_message(name, args, via=via, fallback_id=fallback_id)
+        with suspending(self._order.run, name if name in messages.BY_NAME else "unknown"):
+            heard = as_message(name, args, via=via, fallback_id=fallback_id)
         if isinstance(heard, Refusal):
-            return apply(self._plan, self._state, MessageUnreadable(at=now(), refusal=heard))
-        return apply(self._plan, self._state, MessageReceived(at=now(), received=heard))
+            return self._apply(MessageUnreadable(at=now(), refusal=heard))
+        return self._apply(MessageReceived(at=now(), received=heard))
+
+    def _apply(self, event: Event) -> Decision:
+        with suspending(self._order.run, type(event).__name__):
+            return apply(self._plan, self._state, event)
 
     # Context: what the machine never asks for.
 
@@ -209,7 +221,7 @@ class OnboardingRun:
         while True:
             await self._something()
             # Once, and after every message of this workflow task: what is read before its deadline was acted on is in time.
-            self._take(apply(self._plan, self._state, ClockAdvanced(at=now())))
+            self._take(self._apply(ClockAdvanced(at=now())))
             closed = self._state.status is RunStatus.CLOSED
             self._flight.start(closing=closed)
             self._show()
@@ -230,10 +242,11 @@ class OnboardingRun:
                 raise
             self._cancelled = True
             refusal = no_cancellation(str(workflow.uuid4()))
-            self._hear(apply(self._plan, self._state, MessageUnreadable(at=now(), refusal=refusal)))
+            self._hear(self._apply(MessageUnreadable(at=now(), refusal=refusal)))
         self._dirty = False
         if self._bug is not None:
-            raise RuntimeError("a task of the run has failed") from self._bug
+            with suspending(self._order.run, "task"):
+                raise self._bug
 
     def _show(self) -> None:
         if self._rang or self._shown is not self._state:
@@ -246,7 +259,7 @@ class OnboardingRun:
 
     def _land(self, event: Event | None) -> None:
         if event is not None:
-            self._take(apply(self._plan, self._state, event))
+            self._take(self._apply(event))
         self._wake()
 
     def _wake(self) -> None:
@@ -271,23 +284,40 @@ class OnboardingRun:
         )
 
     def _go_on_as_new(self) -> None:
-        order = write_order(replace(self._order, snapshot=self._state, rows_after=self._flight.written)).encode()
-        if len(order) > limits.ORDER_BYTES + limits.STATE_BYTES:
-            # The server would end the run. A long history is slow and works for ten thousand events more.
-            workflow.logger.error("state_too_large", extra={"run_key": self._order.run, "count": len(order)})
+        order = self._carried()
+        if order is None:
+            # The server, or the next execution, would end the run. A long history is slow and works for ten thousand events more.
             self._too_large_until = workflow.info().get_current_history_length() + limits.EVENTS_PER_RUN
             return
         workflow.continue_as_new(RawValue(Payload(metadata={"encoding": b"json/plain"}, data=order)))
+
+    def _carried(self) -> bytes | None:
+        """The order of the next execution, or `None` if it could not be sent, or not be read there."""
+        about = {"run_key": self._order.run}
+        try:
+            order = write_order(replace(self._order, snapshot=self._state, rows_after=self._flight.written)).encode()
+            if len(order) > limits.CARRIED_BYTES:
+                workflow.logger.error("state_too_large", extra={**about, "count": len(order)})
+                return None
+            read_order(order)
+        except (StartRefused, ValueError) as trouble:
+            faults.logged(self._order.run, "continue_as_new", trouble)
+            return None
+        return order
 
 
 def _unless_refused(decision: Decision) -> Verdict:
     verdict = decision.verdict
     assert verdict is not None, "the machine answers every message"
     if verdict.refused:
-        # The message carries everything: the Temporal command line and UI show nothing else.
-        sentence = f"{verdict.code}: {verdict.sentence}"
-        raise ApplicationError(sentence, showing.fitting(verdict), type="Refused", non_retryable=True)
+        raise _refused(verdict)
     return showing.fitting(verdict)
+
+
+def _refused(verdict: Verdict) -> ApplicationError:
+    # The message carries everything: the Temporal command line and UI show nothing else.
+    sentence = f"{verdict.code}: {verdict.sentence}"
+    return ApplicationError(sentence, showing.fitting(verdict), type="Refused", non_retryable=True)
 
 
 def _is_for(run: str, workflow_id: str) -> None:

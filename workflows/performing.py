@@ -23,7 +23,6 @@ from onboarding.engine.effects import (
     Notice,
     NoticeKind,
     RunHook,
-    WithdrawNotice,
     WriteRecords,
 )
 from onboarding.engine.plan import Plan
@@ -78,32 +77,45 @@ _SUMMARY_LENGTH = 200
 _ID_LENGTH = 24
 _ENTRIES = ("trail", "ledger", "refused")
 _ROWS: TypeAdapter[WriteRecords] = TypeAdapter(WriteRecords)
+_HOOK: TypeAdapter[RunHook] = TypeAdapter(RunHook)
 _PARTS = ("trail", "ledger", "items", "stages", "refused", "notices", "withdrawn")
 
 
-def sort(effects: Iterable[Effect]) -> tuple[list[DeliverNotice | WithdrawNotice | RunHook], list[WriteRecords]]:
-    """What starts an activity of its own, in order; and the rows, with the notices and withdrawals that travel in them."""
-    own: list[DeliverNotice | WithdrawNotice | RunHook] = []
+def sort(effects: Iterable[Effect]) -> tuple[list[DeliverNotice | RunHook], list[WriteRecords]]:
+    """What starts an activity of its own, in order; and the rows, with the notices that travel in them."""
+    own: list[DeliverNotice | RunHook] = []
     rows: list[WriteRecords] = []
     notices: list[Notice] = []
-    withdrawn: list[str] = []
     for effect in effects:
         match effect:
             case WriteRecords():
                 rows.append(effect)
             case DeliverNotice(notice=notice) if notice.kind not in URGENT:
-                notices.append(notice)
-            case WithdrawNotice(key=key):
-                withdrawn.append(key)
-                own.append(effect)
+                notices.append(_cut(notice))
+            case DeliverNotice(notice=notice):
+                own.append(DeliverNotice(notice=_cut(notice)))
             case _:
                 own.append(effect)
     if rows:
-        last = rows[-1]
-        rows[-1] = replace(last, notices=(*last.notices, *notices), withdrawn=(*last.withdrawn, *withdrawn))
+        rows[-1] = replace(rows[-1], notices=(*rows[-1].notices, *notices))
     else:  # no rows to travel in
         own.extend(DeliverNotice(notice=notice) for notice in notices)
     return own, rows
+
+
+def is_sendable(effect: RunHook) -> bool:
+    """Whether a hook's arguments stay within the limit: the server fails the workflow task for ever over more than its own."""
+    return len(_HOOK.dump_json(effect)) <= limits.HOOK_BYTES
+
+
+def _cut(notice: Notice) -> Notice:
+    """The notice with as many lines as one may have, for the same reason."""
+    size, lines = 0, notice.lines
+    for n, line in enumerate(lines):
+        size += len(line.encode("utf-8", "replace"))
+        if size > limits.NOTICE_BYTES:
+            return replace(notice, lines=lines[:n])
+    return notice
 
 
 def start_hook(effect: RunHook) -> workflow.ActivityHandle[dict[str, Any]]:

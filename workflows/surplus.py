@@ -1,8 +1,9 @@
 """What a worker says to an update with more than one argument: the SDK would answer with a TypeError of ours."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol, cast
 
-from temporalio.exceptions import ApplicationError
+from temporalio import workflow
 from temporalio.worker import (
     HandleUpdateInput,
     Interceptor,
@@ -11,7 +12,6 @@ from temporalio.worker import (
 )
 
 from onboarding.messages import BY_NAME
-from workflows.arguments import TOO_MANY
 
 
 class OneArgument(Interceptor):
@@ -22,11 +22,16 @@ class OneArgument(Interceptor):
         return _OneArgument
 
 
+class _Judge(Protocol):
+    """The run, as far as it is asked here."""
+
+    def judge(self, name: str, args: Sequence[Any]) -> None:
+        """Raises the refusal of an update."""
+
+
 class _OneArgument(WorkflowInboundInterceptor):
     def handle_update_validator(self, input: HandleUpdateInput) -> None:
         # A dynamic update gets its name as an argument of its own; it reads a list and refuses surplus by itself.
         if len(input.args) > 1 and input.update in BY_NAME:
-            code, sentence = TOO_MANY
-            details: dict[str, Any] = {"code": code, "sentence": sentence}
-            raise ApplicationError(f"{code}: {sentence}", details, type="Refused", non_retryable=True)
+            cast(_Judge, workflow.instance()).judge(input.update, input.args)
         super().handle_update_validator(input)

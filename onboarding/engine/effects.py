@@ -55,13 +55,6 @@ class DeliverNotice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WithdrawNotice:
-    """Do not send this notice if it has not left yet: an answer has overtaken it."""
-
-    key: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RunHook:
     """Call the registered activity. `check` is the place of a check in its request, or `None` for a hook."""
 
@@ -193,7 +186,7 @@ class WriteRecords:
     decided_at: datetime | None = None
 
 
-Effect = DeliverNotice | WithdrawNotice | RunHook | WriteRecords
+Effect = DeliverNotice | RunHook | WriteRecords
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

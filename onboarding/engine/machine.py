@@ -8,7 +8,9 @@
 6.  The clock is advanced after the messages of the same moment: the tie goes to the sender.
 7.  Every instant of the run is booked to one side (`booking.book`).
 
-`start`, `apply` and `alarm_at` are all the shell needs. `apply` never raises for an event; it asserts only impossible states.
+8.  A fault of this program is no answer: it is raised, and the shell decides (docs/decisions/0006-a-fault-of-ours.md).
+
+`start`, `apply` and `alarm_at` are all the shell needs. No event makes `apply` raise; what does is a fault of ours.
 The moves are in `submitting.py`, `deciding.py` and `moves.py` (items), `hooks_back.py` (what activities answer), `steering.py`
 and `waiving.py` (people who steer a run) and `clockwork.py` (what the clock does).
 """
@@ -25,11 +27,13 @@ from onboarding.engine import (
     deadlines,
     deciding,
     flow,
+    fullness,
     hooks_back,
     moves,
     records,
     steering,
     submitting,
+    undelivered,
     waiving,
 )
 from onboarding.engine.effects import Decision, DeliverNotice, Effect, NoticeKind, RunHook
@@ -58,6 +62,7 @@ from onboarding.engine.state import (
 from onboarding.engine.turn import Turn, clean
 from onboarding.language.model import Side
 from onboarding.messages import (
+    UNVERIFIED,
     Message,
     NextItem,
     Note,
@@ -143,7 +148,7 @@ def start(plan: Plan, at: datetime) -> Decision:
 
 
 def apply(plan: Plan, state: RunState, event: Event) -> Decision:
-    """What a run becomes and asks for when `event` happens to it. Never raises for an event."""
+    """What a run becomes and asks for when `event` happens to it. What it raises is a fault of ours, and nothing has changed."""
     match event:
         case MessageReceived():
             return _message(plan, state, event.received, event.at)
@@ -161,7 +166,7 @@ def apply(plan: Plan, state: RunState, event: Event) -> Decision:
             if not hooks_back.hook_failed(turn, event.key, event.code, event.sentence):
                 hooks_back.stage_hook_failed(turn, event.key, event.code, event.sentence)
         case NoticeFailed():
-            turn.record("notice", outcome="rejected", code=event.code, sentence=f"not delivered: {event.key}")
+            undelivered.undelivered(turn, event.key, event.code)
     if turn.state is state:
         return Decision(state=state)
     flow.settle(turn, _apply_held)
@@ -170,7 +175,7 @@ def apply(plan: Plan, state: RunState, event: Event) -> Decision:
 
 def _message(plan: Plan, state: RunState, received: Received, at: datetime) -> Decision:
     message = received.message
-    seen = state.remembered.get(message.message_id)
+    seen = fullness.first_answer(state, message.message_id)
     if seen is not None and seen.digest == received.digest:
         return Decision(state=state, verdict=_repeated(plan, state, message.message_id, seen))
     turn = Turn(plan, state, at)
@@ -182,13 +187,12 @@ def _message(plan: Plan, state: RunState, received: Received, at: datetime) -> D
             _keep(turn, received, told)
         outcome = OutcomeWord.HELD if told.held else OutcomeWord.ACCEPTED
         _record(turn, received.name, received.via, message, person, told, outcome)
+        moved = turn.state
         flow.settle(turn, _apply_held)
+        fullness.refuse_overfull(turn, received.name, moved)
         ask_for_opened(turn)
     except Refuse as no:
         return _refused(plan, state, received, no, at)
-    except Exception:  # a bug of ours; whoever sent this must hear of it, and nobody else may be held up by it
-        said = "This message met a fault of the program; nothing was changed. Tell whoever runs it."
-        return _refused(plan, state, received, Refuse(OutcomeWord.REJECTED, "internal", said), at)
     verdict = _verdict(turn, message.message_id, outcome, told)
     _remember(turn, received, verdict, person)
     return _decide(turn, verdict)
@@ -203,9 +207,6 @@ def _look_first(state: RunState, seen: Remembered | None) -> None:
         ended = f"on {state.closed_at:%Y-%m-%d %H:%M} UTC" if state.closed_at else ""
         said = f"The run ended {ended} ({state.outcome}); it changes no more."
         raise Refuse(OutcomeWord.CLOSED, "run_finished", said)
-    if len(state.remembered) >= limits.REMEMBERED_MESSAGES:
-        said = f"A run takes {limits.REMEMBERED_MESSAGES} messages in its life."
-        raise Refuse(OutcomeWord.TOO_LARGE, "run_full", said)
 
 
 def _keep(turn: Turn, received: Received, told: Told) -> None:
@@ -236,13 +237,26 @@ def _remember(turn: Turn, received: Received, verdict: Verdict, person: Person) 
         digest=received.digest, outcome=verdict.outcome, code=verdict.code, item=verdict.item, status=verdict.status,
         at=turn.at, actor=person.handle,
     )  # fmt: skip
-    turn.set(remembered={**turn.state.remembered, verdict.message_id: seen})
+    turn.set(remembered={**turn.state.remembered, fullness.remembered_as(verdict.message_id): seen})
 
 
 def _apply_held(turn: Turn, held: HeldMessage) -> None:
     """An early message meets its item. It was valid when it came; if it no longer is, it is refused for all to see."""
-    received = parse(held.name, held.content, via="signal", fallback_id="held")
-    assert isinstance(received, Received), "a kept message was readable when it came"
+    received = parse(held.name, held.content, via="signal", fallback_id="held", kept=True)
+    if isinstance(received, Refusal):  # this release reads less than the one that kept it
+        first = received.faults[0]
+        turn.refuse(
+            via=held.via,
+            name=held.name,
+            message_id=received.message_id,
+            code=first.code,
+            sentence=clean(first.sentence),
+        )
+        turn.record(
+            held.name, actor=str(held.content.get("actor", UNVERIFIED)), item=held.item, outcome=received.outcome,
+            code=first.code, sentence=spoken(received.faults), message_id=received.message_id,
+        )  # fmt: skip
+        return
     message = received.message
     before, effects, opened, withdrawn = turn.state, list(turn.effects), list(turn.opened), list(turn.withdrawn)
     person = who_is(turn.plan, turn.state, message.actor)

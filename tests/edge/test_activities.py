@@ -117,7 +117,7 @@ def test_what_an_answer_overtook_is_not_sent(house: House) -> None:
 
 def test_a_late_delivery_of_a_withdrawn_notice_does_nothing(house: House) -> None:
     """The withdrawal came first: the key stays withdrawn for ever."""
-    assert house.run(house.notices.withdraw_notice, "n-1") is True
+    assert house.notices._notifier.withdraw("n-1") is True
 
     house.run(house.notices.deliver_notice, a_notice())
 
@@ -129,7 +129,7 @@ def test_what_has_left_cannot_be_withdrawn(house: House) -> None:
     assert house.run(house.notices.deliver_notice, a_notice()) is True
     assert house.run(house.notices.deliver_notice, a_notice()) is True
 
-    assert house.run(house.notices.withdraw_notice, "n-1") is False
+    assert house.notices._notifier.withdraw("n-1") is False
     assert house.states() == {"n-1": "sent"}
 
 
@@ -200,12 +200,10 @@ def test_the_names_of_the_activities_are_part_of_the_contract() -> None:
     functions = [
         RecordActivities.write_records,
         NoticeActivities.deliver_notice,
-        NoticeActivities.withdraw_notice,
     ]
 
     assert [activity._Definition.must_from_callable(one).name for one in functions] == [
         "write_records",
         "deliver_notice",
-        "withdraw_notice",
     ]
     assert not any(asyncio.iscoroutinefunction(one) for one in functions)

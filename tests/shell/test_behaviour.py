@@ -189,8 +189,7 @@ async def test_a_state_that_is_too_large_stays_where_it_is(
     """The server would end the run; a long history is the lesser evil."""
     order = an_order("quick-start", customer=customer)
     monkeypatch.setattr(limits, "MESSAGES_PER_RUN", 3)
-    monkeypatch.setattr(limits, "STATE_BYTES", 1_000)
-    monkeypatch.setattr(limits, "ORDER_BYTES", len(write_order(order)))
+    monkeypatch.setattr(limits, "CARRIED_BYTES", len(write_order(order)) + 1_000)
     run = await a_run(client, order, floor.task_queue)
     first_run = (await run.handle.describe()).run_id
     for number in range(8):

@@ -10,7 +10,7 @@ from temporalio import activity
 
 from onboarding import limits
 from onboarding.engine import effects
-from onboarding.engine.effects import DeliverNotice, Notice, NoticeKind, StageRow, WithdrawNotice, WriteRecords
+from onboarding.engine.effects import DeliverNotice, Notice, NoticeKind, RunHook, StageRow, WriteRecords
 from onboarding.engine.machine import start
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import RefusedEntry
@@ -53,18 +53,17 @@ def test_every_way_leads_to_an_activity_of_the_worker() -> None:
 
     ways = (performing.ROWS_AT_ONCE, performing.ROWS_LATER, performing.NOTICE, performing.HOOK)
     assert {way.activity for way in ways} <= known
-    assert len(get_args(effects.Effect)) == 4, "a new effect needs a row in workflows/performing.py"
+    assert len(get_args(effects.Effect)) == 3, "a new effect needs a row in workflows/performing.py"
 
 
 def test_notices_that_can_wait_travel_with_the_rows() -> None:
-    """Urgent ones go on their own, in their order; a withdrawal does both."""
+    """Urgent ones go on their own, in their order."""
     urgent, ask = DeliverNotice(notice=notice("u", NoticeKind.ESCALATION)), DeliverNotice(notice=notice("a"))
-    back = WithdrawNotice(key="old")
 
-    own, written = performing.sort((ask, urgent, back, rows()))
+    own, written = performing.sort((ask, urgent, rows()))
 
-    assert own == [urgent, back]
-    assert [(one.notices, one.withdrawn) for one in written] == [((ask.notice,), ("old",))]
+    assert own == [urgent]
+    assert [one.notices for one in written] == [(ask.notice,)]
 
 
 def test_a_notice_without_rows_goes_on_its_own() -> None:
@@ -100,3 +99,28 @@ def test_no_batch_is_larger_than_the_limit() -> None:
     assert len(batches) <= 8
     order = [("notice" if batch.notices else "") + ("back" if batch.withdrawn else "") for batch in batches]
     assert "".join(order) == "noticeback"
+
+
+def a_call(size: int) -> RunHook:
+    """A hook with arguments of about so many bytes."""
+    return RunHook(
+        key="r/x/1/hook", activity="provision_tenant", stage="s", item="x", title="X", round=1, check=None,
+        arguments={"facts": {"a": "x" * size}}, attempts=1, backoff=1.0, timeout_seconds=1,
+    )  # fmt: skip
+
+
+def test_a_hook_is_told_only_so_much() -> None:
+    """More would fail the workflow task again and again."""
+    assert performing.is_sendable(a_call(limits.HOOK_BYTES - 1_000))
+    assert not performing.is_sendable(a_call(limits.HOOK_BYTES))
+
+
+def test_a_notice_that_is_too_long_is_cut() -> None:
+    """Its first lines say what it is about; both ways of a notice are alike."""
+    long = tuple("x" * 1_000 for _ in range(10_000))
+    mail, alarm = (replace(notice("k", kind), lines=long) for kind in (NoticeKind.ASK, NoticeKind.ESCALATION))
+
+    own, written = performing.sort((DeliverNotice(notice=mail), DeliverNotice(notice=alarm), rows()))
+
+    sent = [written[0].notices[0], *(one.notice for one in own if isinstance(one, DeliverNotice))]
+    assert [len(one.lines) for one in sent] == [limits.NOTICE_BYTES // 1_000] * 2

@@ -74,7 +74,7 @@ class Edge:
         notifier = self.notifier or OutboxNotifier(self.store)
         records = RecordActivities(self.records or self.store, notifier)
         notices, hooks = NoticeActivities(notifier), HookActivities(self.hooks)
-        return [records.write_records, notices.deliver_notice, notices.withdraw_notice, hooks.run_hook]
+        return [records.write_records, notices.deliver_notice, hooks.run_hook]
 
 
 @asynccontextmanager

@@ -212,7 +212,7 @@ def _random_approval(rng: Random, needs: tuple[str, ...], owner: str, *, tacit: 
 def _random_gate(rng: Random, own: list[Item]) -> Gate:
     texts = [item.id for item in own if item.optional and rng.random() < 0.5]
     texts += [f"facts.{field.name}" for item in own for field in item.fields + item.provides if rng.random() < 0.5]
-    texts += [rng.choice(("debt == 0", "size(input) > 0 || true")[:1])] if rng.random() < 0.2 else []
+    texts += [rng.choice(("debt == 0", "size(input) > 0 || true"))] if rng.random() < 0.2 else []
     conditions = tuple(
         Condition(text=text, kind=reference_kind(text)[0], ref=reference_kind(text)[1]) for text in texts
     )
