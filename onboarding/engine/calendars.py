@@ -29,7 +29,7 @@ from onboarding.language.units import Duration, Unit
 
 __all__ = [
     "Calendar", "Clock", "NoWorkingTime", "Zone", "add", "add_working_seconds", "explain_due", "is_working", "next_working",
-    "previous_working", "share", "subtract", "windows", "working_seconds",
+    "share", "subtract", "windows", "working_seconds",
 ]  # fmt: skip
 
 # More names than this do not explain, they hide.
@@ -50,11 +50,6 @@ def is_working(clock: Clock, at: datetime) -> bool:
 def next_working(clock: Clock, at: datetime) -> datetime:
     """The first working instant from `at` on, which is `at` itself when that is one."""
     return instant_of(days_of(clock).first_from(second_of(at))[1])
-
-
-def previous_working(clock: Clock, at: datetime) -> datetime:
-    """`at` itself when working, otherwise the instant at which work last stopped before it."""
-    return instant_of(days_of(clock).last_until(second_of(at))[1])
 
 
 def windows(clock: Clock, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:

@@ -55,11 +55,6 @@ def check_value(field: Field, value: Any) -> tuple[MessageFault, ...]:
     return _read(field, value)[1]
 
 
-def normalise(field: Field, value: Any) -> Any:
-    """The one form in which a value that has no fault is kept; two spellings of one value become equal."""
-    return _read(field, value)[0]
-
-
 def check_fields(
     fields: Sequence[Field], given: Mapping[str, Any], *, partial: bool = False, prefix: str = "/fields"
 ) -> tuple[dict[str, Any], tuple[MessageFault, ...]]:

@@ -16,14 +16,19 @@ from onboarding.engine.calendars import (
     explain_due,
     is_working,
     next_working,
-    previous_working,
     share,
     subtract,
     windows,
     working_seconds,
 )
+from onboarding.engine.working_days import days_of, instant_of, second_of
 from onboarding.language.units import Duration, Unit, parse_duration
 from runtime.zones import zone
+
+
+def previous_working(clock: Clock, at: datetime) -> datetime:
+    """`at` itself when working, otherwise the instant at which work last stopped before it."""
+    return instant_of(days_of(clock).last_until(second_of(at))[1])
 
 
 def calendar(name: str, week: str, *hours: tuple[float, float], holidays: tuple[str, ...] = ()) -> Calendar:

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given, strategies as st
 
 from onboarding.language.model import Field, FieldType, FileRule
-from onboarding.language.values import check_fields, check_files, check_secret, check_value, normalise
+from onboarding.language.values import check_fields, check_files, check_secret, check_value
+
+
+def normalise(rule: Field, value: object) -> object:
+    """The form in which a value is kept."""
+    return check_fields((rule,), {rule.name: value})[0].get(rule.name, value)
+
 
 KEPT = [
     ("string", "Lëgal\nname", "Lëgal\nname"),
