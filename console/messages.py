@@ -30,7 +30,7 @@ _POSITIONAL: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Fields that are given without a name."""
 
-_TARGETS: Mapping[str, tuple[str, ...]] = {
+TARGETS: Mapping[str, tuple[str, ...]] = {
     "extend": ("item", "stage"), "reassign": ("item", "stage", "role"), "waive": ("item", "condition"),
 }  # fmt: skip
 """Messages about one of several kinds of things: which one, the run's own definition says."""
@@ -74,7 +74,8 @@ def _is_object(annotation: Any) -> bool:
     return get_origin(annotation) in (dict, tuple, list)
 
 
-def _help(kind: type[Message], field: str) -> str:
+def meaning(kind: type[Message], field: str) -> str:
+    """What a field of a message means, in a line; the help texts and docs/integrating.md say the same."""
     return _HELP.get(f"{kind.name}.{field}") or _HELP[field]
 
 
@@ -85,9 +86,9 @@ def _parameters(kind: type[Message]) -> list[inspect.Parameter]:
     positional = _POSITIONAL.get(kind.name, ())
     for name in positional:
         many = _is_object(kind.model_fields[name].annotation)
-        argument = typer.Argument(metavar=f"{name.rstrip('s').upper()}{'…' if many else ''}", help=_help(kind, name))
+        argument = typer.Argument(metavar=f"{name.rstrip('s').upper()}{'…' if many else ''}", help=meaning(kind, name))
         found.append(inspect.Parameter(name, ordinary, annotation=Annotated[list[str] if many else str, argument]))
-    targets = _TARGETS.get(kind.name, ())
+    targets = TARGETS.get(kind.name, ())
     if targets:
         said = "What it is about; which of them that is, the run's definition says. Or name it with its option."
         argument = typer.Argument(metavar="-OR-".join(targets).upper(), help=said)
@@ -98,7 +99,7 @@ def _parameters(kind: type[Message]) -> list[inspect.Parameter]:
         option = "--id" if name == "message_id" else f"--{name.replace('_', '-')}"
         kinds: Any = bool if bool in (field.annotation, *get_args(field.annotation)) else str | None
         default: Any = False if kinds is bool else None
-        asked = Annotated[kinds, typer.Option(option, help=_help(kind, name), show_default=False)]
+        asked = Annotated[kinds, typer.Option(option, help=meaning(kind, name), show_default=False)]
         found.append(inspect.Parameter(name, ordinary, default=default, annotation=asked))
     found.append(inspect.Parameter("signal", ordinary, default=False, annotation=_SIGNAL))
     found.append(inspect.Parameter("output", ordinary, default=None, annotation=Output))
@@ -154,7 +155,7 @@ def _file(path: Path, option: str) -> str:
 
 def _target(kind: type[Message], given: dict[str, Any]) -> str | None:
     """What is given without a name, where a message can be about several kinds of things."""
-    names = _TARGETS.get(kind.name, ())
+    names = TARGETS.get(kind.name, ())
     target: str | None = given.pop("target", None)
     named = any(given.get(name) for name in names)
     if names and target is None and not named:
@@ -179,7 +180,7 @@ def _command(kind: type[Message]) -> Callable[..., int]:
         run, signal = given.pop("run"), given.pop("signal")
         given.pop("output")
         target = _target(kind, given)
-        aim = partial(_aim, _TARGETS[kind.name], target) if target is not None else None
+        aim = partial(_aim, TARGETS[kind.name], target) if target is not None else None
         answer = sending.speak(run, kind.name, _content(kind, given), signal=signal, target=target, aim=aim)
         printing.show(answer, tables.sent if signal else tables.verdict)
         return BY_OUTCOME.get(str(answer.get("outcome", "accepted")), 0)

@@ -3,18 +3,20 @@
     python tools/make_docs.py            write them
     python tools/make_docs.py --check    exit 1 on a difference
 
-Generated are the keyword list in definitions/README.md and docs/machine.md.
+Generated are the keyword list in definitions/README.md, docs/machine.md, and in docs/integrating.md the messages and the
+search attributes.
 """
 
 import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
 
 ROOT = Path(__file__).resolve().parent.parent
 README = Path("definitions/README.md")
 MACHINE = Path("docs/machine.md")
-BEGIN, END = "<!-- keywords:begin -->", "<!-- keywords:end -->"
+INTEGRATING = Path("docs/integrating.md")
 
 
 def keyword_table() -> str:
@@ -29,14 +31,83 @@ def keyword_table() -> str:
     )
 
 
+def message_tables() -> str:
+    """Every message with its own fields, made from their classes."""
+    module = import_module("onboarding.messages")
+    common = list(module.Message.model_fields)
+    parts = ["Every message has these:", _fields(module.Message, common)]
+    for kind in module.KINDS:
+        parts += [
+            f"**`{kind.name}`** – {kind.__doc__}",
+            _fields(kind, [one for one in kind.model_fields if one not in common]),
+        ]
+    parts += [
+        f"A file reference – {module.FileReference.__doc__}",
+        _fields(module.FileReference, list(module.FileReference.model_fields)),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _fields(kind: Any, names: list[str]) -> str:
+    commands = import_module("console.messages")
+    own = {
+        "message_id": "The key of deduplication, made by you.",
+        "uri": "Where it is; never fetched by the engine.", "sha256": "64 digits in lower-case hexadecimal.", "type": "pdf or application/pdf.",
+        "bytes": "Its size, at least 1.", "name": "As it is called where it comes from.",
+    }  # fmt: skip
+    targets = commands.TARGETS.get(kind.name, ()) if hasattr(kind, "name") else ()
+    rows = []
+    for name in names:
+        field = kind.model_fields[name]
+        needed = "one of them" if name in targets else "yes" if field.is_required() else ""
+        said = own[name] if name in own else commands.meaning(kind, name)
+        cells = (f"`{name}`", _json(field.annotation), needed, _cell(said.replace(", or @FILE", "")))
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(["| field | JSON | required | meaning |", "|---|---|---|---|", *rows]) if rows else ""
+
+
+def _json(annotation: Any) -> str:
+    """What a field is in JSON."""
+    inner = [one for one in get_args(annotation) if one is not type(None)]
+    origin = get_origin(annotation)
+    if origin is Literal:
+        return " or ".join(f"`{word}`" for word in inner)
+    if origin in (dict, tuple):
+        return "object" if origin is dict else "list"
+    words = {"str": "text", "bool": "true or false", "int": "whole number", "datetime": "instant"}
+    name = getattr(annotation, "__name__", "")
+    return words[name] if name in words else _json(inner[0])
+
+
+def attribute_table() -> str:
+    """The search attributes of a run and their types."""
+    found = import_module("runtime.search_attributes").SEARCH_ATTRIBUTES
+    return "\n".join(
+        ["| search attribute | type |", "|---|---|", *(f"| `{name}` | {kind} |" for name, kind in found.items())]
+    )
+
+
+def between(path: Path, **made: Callable[[], str]) -> str:
+    """A page with its generated parts of today, each between its two markers."""
+    text = (ROOT / path).read_text(encoding="utf-8")
+    for name, make in made.items():
+        begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+        before, found, rest = text.partition(begin)
+        _, closed, after = rest.partition(end)
+        if not found or not closed:
+            raise SystemExit(f"{path}: expected the markers {begin} and {end}, one after the other.")
+        text = f"{before}{begin}\n\n{make()}\n\n{end}{after}"
+    return text
+
+
 def readme() -> str:
     """definitions/README.md with the keyword list of today."""
-    text = (ROOT / README).read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"{README}: expected the markers {BEGIN} and {END}, one after the other.")
-    return f"{before}{BEGIN}\n\n{keyword_table()}\n\n{END}{after}"
+    return between(README, keywords=keyword_table)
+
+
+def integrating() -> str:
+    """docs/integrating.md with the messages and search attributes of today."""
+    return between(INTEGRATING, messages=message_tables, attributes=attribute_table)
 
 
 def machine_page() -> str:
@@ -44,7 +115,7 @@ def machine_page() -> str:
     return str(import_module("onboarding.reading.picture").machine_page()).rstrip("\n") + "\n"
 
 
-PAGES: dict[Path, Callable[[], str]] = {README: readme, MACHINE: machine_page}
+PAGES: dict[Path, Callable[[], str]] = {README: readme, MACHINE: machine_page, INTEGRATING: integrating}
 
 
 def main(check: bool) -> int:
