@@ -9,6 +9,7 @@ The arithmetic is in `working_days.py`.
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
@@ -28,12 +29,15 @@ from onboarding.engine.working_days import (
 from onboarding.language.units import Duration, Unit
 
 __all__ = [
-    "Calendar", "Clock", "NoWorkingTime", "Zone", "add", "add_working_seconds", "explain_due", "is_working", "next_working",
+    "Calendar", "Clock", "NoWorkingTime", "Zone", "add", "add_working_seconds", "ever_works", "explain_due", "is_working", "next_working",
     "share", "subtract", "windows", "working_seconds",
 ]  # fmt: skip
 
 # More names than this do not explain, they hide.
 MOST_NAMED_HOLIDAYS = 6
+
+# Two years of two zones that both change in spring and autumn.
+_CHANGES = 8
 
 _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September",
            "October", "November", "December")  # fmt: skip
@@ -50,6 +54,17 @@ def is_working(clock: Clock, at: datetime) -> bool:
 def next_working(clock: Clock, at: datetime) -> datetime:
     """The first working instant from `at` on, which is `at` itself when that is one."""
     return instant_of(days_of(clock).first_from(second_of(at))[1])
+
+
+def ever_works(clock: Clock) -> bool:
+    """Whether a clock has working time at all; asked after each of the last changes of its zones, for some hours are shared in summer."""
+    days = days_of(clock)
+    changes = sorted({begin for calendar in clock for begin, _ in calendar.zone.transitions} or {0})
+    for begin in changes[-_CHANGES:]:
+        with suppress(NoWorkingTime):
+            days.first_from(begin)
+            return True
+    return False
 
 
 def windows(clock: Clock, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
@@ -115,7 +130,10 @@ def explain_due(clock: Clock, calendar_name: str, at: datetime, duration: Durati
     started = next_working(clock, at)
     if started != at:
         parts.append(f"counted from {days.spoken(second_of(started))}")
-    parts.append(f"{calendar_name} calendar{'s' if len(clock) > 1 else ''}")
+    if calendar_name == "both" and len(clock) == 1:  # `Plan.clock` has fallen back
+        parts.append("provider calendar, because both share no working hour")
+    else:
+        parts.append(f"{calendar_name} calendar{'s' if len(clock) > 1 else ''}")
     skipped = _skipped(clock, at, due)
     if skipped:
         parts.append(f"skipping {skipped}")

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from pydantic import TypeAdapter, ValidationError
 
 from onboarding import limits
-from onboarding.engine.calendars import Calendar, Zone
+from onboarding.engine.calendars import Calendar, Clock, Zone, ever_works
 from onboarding.engine.roster import Person, Roster, contact_handle
 from onboarding.engine.state import StartOrder
 from onboarding.errors import StartRefused
@@ -77,6 +77,8 @@ def build_order(
     # People are looked at in spite of faulty inputs, so that one try tells everything; what follows from those is left out.
     known = {_input_of(one.place) for one in faults}
     faults += [one for one in roster.faults + calendars.faults if _input_of(one.place) not in known]
+    if not faults:
+        faults += calendars.idle(roster.people)
     if faults:
         raise StartRefused(faults)
     order = StartOrder(
@@ -186,6 +188,9 @@ class _Calendars:
     """The calendars of one run with their zones written out; `of` says whose calendar is not that of their side."""
 
     def __init__(self, definition: Definition, inputs: Mapping[str, Any], zones: Callable[[str], Zone]) -> None:
+        self.definition = definition
+        self.places: dict[str, str] = {}
+        """Where the zone of a calendar was given, for those that an input gives."""
         self.rules = {rule.id: rule for rule in definition.calendars}
         self.inputs = inputs
         self.types = {rule.name: rule.type for rule in definition.inputs}
@@ -213,12 +218,36 @@ class _Calendars:
             made = self.in_zone(rule, contact["tz"], f"{place}/tz")
             self.made[f"customer:{handle}"] = made
             self.of[handle] = f"customer:{handle}"
+            self.places[f"customer:{handle}"] = f"{place}/tz"
+
+    def idle(self, people: Mapping[str, Sequence[str]]) -> list[MessageFault]:
+        """What counts time on a clock that has none: found here, it would stop a run in the middle."""
+        found = [
+            _fault(f"/calendars/{name}", "no_working_time", "This calendar never works: change its week, hours or holidays in the definition.")
+            for name, calendar in self.made.items()
+            if not ever_works((calendar,))
+        ]  # fmt: skip
+        counted = [(one.id, one.clock, one.owner) for one in self.definition.items if one.due is not None]
+        counted += [(one.id, one.clock, one.owner) for one in self.definition.stages if one.target or one.stall]
+        for name, clock, owner in counted if not found else ():
+            for handle in people.get(owner, ()) if clock == "both" else ():
+                whose = self.of.get(handle, "customer")
+                theirs = self.made[whose]
+                both: Clock = (self.made["provider"], theirs)
+                if not ever_works(both):
+                    sentence = (
+                        f"{name!r} counts the hours in which both sides work, and {both[0].zone.name} and {theirs.zone.name} share"
+                        " none: give it `clock: customer` or `provider` in the definition, or one of them other hours."
+                    )
+                    found.append(_fault(self.places.get(whose, ""), "no_shared_hours", sentence))
+        return list(dict.fromkeys(found))
 
     def calendar(self, rule: CalendarRule, seen: tuple[str, ...] = ()) -> Calendar:
         if rule.tz is not None:
             return self.in_zone(rule, rule.tz, f"/calendars/{rule.id}/tz")
         zone = self.zone_from_inputs(rule)
         if zone is not None:
+            self.places.setdefault(rule.id, zone[1])
             return self.in_zone(rule, *zone)
         fallback = self.rules.get(rule.fallback or "provider")
         if fallback is None or fallback.id in (*seen, rule.id):

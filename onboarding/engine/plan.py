@@ -3,7 +3,7 @@
 Made once for each run in memory and never stored; everything in it follows from the order.
 """
 
-from onboarding.engine.calendars import Clock
+from onboarding.engine.calendars import Calendar, Clock, ever_works
 from onboarding.engine.state import StartOrder
 from onboarding.language.expressions import declarations_of, only_inputs
 from onboarding.language.model import FieldType, Item, ItemKind, Role, RoleSource, Side, SignalRule, Stage
@@ -23,6 +23,7 @@ class Plan:
         self.declarations = declarations_of(definition)
         self.place: dict[str, int] = {item: n for n, item in enumerate(self.items)}
         self.groups: dict[str, bool] = {role.id: role.source is RoleSource.GROUP for role in definition.roles}
+        self._shared: dict[str, Clock] = {}
         self.contacts = self._contacts()
         self.dependents = self._dependents()
         self.sources = self._sources()
@@ -70,7 +71,11 @@ class Plan:
         return tuple(item for item in self.items if item in reached and item not in items)
 
     def clock(self, name: str, handle: str, side: Side) -> Clock:
-        """The calendars that count for somebody on `side` under the clock called `name`; empty means every hour."""
+        """The calendars that count for somebody on `side` under the clock called `name`; empty means every hour.
+
+        Two who share no working hour count on the provider's calendar: a start is refused for it, but a reassignment may bring
+        such a pair together, and a deadline somewhere is better than a run that cannot go on.
+        """
         calendars = self.order.calendars
         own = self.order.calendar_of.get(handle)
         customer = calendars[own] if own is not None else calendars["customer"]
@@ -82,7 +87,7 @@ class Plan:
             case "customer":
                 return (customer,)
             case "both":
-                return (calendars["provider"], customer)
+                return self._both(own or "customer", calendars["provider"], customer)
             case "owner" if own is not None:
                 return (calendars[own],)
             case "owner" if side is Side.CUSTOMER:
@@ -93,6 +98,11 @@ class Plan:
                 return ()
             case _:
                 return (calendars[name],)
+
+    def _both(self, name: str, ours: Calendar, theirs: Calendar) -> Clock:
+        if name not in self._shared:
+            self._shared[name] = (ours, theirs) if ever_works((ours, theirs)) else (ours,)
+        return self._shared[name]
 
     def asks_customer(self, item: Item) -> bool:
         """Whether opening this item is an ask made to the customer: alone or, in an approval, among others."""

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from onboarding import limits
 from onboarding.engine import machine
+from onboarding.engine.calendars import ever_works
 from onboarding.engine.effects import DeliverNotice, NoticeKind
 from onboarding.engine.events import MessageReceived, NoticeFailed
 from onboarding.engine.fullness import content_bytes, remembered_as
-from onboarding.engine.orders import read_order, write_order
-from onboarding.engine.state import HeldMessage, ItemStatus, Remembered, RunStatus
+from onboarding.engine.orders import build_order, read_order, write_order
+from onboarding.engine.plan import Plan
+from onboarding.engine.state import HeldMessage, ItemStatus, Remembered, RunStatus, StartOrder
+from onboarding.errors import StartRefused
 from onboarding.language.model import ItemKind
 from onboarding.messages import Received, Refusal, canonical_json
 from onboarding.parsing import parse
+from runtime.library import load
+from runtime.zones import zone
 from tests.support.builders import Run, a_definition, a_run, a_stage, an_item, an_order, at, text
-
-WAITING = "onboarding/c-1/small"
+from tests.support.shell import an_order as an_order_of
 
 
 def waiting_for_an_event() -> Run:
@@ -277,3 +282,87 @@ class TestUndelivered:
         run = a_run()
 
         assert self.told(run, key) == []
+
+
+BOTH = """
+schema: onboarding/v1
+id: both
+version: 1
+title: Two zones
+inputs:
+  contacts: {type: contacts, required: true}
+calendars:
+  provider: {tz: Europe/Berlin, week: mon-fri, hours: "09:00-17:00"}
+  customer: {from: input.contacts.tz, week: mon-fri, hours: "09:00-17:00", fallback: provider}
+roles:
+  lead:     {side: provider, value: dana@provider.example}
+  champion: {side: customer, contact: champion}
+  admin:    {side: customer, contact: admin}
+stages:
+  - id: start
+    title: Start
+    owner: lead
+    requests:
+      - {id: call, title: Call, owner: champion, due: 2bd, clock: both, fields: {when: {type: string, required: true}}}
+      - {id: later, title: Later, owner: admin, due: 2bd, fields: {what: {type: string, required: true}}}
+"""
+
+
+class TestHours:
+    """Two sides that never work at the same time."""
+
+    def contacts(self, champion: str, admin: str) -> list[dict[str, str]]:
+        """Two people of the customer, each with a zone."""
+        return [
+            {"role": "champion", "email": "ana@customer.example", "name": "Ana", "tz": champion, "handle": "ana"},
+            {"role": "admin", "email": "ben@customer.example", "name": "Ben", "tz": admin, "handle": "ben"},
+        ]
+
+    def order(self, tmp_path: Path, champion: str, admin: str) -> StartOrder:
+        """The order of the definition above."""
+        file = tmp_path / "both.yaml"
+        file.write_text(BOTH)
+        order, _ = build_order(
+            load(str(file)), customer="c-1", inputs={"contacts": self.contacts(champion, admin)}, started_by="dana",
+            zones=lambda name: zone(name, 2026, 2030), groups={},
+        )  # fmt: skip
+        return order
+
+    def test_a_start_that_could_not_go_on_is_refused_with_its_place(self, tmp_path: Path) -> None:
+        """And with the item, the zones and the way out; what nobody counts on that clock does not matter."""
+        with pytest.raises(StartRefused) as refused:
+            self.order(tmp_path, "America/Los_Angeles", "Europe/Berlin")
+
+        (fault,) = refused.value.faults
+        assert (fault.place, fault.code) == ("/contacts/0/tz", "no_shared_hours")
+        assert all(word in fault.sentence for word in ("'call'", "Berlin", "Los_Angeles", "clock: customer"))
+        assert self.order(tmp_path, "Europe/London", "America/Los_Angeles")
+
+    def test_a_pair_that_a_reassignment_brings_together_has_the_provider_s_hours(self, tmp_path: Path) -> None:
+        """The run goes on, and says how its dates came about."""
+        run = a_run(self.order(tmp_path, "Europe/London", "America/Los_Angeles"))
+        assert "both calendars" in run.state.items["call"].due_why
+
+        assert run.say("reassign", "dana", item="call", to="ben").outcome == "accepted"
+        assert run.say("extend", "dana", item="call", due=at(9).isoformat(), reason="later").outcome == "accepted"
+        assert run.say("submit", "ben", item="call", fields={"when": "now"}).outcome == "accepted"
+        assert run.say("reopen", "dana", items=["call"], reason="again").outcome == "accepted"
+
+        assert "provider calendar, because both share no working hour" in run.state.items["call"].due_why
+
+    @pytest.mark.parametrize("tz", ["America/Los_Angeles", "Asia/Tokyo", "Pacific/Auckland"])
+    @pytest.mark.parametrize("definition", ["b2b-standard", "document-intake", "quick-start"])
+    def test_the_shipped_definitions_start_for_customers_anywhere(self, definition: str, tz: str) -> None:
+        """A customer far away is a normal customer: no clock of any item is without hours."""
+        given = an_order_of(definition, customer="c-1").inputs["contacts"]
+        contacts = [
+            {"role": one["role"], "name": "N", "tz": tz, "email": f"{one['role']}@customer.example"} for one in given
+        ]
+
+        order = an_order_of(definition, customer="c-1", contacts=contacts)
+
+        plan = Plan(order)
+        for item in order.definition.items:
+            for handle in order.people.get(item.owner, ()):
+                assert ever_works(plan.clock(item.clock, handle, item.side))
+        assert all(item.clock != "both" for item in order.definition.items)
