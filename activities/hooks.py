@@ -36,7 +36,11 @@ class HookActivities:
             raise failure("unknown_hook", "No hook of this name is registered with this worker.")
         with told(PERMANENT), _heartbeat():
             answer = self._runner.run(effect.activity, effect.arguments, effect.key)
-        return _readable(answer)
+        plain = _readable(answer)
+        if effect.check is not None and not isinstance(plain.get("ok"), bool):
+            # Whoever runs the hooks: silence never approves, so a person looks at an answer that no check has judged.
+            raise failure("hook_answer_invalid", "A check says `ok`, true or false; this one did not.")
+        return plain
 
 
 def _readable(answer: Any) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class Notifier(Protocol):
 
 
 HookFunction = Callable[[Mapping[str, Any]], Mapping[str, Any]]
-"""Arguments in, result out: `{"ok": bool, "provides": {...}, "faults": [{"place", "code", "sentence"}]}`; `ok` may be left out."""
+"""Arguments in, result out: `{"ok": bool, "provides": {...}, "faults": [{"place", "code", "sentence"}]}`; a check must say `ok`."""
 
 
 class HookRunner(Protocol):
