@@ -73,7 +73,7 @@ _WORDS = {
     NoticeKind.RETRACTION: "Call off",
     NoticeKind.HANDOFF: "Hand over",
 }
-_SUMMARY_LENGTH = 200
+_SUMMARY_BYTES = 200
 _ID_LENGTH = 24
 _ENTRIES = ("trail", "ledger", "refused")
 _ROWS: TypeAdapter[WriteRecords] = TypeAdapter(WriteRecords)
@@ -157,7 +157,7 @@ def _start(way: Way, argument: Any, summary: str, result: type | None = None) ->
     return workflow.start_activity(
         way.activity, argument, result_type=result, start_to_close_timeout=way.start_to_close,
         schedule_to_close_timeout=way.in_all, heartbeat_timeout=way.heartbeat, retry_policy=way.retry,
-        summary=summary[:_SUMMARY_LENGTH],
+        summary=summary.encode("utf-8", "replace")[:_SUMMARY_BYTES].decode("utf-8", "ignore"),
     )  # fmt: skip
 
 
