@@ -1,7 +1,7 @@
 """Whose time it is: every instant of a run is booked to exactly one side.
 
-Several items may be open at once; a stretch of time belongs to the one that has been open longest, required ones first, in
-definition order among equals. While the run is on hold it belongs to the hold; when nothing is open but a gate does not hold,
+Several items may be open at once; a stretch of time belongs to the required one that has been open longest, in definition
+order among equals. While the run is on hold it belongs to the hold; when nothing is open but a gate does not hold,
 to the owner of the stage. Off-hours are split off when the stretch is read or written (`split`).
 """
 
@@ -25,7 +25,7 @@ SIDES = (Side.CUSTOMER, Side.PROVIDER, Side.THIRD_PARTY, HOLD, OFF_HOURS)
 
 def holding(plan: Plan, state: RunState) -> str | None:
     """The item that the run's time is booked to now, or `None`."""
-    best: tuple[bool, datetime, int] | None = None
+    best: tuple[datetime, int] | None = None
     found: str | None = None
     for n, (name, current) in enumerate(state.items.items()):
         if current.status not in flow.ACTIVE:
@@ -36,7 +36,9 @@ def holding(plan: Plan, state: RunState) -> str | None:
         since = (
             current.answered_at if current.status in (ItemStatus.ANSWERED, ItemStatus.IN_REVIEW) else current.opened_at
         )
-        rank = (item.optional, since or state.at, n)
+        if item.optional and not current.wanted:
+            continue  # nobody waits for it: where nothing else is open, a gate is in the way, and its owner has that
+        rank = (since or state.at, n)
         if best is None or rank < best:
             best, found = rank, name
     return found

@@ -8,7 +8,7 @@ worker that was away must not make anybody late for an ask they never got (docs/
 from dataclasses import replace
 from datetime import datetime
 
-from onboarding.engine import deadlines, deciding, flow, steering, waiving
+from onboarding.engine import assigning, deadlines, deciding, flow, holding, waiving
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.notices import say, when
 from onboarding.engine.people import deputy_of, holder, item_owner, stage_owner
@@ -74,7 +74,7 @@ def advance(turn: Turn, apply_held: flow.ApplyHeld) -> None:
         elif isinstance(what, Debt):
             waiving.expire(turn, what)
         else:
-            steering.revert(turn, what)
+            assigning.revert(turn, what)
         flow.settle(turn, apply_held)
 
 
@@ -168,11 +168,11 @@ def _step(turn: Turn, item: Item, planned: Planned) -> None:
     turn.record("clock", item=item.id, code=f"step_{rung.do}", sentence=f"{item.title}: step {index + 1}, {rung.do}")
     match rung.do:
         case StepAction.REASSIGN:
-            steering.give_item(turn, item.id, to[0])
+            assigning.give_item(turn, item.id, to[0])
         case StepAction.HOLD:
             side = turn.plan.roles[item.owner].side
             reason = rung.reason or f"{item.title} is not answered"
-            steering.stand_still(turn, reason, side, "engine", since=planned.at)
+            holding.stand_still(turn, reason, side, "engine", since=planned.at, item=item.id)
         case StepAction.FAIL:
             _tell_of_step(turn, item, index, to)
             flow.close_run(turn, RunOutcome.LOST, rung.reason or f"{item.title} was not settled in time")

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from onboarding.engine import flow
+from onboarding.engine import flow, rounds
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.moves import RIGHT_MESSAGE, Told, behalf_of, find_item, refuse_closed, together, wrong_kind
 from onboarding.engine.notices import say, settled
@@ -11,7 +11,7 @@ from onboarding.engine.refusing import conflict, forbidden, rejected, unknown
 from onboarding.engine.state import ItemStatus, RunOutcome, Vote
 from onboarding.engine.submitting import send_back, take
 from onboarding.engine.turn import Turn
-from onboarding.language.model import Item, ItemKind, Outcome
+from onboarding.language.model import Item, ItemKind, Mark, Outcome
 from onboarding.messages import Decide, MessageFault
 from onboarding.nearest import nearest
 
@@ -136,16 +136,14 @@ def back_to(turn: Turn, item: Item, chosen: Outcome, by: str) -> Told:
     names = tuple(name for name in chosen.reopen if turn.state.items[name].status is not ItemStatus.SKIPPED)
     settled(turn, item, by)
     flow.progress(turn, item.stage)
-    flow.reopen(turn, names, ItemStatus.RETURNED)
+    rounds.reopen(turn, names, ItemStatus.RETURNED)
     for name in names:
         if comment:
             turn.item(name, faults=(MessageFault(place="", code="returned", sentence=comment),))
-    again = turn.state.items[item.id]
-    turn.item(
-        item.id, status=ItemStatus.NOT_READY, round=current.round + 1, awaits=names, opened_at=None, due_at=None, due_why="",
-        planned=(), votes=(), actors=(), returns={**current.returns, chosen.name: times + 1}, outcome=chosen.name,
-        fired=(), overdue=False, late=False, mark=None, alarmed=(), sent=(), closed_at=None, answered_at=again.answered_at,
-    )  # fmt: skip
+    again = (
+        rounds.fresh(turn, item.id) if turn.state.items[item.id].round == current.round else turn.state.items[item.id]
+    )
+    turn.item(item.id, awaits=names, outcome=chosen.name, returns={**again.returns, chosen.name: times + 1})
     return Told(
         item=item.id,
         code="returned",
@@ -178,5 +176,7 @@ def _ask_people(turn: Turn, item: Item, code: str, sentence: str, votes: tuple[V
         part=f"{code}.{turn.state.trail_count}", item=item,
     )  # fmt: skip
     current = turn.state.items[item.id]
-    turn.item(item.id, votes=votes, alarmed=together(*current.alarmed, owner), sent=(*current.sent, key))
+    turn.item(
+        item.id, votes=votes, mark=Mark.ESCALATED, alarmed=together(*current.alarmed, owner), sent=(*current.sent, key)
+    )
     return Told(item=item.id, code=code, sentence=f"{sentence}; {owner} was asked to help.")

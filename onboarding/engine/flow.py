@@ -6,7 +6,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from onboarding.engine import deadlines, gates
+from onboarding.engine import deadlines, gates, holding
 from onboarding.engine.effects import NoticeKind, RunHook
 from onboarding.engine.notices import say, settled
 from onboarding.engine.people import holder
@@ -24,6 +24,11 @@ from onboarding.messages import OutcomeWord
 
 ACTIVE = (ItemStatus.OPEN, ItemStatus.ANSWERED, ItemStatus.IN_REVIEW, ItemStatus.RETURNED)
 """Statuses of an item that somebody has to do something about."""
+LOOKED_AT = (ItemStatus.ANSWERED, ItemStatus.IN_REVIEW)
+"""Statuses in which an answer is with us."""
+
+RUN_FINISHED = ("run_finished", "The run ended before its item opened.")
+REPLACED = ("replaced", "A later answer for the same item came before it opened; that one counts.")
 
 ApplyHeld = Callable[[Turn, HeldMessage], None]
 
@@ -33,6 +38,7 @@ def settle(turn: Turn, apply_held: ApplyHeld) -> None:
     _skip_by_inputs(turn)
     moved = True
     while moved and turn.state.status is not RunStatus.CLOSED:
+        _end_hold_of_ladder(turn)
         moved = _settle_debts(turn) | _enter_stages(turn) | _open_items(turn)
         moved = _meet_held(turn, apply_held) | moved | _leave_stages(turn)
         if all(stage.status in (StageStatus.DONE, StageStatus.SKIPPED) for stage in turn.state.stages.values()):
@@ -53,6 +59,16 @@ def _skip_by_inputs(turn: Turn) -> None:
                 skip_item(turn, turn.plan.items[name])
 
 
+def _end_hold_of_ladder(turn: Turn) -> None:
+    """A run that stands still for want of one answer goes on when it is there."""
+    held = turn.state.hold
+    if held is not None and held.item is not None and turn.state.items[held.item].status not in deadlines.WAITING:
+        turn.record(
+            "hold", item=held.item, code="hold_ended", sentence=f"{turn.plan.items[held.item].title} is answered"
+        )
+        holding.go_on(turn)
+
+
 def _settle_debts(turn: Turn) -> bool:
     debts = tuple(_settled(turn, debt) for debt in turn.state.debts)
     if debts == turn.state.debts:
@@ -65,7 +81,8 @@ def _settled(turn: Turn, debt: Debt) -> Debt:
     if debt.settled_at is not None:
         return debt
     if debt.item is not None:
-        met = turn.state.items[debt.item].status is ItemStatus.DONE
+        # Left out by a time-out that the definition wants: nobody owes it any more.
+        met = turn.state.items[debt.item].status in (ItemStatus.DONE, ItemStatus.SKIPPED)
     else:
         gate = turn.plan.stages[debt.stage].gate
         meant = [one for one in gate.all + gate.any if one.text == debt.condition]
@@ -97,7 +114,7 @@ def _skip_stage(turn: Turn, stage: Stage) -> None:
 def enter_stage(turn: Turn, stage: Stage) -> None:
     """A stage opens, for the first time or again; its target and stall window start."""
     current = turn.state.stages[stage.id]
-    owner = current.owner or holder(turn.plan, turn.state, stage.owner)
+    owner = current.owner if current.given else holder(turn.plan, turn.state, stage.owner)
     side = turn.plan.roles[stage.owner].side
     clock = turn.plan.clock(stage.clock, owner, side)
     target = None if stage.target is None else deadlines.plan_length(clock, turn.at, stage.target)
@@ -130,16 +147,18 @@ def _act(turn: Turn, stage: Stage, actions: tuple[StageAction, ...], part: str) 
             )  # fmt: skip
 
 
-def arguments(turn: Turn, about: str, more: dict[str, object]) -> dict[str, object]:
-    """What a hook is told: the run, what it is about, the facts known now."""
+def arguments(turn: Turn, about: str, more: dict[str, object], only: tuple[str, ...] = ()) -> dict[str, object]:
+    """What a hook is told: the run, what it is about, the inputs and facts known now, or only those that `with` names."""
     facts = {**turn.plan.order.inputs, **{name: fact.value for name, fact in turn.state.facts.items()}}
+    if only:
+        facts = {name: value for name, value in facts.items() if name in only}
     return {"run": turn.state.run, "customer": turn.state.customer, "item": about, "facts": facts, **more}
 
 
 def _open_items(turn: Turn) -> bool:
     moved = False
     for item in turn.plan.definition.items:
-        if turn.state.items[item.id].status is not ItemStatus.NOT_READY or not _may_open(turn, item):
+        if turn.state.items[item.id].status is not ItemStatus.NOT_READY or not may_open(turn, item):
             continue
         moved = True
         if item.when is not None and not gates.holds(turn.plan, turn.state, item.when)[0]:
@@ -149,7 +168,7 @@ def _open_items(turn: Turn) -> bool:
     return moved
 
 
-def _may_open(turn: Turn, item: Item) -> bool:
+def may_open(turn: Turn, item: Item) -> bool:
     """Whether an item may open now: its stage is open, and the needs of both hold."""
     if turn.state.stages[item.stage].status is not StageStatus.OPEN:
         return False
@@ -162,23 +181,34 @@ def _meet_held(turn: Turn, apply_held: ApplyHeld) -> bool:
     ready = tuple(one for one in turn.state.held if turn.state.items[one.item].status is not ItemStatus.NOT_READY)
     if ready:
         turn.set(held=tuple(one for one in turn.state.held if one not in ready))
-    for one in ready:
-        if turn.state.status is not RunStatus.CLOSED:
-            apply_held(turn, one)
+    for n, one in enumerate(ready):
+        if turn.state.status is RunStatus.CLOSED:
+            _dropped(turn, one, OutcomeWord.CLOSED, *RUN_FINISHED)
+        elif any(_replaces(later, one) for later in ready[n + 1 :]):
+            _dropped(turn, one, OutcomeWord.CONFLICT, *REPLACED)
         else:
-            _too_late(turn, one)
+            apply_held(turn, one)
     return bool(ready)
 
 
-def _too_late(turn: Turn, held: HeldMessage) -> None:
-    code, said = "run_finished", "The run ended before its item opened."
+def _replaces(later: HeldMessage, earlier: HeldMessage) -> bool:
+    """Whether an early answer corrects one that came before it; parts of a draft add up."""
+    same = (later.item, later.name) == (earlier.item, earlier.name)
+    return (
+        same
+        and later.name in ("submit", "complete")
+        and not (later.content.get("draft") or earlier.content.get("draft"))
+    )
+
+
+def _dropped(turn: Turn, held: HeldMessage, outcome: OutcomeWord, code: str, said: str) -> None:
     message_id, actor = str(held.content["message_id"]), str(held.content["actor"])
     turn.refuse(via=held.via, name=held.name, message_id=message_id, code=code, sentence=said)
     turn.record(
         held.name,
         actor=actor,
         item=held.item,
-        outcome=OutcomeWord.CLOSED,
+        outcome=outcome,
         code=code,
         sentence=said,
         message_id=message_id,
@@ -186,13 +216,13 @@ def _too_late(turn: Turn, held: HeldMessage) -> None:
 
 
 def open_item(turn: Turn, item: Item, status: ItemStatus = ItemStatus.OPEN) -> None:
-    """An item opens: it has an owner, a due instant, a plan of what happens by itself, and is asked for."""
+    """An item opens: it has an owner, a due instant, a plan of what happens by itself, and is asked for.
+
+    Nothing of an earlier round is left on it (`rounds.fresh`) but who it was given to by name, drafts, and what was wrong before.
+    """
     current = turn.state.items[item.id]
-    owner = current.owner or holder(turn.plan, turn.state, item.owner)
-    turn.item(
-        item.id, status=status, owner=owner, opened_at=turn.at, answered_at=None, closed_at=None, outcome=None, checks=(),
-        votes=(), actors=(), awaits=(), fired=(), faults=(), mark=None, alarmed=(), sent=(), overdue=False, late=False, tacit=False, by_person=False,
-    )  # fmt: skip
+    owner = current.owner if current.given else holder(turn.plan, turn.state, item.owner)
+    turn.item(item.id, status=status, owner=owner, opened_at=turn.at, awaits=())
     deadlines.lay(turn, item)
     turn.opened.append(item.id)
     if item.kind is ItemKind.HOOK:
@@ -205,7 +235,8 @@ def call_hook(turn: Turn, item: Item) -> None:
     turn.call(
         RunHook(
             key=hook_key(turn, item), activity=item.activity, stage=item.stage, item=item.id, title=item.title,
-            round=turn.state.items[item.id].round, check=None, arguments=arguments(turn, item.id, {}), attempts=item.attempts,
+            round=turn.state.items[item.id].round, check=None, attempts=item.attempts,
+            arguments=arguments(turn, item.id, {}, only=item.with_facts),
             backoff=item.backoff, timeout_seconds=item.timeout.seconds if item.timeout else 600,
         )
     )  # fmt: skip
@@ -253,16 +284,33 @@ def _leave_stages(turn: Turn) -> bool:
 
 def _call_off(turn: Turn, name: str) -> None:
     """Nobody needs an item any more: unsent notices are withdrawn, and who was alarmed hears of it."""
+    current, item = turn.state.items[name], turn.plan.items[name]
+    if current.status not in ACTIVE and current.status is not ItemStatus.NOT_READY:
+        return
+    if current.status in LOOKED_AT:
+        said = f"{item.title}: the answer was not looked at before the end"
+        turn.record("run", item=name, code="answer_left", sentence=said)
+    settled(turn, item, "")
+    turn.item(
+        name, status=ItemStatus.CANCELLED, closed_at=turn.at if current.opened_at else None, planned=(), checks=()
+    )
+
+
+def _close_with_stage(turn: Turn, name: str) -> None:
+    """What becomes of an item whose stage is left without it."""
     current = turn.state.items[name]
-    if current.status in ACTIVE or current.status is ItemStatus.NOT_READY:
+    if current.status in LOOKED_AT:
+        return  # an answer that was accepted is looked at all the same
+    if gates.item_debt(turn.state, name) is None:
+        _call_off(turn, name)
+    elif current.status in (*deadlines.WAITING, ItemStatus.NOT_READY):
         settled(turn, turn.plan.items[name], "")
-        turn.item(name, status=ItemStatus.CANCELLED, closed_at=turn.at if current.opened_at else None, planned=())
+        turn.item(name, status=ItemStatus.WAIVED, closed_at=turn.at, planned=())  # it may be paid at any time
 
 
 def _leave(turn: Turn, stage: Stage) -> None:
     for name in stage.items:
-        if turn.state.items[name].status in deadlines.WAITING or gates.item_waiver(turn.state, name) is None:
-            _call_off(turn, name)  # what was waived may be on its way all the same
+        _close_with_stage(turn, name)
     turn.stage(stage.id, status=StageStatus.DONE, left_at=turn.at, stall_at=None, stalled=False)
     if stage.milestone is not None:
         turn.set(milestones={**turn.state.milestones, stage.milestone: turn.at})
@@ -270,53 +318,11 @@ def _leave(turn: Turn, stage: Stage) -> None:
     _act(turn, stage, stage.on_exit, "exit")
 
 
-def reopen(turn: Turn, names: tuple[str, ...], status: ItemStatus) -> None:
-    """A new round for `names`; exactly what depended on them through `needs` is invalid again and waits for them.
-
-    Their stages are entered again; a milestone of such a stage is no longer reached.
-    """
-    dependents = turn.plan.downstream(names)
-    for name in (*names, *dependents):
-        item, current = turn.plan.items[name], turn.state.items[name]
-        left_out = name in turn.plan.settled_by_inputs or turn.state.stages[item.stage].status is StageStatus.SKIPPED
-        if name not in names and (current.status is ItemStatus.NOT_READY or left_out):
-            continue
-        turn.withdrawn += current.sent
-        turn.forget(name)
-        fresh = current.opened_at is not None
-        turn.set(rounds=turn.state.rounds + (1 if fresh else 0))
-        turn.item(
-            name, status=ItemStatus.NOT_READY, round=current.round + 1 if fresh else current.round, opened_at=None, due_at=None,
-            due_why="", faults=(), draft_fields={}, draft_files=(), answered_at=None, closed_at=None, outcome=None, answer=None, votes=(), actors=(), checks=(), planned=(),
-            fired=(), mark=None, alarmed=(), sent=(), overdue=False, late=False, tacit=False, by_person=False,
-        )  # fmt: skip
-        _enter_again(turn, item.stage)
-    waiting = [name for before in names for name in turn.plan.downstream((before,))]
-    for name in names:
-        item = turn.plan.items[name]
-        if name not in waiting and _may_open(turn, item):
-            open_item(turn, item, status if item.kind is not ItemKind.HOOK else ItemStatus.OPEN)
-
-
-def _enter_again(turn: Turn, stage: str) -> None:
-    if turn.state.stages[stage].status is not StageStatus.DONE:
-        return
-    rule = turn.plan.stages[stage]
-    if rule.milestone is not None:
-        turn.set(milestones={name: at for name, at in turn.state.milestones.items() if name != rule.milestone})
-    enter_stage(turn, rule)
-    for name in rule.items:
-        current = turn.state.items[name]
-        if current.status is ItemStatus.CANCELLED:
-            again = current.round + 1 if current.opened_at else current.round
-            turn.item(name, status=ItemStatus.NOT_READY, round=again, opened_at=None, closed_at=None)
-
-
 def close_run(turn: Turn, outcome: RunOutcome, reason: str) -> None:
     """The run ends and changes no more."""
     for name in turn.plan.items:
         _call_off(turn, name)
     for held in turn.state.held:
-        _too_late(turn, held)
+        _dropped(turn, held, OutcomeWord.CLOSED, *RUN_FINISHED)
     turn.set(status=RunStatus.CLOSED, outcome=outcome, reason=reason, closed_at=turn.at, hold=None, held=(), reverts=())
     turn.record("run", code=f"run_{outcome}", sentence=reason)

@@ -1,9 +1,10 @@
 """Whether something may open or be left: needs, `when`, gate conditions, waivers and debt."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
-from onboarding.engine.people import holder, item_owner, stage_owner
+from onboarding.engine.people import holders, item_owner, stage_owner
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import Debt, ItemStatus, RunState, StageStatus
 from onboarding.language.expressions import evaluate
@@ -26,8 +27,9 @@ class ConditionView:
 
 
 def item_met(state: RunState, item: str) -> bool:
-    """Whether nothing more is expected of an item; an attempt to pay what was waived holds nobody up."""
-    return state.items[item].status in MET or item_waiver(state, item) is not None
+    """Whether nobody waits for an item any more; a late answer to what was waived or passed by time-out holds nobody up."""
+    current = state.items[item]
+    return current.status in MET or current.tacit or item_waiver(state, item) is not None
 
 
 def item_came(plan: Plan, state: RunState, item: str) -> bool:
@@ -40,6 +42,16 @@ def item_came(plan: Plan, state: RunState, item: str) -> bool:
 def item_waiver(state: RunState, item: str) -> Debt | None:
     """The waiver in force for an item, or `None`."""
     return next((debt for debt in state.debts if debt.item == item and debt.in_force), None)
+
+
+def item_debt(state: RunState, item: str) -> Debt | None:
+    """The waiver of an item that was not settled yet, also when it has run out; or `None`."""
+    return next((debt for debt in state.debts if debt.item == item and debt.settled_at is None), None)
+
+
+def required(plan: Plan, state: RunState, stage: str) -> tuple[str, ...]:
+    """The items that a stage cannot be left without."""
+    return tuple(name for name in plan.stages[stage].items if not plan.items[name].optional or state.items[name].wanted)
 
 
 def need_met(state: RunState, need: str) -> bool:
@@ -111,6 +123,8 @@ def condition(plan: Plan, state: RunState, stage: str, one: Condition) -> Condit
     """One gate condition as it stands now."""
     waived = waiver(state, stage, one.text) is not None
     met, why, who = raw_condition(plan, state, stage, one)
+    if one.kind is ConditionKind.ITEM and one.ref in plan.items:
+        met = met or item_came(plan, state, one.ref)  # what was waived or passed is on its way
     return ConditionView(
         text=one.text, met=met or waived, why=why, holder=who, waived=waived and not met, kind=one.kind
     )
@@ -132,7 +146,14 @@ def raw_condition(plan: Plan, state: RunState, stage: str, one: Condition) -> tu
         giver = item_owner(plan, state, plan.items[sources[0]]) if sources else stage_owner(plan, state, stage)
         return False, f"{one.ref} is not known yet", giver
     met, why = holds(plan, state, one.text)
-    return met, "" if met else why or "the condition is false", stage_owner(plan, state, stage)
+    return met, "" if met else why or _why_false(state, one), stage_owner(plan, state, stage)
+
+
+def _why_false(state: RunState, one: Condition) -> str:
+    open_ = [debt.text for debt in state.debts if debt.counts and debt.settled_at is None]
+    if open_ and re.search(r"\bdebt\b", one.text):
+        return f"{len(open_)} waiver{'s are' if len(open_) > 1 else ' is'} open: {', '.join(open_[:5])}; deliver what was waived"
+    return "the condition is false"
 
 
 def conditions(plan: Plan, state: RunState, stage: str) -> tuple[ConditionView, ...]:
@@ -145,9 +166,10 @@ def conditions(plan: Plan, state: RunState, stage: str) -> tuple[ConditionView, 
         who = stage_owner(plan, state, need) if other else item_owner(plan, state, plan.items[need])
         title = other.title if other else plan.items[need].title
         found.append(_view(need, met, f"{title} is not finished", who, "need"))
+    must = required(plan, state, stage)
     for name in rule.items:
         item = plan.items[name]
-        if item.optional and not any(c.kind is ConditionKind.ITEM and c.ref == name for c in rule.gate.all):
+        if name not in must and not any(c.kind is ConditionKind.ITEM and c.ref == name for c in rule.gate.all):
             continue
         current = state.items[name]
         why = f"{item.title} is {current.status.replace('_', ' ')}"
@@ -179,7 +201,7 @@ def may_leave(plan: Plan, state: RunState, stage: str) -> bool:
     rule = plan.stages[stage]
     if not needs_met(plan, state, rule.needs):
         return False
-    if any(not item_met(state, name) for name in rule.items if not plan.items[name].optional):
+    if any(not item_met(state, name) for name in required(plan, state, stage)):
         return False
     return all(view.met for view in conditions(plan, state, stage))
 
@@ -204,4 +226,4 @@ def waivable(plan: Plan, stage: str) -> tuple[str, ...]:
 def overriders(plan: Plan, state: RunState, stage: str) -> tuple[str, ...]:
     """The handles that may waive in a stage."""
     override = plan.stages[stage].gate.override
-    return () if override is None else tuple(holder(plan, state, role) for role in override.by)
+    return () if override is None else tuple(one for role in override.by for one in holders(plan, state, role))

@@ -97,7 +97,9 @@ def upcoming(plan: Plan, state: RunState) -> tuple[tuple[datetime, str, str | No
                 case PlannedKind.REMINDER:
                     what = f"reminder to {current.owner}: {item.title}"
                 case PlannedKind.DUE:
-                    what = f"{item.title} is due{_TIMEOUTS.get(item.on_timeout, f'; without an answer: {item.on_timeout}')}"
+                    after = _TIMEOUTS.get(item.on_timeout, f"; without an answer: {item.on_timeout}")
+                    alarms = not item.optional or item.on_timeout != "escalate"
+                    what = f"{item.title} is due{after if alarms else ''}"
                 case PlannedKind.STEP:
                     what = f"escalation step {one.index + 1} ({item.ladder[one.index].do}): {item.title}"
             found.append((one.at, what, name))

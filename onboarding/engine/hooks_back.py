@@ -7,7 +7,7 @@ from onboarding.engine.effects import NoticeKind
 from onboarding.engine.notices import say
 from onboarding.engine.people import stage_owner
 from onboarding.engine.state import ItemStatus, RunOutcome
-from onboarding.engine.submitting import after_checks, check_key, send_back
+from onboarding.engine.submitting import after_checks, check_key, facts_of, send_back
 from onboarding.engine.turn import Turn, clean
 from onboarding.language.model import Item, ItemKind
 from onboarding.language.values import check_fields
@@ -35,11 +35,15 @@ def hook_answered(turn: Turn, key: str, result: Any) -> bool:
         flow.finish_item(turn, item, "engine")
         turn.learn(values, item.id, "engine")
         return True
-    passed = result.get("ok") is not False
+    if not isinstance(result.get("ok"), bool):
+        return hook_failed(turn, key, "result_unreadable", "The check did not say whether it is ok.")
+    passed = result["ok"] is True
     _set_check(turn, item, check, "passed" if passed else "failed")
     code = "check_passed" if passed else "check_failed"
     turn.record("check", item=item.id, code=code, sentence=item.checks[check].activity)
-    if not passed and item.checks[check].blocks:
+    if turn.state.items[item.id].status is ItemStatus.DONE:
+        _learn_late(turn, item)
+    elif not passed and item.checks[check].blocks:
         turn.record("returned", item=item.id, code="answer_returned", sentence=f"{item.title} goes back")
         failed = MessageFault(place="", code="check_failed", sentence="A check of the answer failed.")
         send_back(turn, item, faults or (failed,))
@@ -85,7 +89,7 @@ def stage_hook_failed(turn: Turn, key: str, code: str, sentence: str) -> None:
     lines = (f"A hook of {title} failed: {clean(sentence)}",)
     say(
         turn, NoticeKind.ESCALATION, stage_owner(turn.plan, turn.state, stage), "escalation", f"A hook failed: {title}", lines,
-        part=f"{about[2][:40]}.failed", stage=stage,
+        part=f"{about[1][:9]}.{about[2][:40]}.failed", stage=stage,
     )  # fmt: skip
 
 
@@ -95,10 +99,19 @@ def _waiting_for(turn: Turn, key: str) -> tuple[Item, int | None] | None:
         waits = current.status in (ItemStatus.OPEN, ItemStatus.WAIVED) and not current.by_person
         if item.kind is ItemKind.HOOK and waits and current.opened_at and key == flow.hook_key(turn, item):
             return item, None
-        for index, word in enumerate(current.checks):
+        looked_at = current.status in (ItemStatus.ANSWERED, ItemStatus.IN_REVIEW, ItemStatus.DONE)
+        for index, word in enumerate(current.checks if looked_at else ()):
             if word == "pending" and key == check_key(turn, item, index):
                 return item, index
     return None
+
+
+def _learn_late(turn: Turn, item: Item) -> None:
+    """An event settled the item while its answer was looked at: what was delivered is known once nothing speaks against it."""
+    current = turn.state.items[item.id]
+    words = [word for word, check in zip(current.checks, item.checks, strict=True) if check.blocks]
+    if item.event is not None and current.answer is not None and words and all(word == "passed" for word in words):
+        turn.learn(facts_of(item, current.answer), item.id, current.answer.by)
 
 
 def _set_check(turn: Turn, item: Item, index: int, word: str) -> None:

@@ -22,6 +22,7 @@ from typing import Any
 
 from onboarding import limits
 from onboarding.engine import (
+    assigning,
     booking,
     clockwork,
     deadlines,
@@ -85,7 +86,7 @@ MOVES: dict[str, Callable[[Turn, Any, Person], Told]] = {
     "hold": steering.hold,
     "resume": steering.resume,
     "extend": steering.extend,
-    "reassign": steering.reassign,
+    "reassign": assigning.reassign,
     "waive": waiving.waive,
     "reopen": steering.reopen,
     "note": steering.note,
@@ -122,9 +123,18 @@ TRANSITIONS: tuple[tuple[str, str, str, str], ...] = (
         "open, returned, done, skipped",
         "overdue; what `on_timeout` says; `escalate`: the ladder goes on, or the stage owner is told",
     ),
-    ("not_ready, open, answered, in_review, returned", "waive", "waived", "debt"),
-    ("done, waived", "reopen", "open", "round + 1; what depended on it is not_ready again"),
-    ("not_ready, open, answered, in_review, returned", "run or stage closes", "cancelled", "unsent notices withdrawn"),
+    ("not_ready, open, returned", "waive", "waived", "debt"),
+    ("answered, in_review", "waive", "answered, in_review", "debt, paid when the answer is accepted"),
+    ("waived", "submit, complete or happen", "answered, done", "the debt is paid once it is done"),
+    ("done, skipped", "late work after a time-out outcome", "answered, done", "facts known; nobody waits for it"),
+    (
+        "done, waived, cancelled, skipped",
+        "reopen (what a condition left out stays so)",
+        "open",
+        "round + 1; what depended on it is not_ready again",
+    ),
+    ("not_ready, open, returned", "its stage is left", "cancelled, waived", "unsent notices withdrawn; owed is waived"),
+    ("not_ready, open, answered, in_review, returned", "the run closes", "cancelled", "unsent notices withdrawn"),
 )
 """From, event, to, effects: the table the documentation is drawn from."""
 

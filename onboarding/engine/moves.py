@@ -53,9 +53,13 @@ def find_item(turn: Turn, name: str, place: str = "") -> Item:
 def refuse_closed(turn: Turn, item: Item, code: str) -> None:
     """Refuses what comes too late for an item: its stage is closed, or the item is."""
     current = turn.state.items[item.id]
-    on_its_way = current.status in flow.ACTIVE and gates.item_waiver(turn.state, item.id) is not None
-    if current.status is ItemStatus.WAIVED or on_its_way:
+    owed = current.status in flow.ACTIVE and gates.item_debt(turn.state, item.id) is not None
+    if current.status is ItemStatus.WAIVED or owed:
         return  # what was waived is debt, and debt may be paid at any time
+    if current.status in flow.LOOKED_AT:
+        return  # an answer that was accepted is looked at, whatever has happened around it
+    if current.tacit and item.kind is not ItemKind.APPROVAL:
+        return  # passed by time-out, as the definition says: late work stays welcome
     stage = turn.state.stages[item.stage]
     if stage.status in (StageStatus.DONE, StageStatus.SKIPPED):
         left = f" on {stage.left_at:%Y-%m-%d %H:%M} UTC" if stage.left_at else ""
@@ -78,6 +82,19 @@ def refuse_closed_stage(turn: Turn, stage: str, item: str | None = None) -> None
     if state.status in (StageStatus.DONE, StageStatus.SKIPPED):
         title = turn.plan.stages[stage].title
         raise Refuse(OutcomeWord.CLOSED, "stage_closed", f"{title} is closed; reopen what is needed first.", item=item)
+
+
+def find_stage(turn: Turn, name: str) -> str:
+    """The id of a stage, or a refusal with the nearest one."""
+    if name not in turn.plan.stages:
+        raise unknown("unknown_stage", f"This run has no such stage{nearest(name, turn.plan.stages)}.")
+    return name
+
+
+def provider_only(person: Person, what: str) -> None:
+    """Refuses whoever is not of our side."""
+    if person.nobody or not person.provider:
+        raise forbidden("not_entitled", f"{person.named_as!r} may not {what}; roles of the provider may.")
 
 
 def wrong_kind(item: Item, use: str) -> Refuse:
@@ -121,7 +138,7 @@ def complete(turn: Turn, message: Complete, person: Person) -> Told:
     if current.status is ItemStatus.NOT_READY:
         return kept(item, "this")
     behalf = behalf_of(turn, message.on_behalf_of)
-    turn.item(item.id, actors=together(*current.actors, person.handle, *behalf), answered_at=turn.at)
+    turn.item(item.id, actors=together(*current.actors, person.handle, *behalf), answered_at=turn.at, tacit=False)
     flow.finish_item(turn, item, person.handle)
     turn.learn(values, item.id, person.handle)
     return Told(item=item.id, code="completed", sentence=progress_sentence(turn, item))
@@ -147,7 +164,7 @@ def happen(turn: Turn, message: Happen, person: Person) -> Told:
     current = turn.state.items[item.id]
     if current.status is ItemStatus.NOT_READY:
         return kept(item, "the event")
-    turn.item(item.id, actors=together(*current.actors, person.handle), answered_at=turn.at)
+    turn.item(item.id, actors=together(*current.actors, person.handle), answered_at=turn.at, tacit=False)
     flow.finish_item(turn, item, person.handle)
     if item.kind is ItemKind.REQUEST and turn.plan.roles[item.owner].side is Side.CUSTOMER:
         receipt(turn, item, current.owner)

@@ -134,13 +134,13 @@ def receipt(turn: Turn, item: Item, to: str) -> None:
     )
 
 
-def settled(turn: Turn, item: Item, by: str) -> None:
+def settled(turn: Turn, item: Item, by: str, *, said: str = "is settled") -> None:
     """People who were alarmed hear that it is settled, and what has not left yet is withdrawn."""
     current = turn.state.items[item.id]
     turn.withdrawn += current.sent
     for handle in current.alarmed:
         if handle != by:
-            lines = (f"{item.title} is settled; nothing more is needed from you.",)
+            lines = (f"{item.title} {said}; nothing more is needed from you now.",)
             say(
                 turn, NoticeKind.RETRACTION, handle, "retraction", f"Settled: {item.title}", lines,
                 part=f"settled.{len(current.fired)}", item=item,

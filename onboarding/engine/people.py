@@ -126,10 +126,22 @@ def may_complete(plan: Plan, state: RunState, item: Item, person: Person) -> boo
 
 
 def may_review(plan: Plan, state: RunState, item: Item, person: Person) -> bool:
-    """The reviewing role and its deputies; where none is named, the stage owner's: a check that broke is theirs to judge."""
-    role = item.review or plan.stages[item.stage].owner
-    stored = () if item.review else (stage_owner(plan, state, item.stage),)
-    return person.handle in (*stored, *with_deputies(plan, state, role))
+    """The reviewing role and its deputies, and whoever the review was asked of because these gave the answer themselves."""
+    return person.handle in (*_reviewers(plan, state, item), reviewer_of(plan, state, item))
+
+
+def _reviewers(plan: Plan, state: RunState, item: Item) -> tuple[str, ...]:
+    """Where no role is named, the stage owner's: a check that broke is theirs to judge."""
+    if item.review is not None:
+        return with_deputies(plan, state, item.review)
+    return (stage_owner(plan, state, item.stage), *with_deputies(plan, state, plan.stages[item.stage].owner))
+
+
+def reviewer_of(plan: Plan, state: RunState, item: Item) -> str:
+    """Who is asked to review an answer: the first who did not give it; in the end the owner of the stage, to find somebody."""
+    stage = stage_owner(plan, state, item.stage)
+    able = (*_reviewers(plan, state, item), stage, *with_deputies(plan, state, plan.stages[item.stage].owner))
+    return next((handle for handle in able if handle not in state.items[item.id].actors), stage)
 
 
 def seats(plan: Plan, state: RunState, item: Item) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -138,11 +150,8 @@ def seats(plan: Plan, state: RunState, item: Item) -> tuple[tuple[str, tuple[str
     An owner and their deputy are two people and one seat, so that no role can outvote the others. See `seated`.
     """
     found: list[tuple[str, tuple[str, ...]]] = []
-    stored = state.items[item.id].owner
     for role in item.owners:
-        able = with_deputies(plan, state, role)
-        if role == item.owner and stored:
-            able = tuple(dict.fromkeys((stored, *able)))
+        able = _acting_for(plan, state, item, role)
         found += [(role, able)] * (len(able) if plan.is_group(role) else 1)
     return tuple(found)
 
@@ -202,9 +211,11 @@ def acting(plan: Plan, state: RunState, item: Item) -> tuple[str, Side]:
     """Who has an open item now, and on which side that time counts."""
     current = state.items[item.id]
     stage = stage_owner(plan, state, item.stage)
-    if current.status is ItemStatus.IN_REVIEW and item.review is not None:
-        return holder(plan, state, item.review), plan.roles[item.review].side
-    if current.status in (ItemStatus.ANSWERED, ItemStatus.IN_REVIEW):
+    if current.status is ItemStatus.IN_REVIEW:
+        reviewer = reviewer_of(plan, state, item)
+        named = item.review is not None and reviewer in with_deputies(plan, state, item.review)
+        return reviewer, plan.roles[item.review].side if item.review is not None and named else Side.PROVIDER
+    if current.status is ItemStatus.ANSWERED:
         return stage, Side.PROVIDER
     if current.by_person:
         return item_owner(plan, state, item), Side.PROVIDER
@@ -221,4 +232,14 @@ def acting(plan: Plan, state: RunState, item: Item) -> tuple[str, Side]:
 
 
 def _owners(plan: Plan, state: RunState, item: Item) -> tuple[str, ...]:
-    return (item_owner(plan, state, item), *with_deputies(plan, state, item.owner))
+    return _acting_for(plan, state, item, item.owner) or (item_owner(plan, state, item),)
+
+
+def _acting_for(plan: Plan, state: RunState, item: Item, role: str) -> tuple[str, ...]:
+    """Who may act for one of an item's roles, the owner first. Whoever it was taken from may not, unless they are its deputy."""
+    able, current = with_deputies(plan, state, role), state.items[item.id]
+    if role != item.owner or not current.owner:
+        return able
+    if current.given and not plan.is_group(role):
+        able = able[len(holders(plan, state, role)) :]
+    return tuple(dict.fromkeys((current.owner, *able)))

@@ -1,10 +1,10 @@
 """The rows of one turn: what changed between two states, each with its natural key."""
 
-from onboarding.engine import booking, figures, health
+from onboarding.engine import booking, figures, flow, health
 from onboarding.engine.effects import ItemRow, LedgerRow, RunRow, StageRow, WriteRecords
 from onboarding.engine.people import acting, item_owner
 from onboarding.engine.plan import Plan
-from onboarding.engine.state import ItemStatus, RunState, StageState
+from onboarding.engine.state import RunState, StageState
 from onboarding.engine.turn import Turn
 
 
@@ -72,14 +72,9 @@ def stage_row(plan: Plan, stage: StageState) -> StageRow:
 def item_row(plan: Plan, state: RunState, name: str) -> ItemRow:
     """One item as it stands now."""
     item, current = plan.items[name], state.items[name]
-    open_ = current.status not in (
-        ItemStatus.NOT_READY,
-        ItemStatus.DONE,
-        ItemStatus.SKIPPED,
-        ItemStatus.WAIVED,
-        ItemStatus.CANCELLED,
+    who, side = (
+        acting(plan, state, item) if current.status in flow.ACTIVE else (item_owner(plan, state, item), item.side)
     )
-    who, side = acting(plan, state, item) if open_ else (item_owner(plan, state, item), item.side)
     return ItemRow(
         item=name, round=current.round, stage=item.stage, kind=item.kind, title=item.title, status=current.status, owner=who,
         side=side, optional=item.optional, opened_at=current.opened_at, due_at=current.due_at, answered_at=current.answered_at,

@@ -127,6 +127,10 @@ class ItemState:
     status: ItemStatus = ItemStatus.NOT_READY
     round: int = 1
     owner: str = ""
+    given: bool = False
+    """Given to its owner by name, so that it does not follow the role."""
+    wanted: bool = False
+    """Asked for once more: its stage waits for it although it is optional."""
     hands: int = 0
     """How often it went to another owner."""
     opened_at: datetime | None = None
@@ -176,6 +180,8 @@ class StageState:
     id: str
     status: StageStatus = StageStatus.NOT_READY
     owner: str = ""
+    given: bool = False
+    """Given to its owner by name, so that it does not follow the role."""
     visit: int = 0
     entered_at: datetime | None = None
     left_at: datetime | None = None
@@ -234,11 +240,13 @@ class HoldState:
     by: str
     since: datetime
     review_at: datetime
+    item: str | None = None
+    """The item whose ladder put the run on hold: its answer ends the hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revert:
-    """A reassignment that ends by itself: who gets `kind` `target` back at `at`."""
+    """A reassignment that ends by itself: who gets `kind` `target` back at `at`; an empty `to` is whoever has its role then."""
 
     at: datetime
     kind: str

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from onboarding.engine import flow, gates
+from onboarding.engine import flow, gates, rounds
 from onboarding.engine.effects import NoticeKind, RunHook
 from onboarding.engine.moves import (
     RIGHT_MESSAGE,
@@ -16,7 +16,7 @@ from onboarding.engine.moves import (
     wrong_kind,
 )
 from onboarding.engine.notices import receipt, say, settled
-from onboarding.engine.people import Person, holder, may_submit, stage_owner, who_is
+from onboarding.engine.people import Person, item_owner, may_submit, reviewer_of, who_is
 from onboarding.engine.refusing import forbidden, rejected_for
 from onboarding.engine.state import Answer, ItemState, ItemStatus, StageStatus
 from onboarding.engine.turn import Turn
@@ -80,9 +80,12 @@ def _content(
 
 def _answered(turn: Turn, item: Item, answer: Answer, actors: tuple[str, ...]) -> None:
     current = turn.state.items[item.id]
+    # What was waived or passed may never have been open: it is from the moment somebody answers.
     turn.item(
-        item.id, status=ItemStatus.ANSWERED, answer=answer, answered_at=turn.at, actors=together(*current.actors, *actors),
-        answers=current.answers + 1, late=current.overdue, checks=tuple("pending" for _ in item.checks), faults=(), draft_fields={}, draft_files=(), votes=(),
+        item.id, owner=item_owner(turn.plan, turn.state, item), opened_at=current.opened_at or turn.at, closed_at=None,
+        status=ItemStatus.ANSWERED, answer=answer, answers=current.answers + 1, answered_at=turn.at, late=current.overdue,
+        actors=together(*current.actors, *actors), checks=tuple("pending" for _ in item.checks), faults=(), votes=(),
+        draft_fields={}, draft_files=(),
     )  # fmt: skip
     settled(turn, item, answer.by)
     flow.progress(turn, item.stage)
@@ -122,11 +125,7 @@ def after_checks(turn: Turn, item: Item) -> None:
     if "pending" in words:
         return
     if item.review is not None or "broken" in words:
-        reviewer = (
-            holder(turn.plan, turn.state, item.review)
-            if item.review
-            else stage_owner(turn.plan, turn.state, item.stage)
-        )
+        reviewer = reviewer_of(turn.plan, turn.state, item)
         turn.item(item.id, status=ItemStatus.IN_REVIEW)
         lines = (f"{item.title} was answered and waits for you: accept or return.",)
         say(
@@ -141,27 +140,38 @@ def take(turn: Turn, item: Item) -> None:
     answer = turn.state.items[item.id].answer
     assert answer is not None, "only an answer can be taken"
     flow.finish_item(turn, item, answer.by)
-    # A secret's reference is no fact: facts are shown and handed to hooks.
-    facts = {name: value for name, value in answer.fields.items() if not (item.secret and name == SECRET_FIELD.name)}
-    turn.learn(facts, item.id, answer.by)
+    turn.item(item.id, tacit=False)
+    turn.learn(facts_of(item, answer), item.id, answer.by)
+
+
+def facts_of(item: Item, answer: Answer) -> dict[str, Any]:
+    """What becomes known by an answer. A secret's reference is no fact: facts are shown and handed to hooks."""
+    return {name: value for name, value in answer.fields.items() if not (item.secret and name == SECRET_FIELD.name)}
 
 
 def send_back(turn: Turn, item: Item, faults: tuple[MessageFault, ...]) -> None:
     """An answer goes back to whoever gave it, with what is wrong; a new round with a new due date.
 
-    What was waived stays waived: an attempt to pay the debt that fails must not hold up what went on without it.
+    What went on without an answer, waived, passed by time-out, or left behind by its stage, is not held up by an attempt that fails.
     """
-    if turn.state.stages[item.stage].status is StageStatus.OPEN and gates.item_waiver(turn.state, item.id) is None:
-        flow.reopen(turn, (item.id,), ItemStatus.RETURNED)
+    current = turn.state.items[item.id]
+    owed = gates.item_debt(turn.state, item.id)
+    closed = turn.state.stages[item.stage].status is not StageStatus.OPEN
+    if not closed and not current.tacit and (owed is None or owed.expired):
+        rounds.reopen(turn, (item.id,), ItemStatus.RETURNED, wanted=False)
         turn.item(item.id, faults=faults)
         return
-    current = turn.state.items[item.id]
-    turn.item(
-        item.id, status=ItemStatus.WAIVED, round=current.round + 1, answer=None, checks=(), votes=(), actors=(), faults=faults,
-        closed_at=turn.at,
-    )  # fmt: skip
-    lines = (f"{item.title} was not accepted.", *(fault.sentence for fault in faults[:10]), "It may be sent again.")
+    kind, subject, ending = NoticeKind.ASK, f"Once more, please: {item.title}", "It may be sent again."
+    if owed is not None:
+        rounds.fresh(turn, item.id, status=ItemStatus.WAIVED, closed_at=turn.at, faults=faults)
+    elif current.tacit:
+        rounds.fresh(
+            turn, item.id, status=ItemStatus.SKIPPED, closed_at=turn.at, faults=faults, tacit=True, outcome="timeout"
+        )
+    else:
+        rounds.fresh(turn, item.id, status=ItemStatus.CANCELLED, closed_at=turn.at, faults=faults)
+        kind, subject, ending = NoticeKind.RETRACTION, f"Not accepted: {item.title}", "Nothing more is needed from you."
+    lines = (f"{item.title} was not accepted.", *(fault.sentence for fault in faults[:10]), ending)
     say(
-        turn, NoticeKind.ASK, current.owner, "returned", f"Once more, please: {item.title}", lines,
-        part=f"debt.{current.answers}", item=item, items=(item.id,),
+        turn, kind, current.owner, "returned", subject, lines, part=f"again.{current.answers}", item=item, items=(item.id,)
     )  # fmt: skip

@@ -54,6 +54,11 @@ class Turn:
         self.state = replace(self.state, items={**self.state.items, name: current})
         return current
 
+    def item_anew(self, state: ItemState) -> ItemState:
+        """Puts an item into a state that has nothing to do with the one before."""
+        self.state = replace(self.state, items={**self.state.items, state.id: state})
+        return state
+
     def stage(self, name: str, **changes: Any) -> StageState:
         """Changes one stage and returns it as it is now."""
         current = replace(self.state.stages[name], **changes)

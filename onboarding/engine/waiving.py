@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from onboarding.engine import deadlines, flow, gates
+from onboarding.engine import deadlines, flow, gates, rounds
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.moves import Told, find_item, refuse_closed_stage
 from onboarding.engine.notices import say
@@ -36,9 +36,11 @@ def waive(turn: Turn, message: Waive, person: Person) -> Told:
         stage=stage, item=name, condition=condition, by=person.handle, reason=_waiver_reason(override, message, name),
         at=turn.at, counts=override.debt and not _about_debt(condition), expires_at=_waiver_end(turn, override, message, name),
     )  # fmt: skip
-    if name is not None:
+    rounds.settle_waivers(turn, stage, name, condition)
+    turn.set(debts=(*turn.state.debts, debt))
+    if name is not None and turn.state.items[name].status not in flow.LOOKED_AT:
+        # An answer that is here already is looked at all the same, and pays what is owed from now on.
         flow.finish_item(turn, turn.plan.items[name], person.handle, ItemStatus.WAIVED)
-    turn.set(debts=(*settle_waivers(turn, stage, name, condition), debt))
     return Told(
         item=name, code="waived", sentence=f"{debt.text} is waived{' and noted as debt' if debt.counts else ''}."
     )
@@ -55,17 +57,6 @@ def _what_to_waive(turn: Turn, message: Waive) -> tuple[str, str | None, str | N
     if named is not None and (named.stage in gate_of or not gate_of):
         return named.stage, named.id, None
     return _stage_of_condition(turn, text), None, text
-
-
-def settle_waivers(turn: Turn, stage: str, item: str | None, condition: str | None) -> tuple[Debt, ...]:
-    """All waivers, with earlier ones of the same thing settled: nothing is owed twice."""
-    about = (stage, item, condition)
-    return tuple(
-        replace(one, settled_at=turn.at)
-        if (one.stage, one.item, one.condition) == about and one.settled_at is None
-        else one
-        for one in turn.state.debts
-    )
 
 
 def _about_debt(condition: str | None) -> bool:
@@ -117,10 +108,4 @@ def expire(turn: Turn, debt: Debt) -> None:
         and stage.status is StageStatus.OPEN
         and turn.state.items[debt.item].status is ItemStatus.WAIVED
     ):
-        turn.item(
-            debt.item,
-            status=ItemStatus.NOT_READY,
-            round=turn.state.items[debt.item].round + 1,
-            opened_at=None,
-            closed_at=None,
-        )
+        rounds.fresh(turn, debt.item)

@@ -596,11 +596,13 @@ def test_four_eyes_are_of_two_people() -> None:
     """Neither who did it, nor for whom it was done, nor anybody who speaks for them."""
     run = a_world()
     run.say("complete", "olga", item="pack", provides={"scope": "all"}, on_behalf_of="ivy")
-    run.say("reassign", "henk", item="eyes", to="ivy")
 
-    for actor, more in (("olga", {}), ("lead", {}), ("ivy", {}), ("henk", {"on_behalf_of": "olga"})):
+    for actor, more in (("olga", {}), ("lead", {}), ("henk", {"on_behalf_of": "olga"})):
         verdict = run.say("decide", actor, item="eyes", outcome="yes", **more)
         assert (verdict.outcome, verdict.code) == (OutcomeWord.FORBIDDEN, "same_person")
+    run.say("reassign", "henk", item="eyes", to="ivy")
+    assert run.say("decide", "ivy", item="eyes", outcome="yes").code == "same_person"
+    assert run.say("decide", "olga", item="eyes", outcome="yes").code == "not_entitled"
     assert run.say("decide", "henk", item="eyes", outcome="yes").code == "decided"
 
 
@@ -790,7 +792,7 @@ def test_long_notes_do_not_outgrow_a_run() -> None:
 
 
 def test_a_new_owner_hears_of_what_is_theirs() -> None:
-    """Items, stages and reviews of a role that went to somebody else; nobody hears of what they had before."""
+    """Items, stages and reviews of a role that went to somebody else; who had them hears of it once."""
     run = a_world()
     run.say("submit", "sid", item="papers", files=papers())
     effects = len(run.effects)
@@ -798,7 +800,7 @@ def test_a_new_owner_hears_of_what_is_theirs() -> None:
     run.say("reassign", "henk", role="lead", to="eve")
 
     assert notices(run, NoticeKind.ASK, effects) == [("eve", "papers")]
-    assert notices(run, NoticeKind.HANDOFF, effects) == [("eve", "extra"), ("eve", None)]
+    assert notices(run, NoticeKind.HANDOFF, effects) == [("olga", None), ("eve", "extra"), ("eve", None)]
 
 
 # What nobody foresaw --------------------------------------------------------------------------------------------------

@@ -64,7 +64,9 @@ class Everybody:
         if self.hooks:
             hook = self.hooks.pop(0)
             item = self.plan.items[hook.item] if hook.item and hook.check is None else None
-            return HookSucceeded(at=self.at, key=hook.key, result={"provides": _values(item.provides)} if item else {})
+            return HookSucceeded(
+                at=self.at, key=hook.key, result={"ok": True, **({"provides": _values(item.provides)} if item else {})}
+            )
         for name, current in self.state.items.items():
             if current.status in TURN:
                 return MessageReceived(at=self.at, received=self._answer(self.plan.items[name], current))

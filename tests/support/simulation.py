@@ -35,6 +35,7 @@ from onboarding.language.expressions import reference_kind
 from onboarding.language.model import (
     Check,
     Condition,
+    ConditionKind,
     Definition,
     Field,
     FieldType,
@@ -116,6 +117,13 @@ def random_definition(rng: Random, *, tacit: bool = True) -> Definition:
                 on_exit=(StageAction(hook="publish"),) if rng.random() < 0.2 else (),
             )
         )
+    if rng.random() < 0.3:  # what is owed must be payable: nobody may waive this one
+        gate = Gate(all=(Condition(text="debt == 0", kind=ConditionKind.CEL, ref="debt == 0"),))
+        last = _random_item(rng, f"i{len(items)}", "last", [], [], tacit=tacit)
+        last = replace(last, optional=False)
+        items.append(last)
+        before = tuple(stage.id for stage in stages)
+        stages.append(Stage(id="last", title="Last", owner="lead", items=(last.id,), needs=before, gate=gate))
     events = tuple(SignalRule(event=item.event, fulfils=item.id, match={}) for item in items if item.event)
     return Definition(
         schema="onboarding/v1", id="chance", version=1, title="By chance", hash="0" * 64, stages=tuple(stages), items=tuple(items),
@@ -515,25 +523,29 @@ class Simulation:
             return self._try("happen", {"event": item.event}, ("integration:x",))
         everybody = (*ACTORS, "newcomer")
         if item.kind is ItemKind.REQUEST and current.status is ItemStatus.IN_REVIEW:
-            return self._try("decide", {"item": name, "outcome": "accept"}, everybody) or self._try(
-                "submit", {"item": name, **self.answer(name)}, ("customer:champion",)
+            roles = (item.review or self.plan.stages[item.stage].owner,)
+            return self._try("decide", {"item": name, "outcome": "accept"}, everybody) or self._unblock(
+                name, "accept", roles
             )
         if item.kind is ItemKind.REQUEST:
             return self._try("submit", {"item": name, **self.answer(name)}, ("customer:champion",))
         if item.kind is ItemKind.APPROVAL:
             passed = self._try("decide", {"item": name, "outcome": "yes"}, everybody)
-            return passed or self._unblock(name)
+            return passed or self._unblock(name, "yes", item.owners)
         return self._try("complete", {"item": name, "provides": self.given(name)}, everybody)
 
-    def _unblock(self, name: str) -> bool:
-        """Nobody may decide: the seats go to people who have done nothing yet."""
-        item = self.plan.items[name]
-        for role in item.owners:
-            self.number += 1
-            self.say("reassign", {"role": role, "to": f"fresh{self.number}"}, actor="head", via="update")
-            if self._try("decide", {"item": name, "outcome": "yes"}, (role,)):
+    def _unblock(self, name: str, outcome: str, roles: Sequence[str]) -> bool:
+        """Nobody may decide: the seats, or the item that was given away, go to people who have done nothing yet."""
+        for role in roles:
+            if self._give_and_decide(name, outcome, {"role": role}):
                 return True
-        return False
+        return self._give_and_decide(name, outcome, {"item": name})
+
+    def _give_and_decide(self, name: str, outcome: str, what: dict[str, Any]) -> bool:
+        self.number += 1
+        someone = f"fresh{self.number}"
+        given = self._try("reassign", {**what, "to": someone}, ("head",))
+        return given and self._try("decide", {"item": name, "outcome": outcome}, (someone,))
 
     def _try(self, name: str, content: dict[str, Any], actors: Sequence[str]) -> bool:
         for actor in actors:
@@ -612,7 +624,11 @@ def _check_stages(plan: Plan, before: RunState, state: RunState) -> None:
         if current.status is StageStatus.DONE and old.status is not StageStatus.DONE:
             rule = plan.stages[name]
             for one in rule.items:
-                assert plan.items[one].optional or gates.item_met(state, one), "left with all required items met"
-            assert all(view.met for view in gates.conditions(plan, state, name)), "left with its gate open"
+                # A waiver may have run out in the same turn, after the stage was left.
+                met = gates.item_met(state, one) or gates.item_debt(state, one) is not None
+                assert plan.items[one].optional or met, "left with all required items met"
+            owed = [debt.text for debt in state.debts if debt.settled_at is None]
+            unmet = [view.text for view in gates.conditions(plan, state, name) if not view.met]
+            assert all(text in owed for text in unmet), "left with its gate open"
         if old.status is StageStatus.DONE:
             assert current.status is StageStatus.DONE or current.visit > old.visit, "forward only, but for a reopening"
