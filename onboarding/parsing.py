@@ -47,7 +47,7 @@ def parse(
         )
 
     if not isinstance(raw, dict):
-        return refusal("not_an_object", "A message is one JSON object; see the contract for its fields.")
+        return refusal("not_an_object", "A message is one JSON object; docs/integrating.md lists its fields.")
     if not kept and _is_deep(raw):
         said = (
             f"The message has lists and objects nested more than {limits.MESSAGE_LEVELS} levels deep; make it flatter."

@@ -18,6 +18,9 @@ from onboarding.language.units import Duration, Offset, Share
 WAITING = (ItemStatus.OPEN, ItemStatus.RETURNED)
 """Statuses in which the owner's deadline runs."""
 
+QUIET = timedelta(days=7)
+"""How long nothing may happen where a definition says nothing about it: nobody waits unnoticed, not even for a review."""
+
 _RANK = {PlannedKind.REMINDER: 0, PlannedKind.DUE: 1, PlannedKind.STEP: 2}
 
 
@@ -133,12 +136,11 @@ def _sorted(planned: list[Planned]) -> tuple[Planned, ...]:
     return tuple(sorted(planned, key=lambda one: (one.at, _RANK[one.kind], one.index)))
 
 
-def stall_at(turn: Turn, stage: str) -> datetime | None:
-    """When a stage counts as stalled if nothing more happens in it."""
-    rule = turn.plan.stages[stage]
+def stall_at(turn: Turn, stage: str) -> datetime:
+    """When a stage counts as stalled if nothing more happens in it; without a window of its own after `QUIET`."""
+    rule, current = turn.plan.stages[stage], turn.state.stages[stage]
     if rule.stall is None:
-        return None
-    current = turn.state.stages[stage]
+        return (current.progress_at or turn.at) + QUIET
     clock = turn.plan.clock(rule.clock, current.owner, turn.plan.roles[rule.owner].side)
     return calendars.add(clock, current.progress_at or turn.at, rule.stall)
 
@@ -146,11 +148,11 @@ def stall_at(turn: Turn, stage: str) -> datetime | None:
 def review_after(turn: Turn) -> datetime:
     """When a hold without a date of its own is looked at again: nobody is parked for ever.
 
-    The run's stall window where the definition has one, else seven days.
+    The run's stall window where the definition has one, else `QUIET`.
     """
     stall = turn.plan.definition.stall
     if stall is None:
-        return turn.at + timedelta(days=7)
+        return turn.at + QUIET
     return calendars.add(turn.plan.clock("provider", "", Side.PROVIDER), turn.at, stall)
 
 

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from onboarding.engine import deadlines, flow
+from onboarding import limits
+from onboarding.engine import deadlines, flow, fullness
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.notices import say
 from onboarding.engine.people import stage_owner
@@ -11,7 +12,7 @@ from onboarding.engine.submitting import after_checks, check_key, facts_of, send
 from onboarding.engine.turn import Turn, clean
 from onboarding.language.model import Item, ItemKind
 from onboarding.language.values import check_fields
-from onboarding.messages import MessageFault
+from onboarding.messages import MessageFault, canonical_json
 
 
 def hook_answered(turn: Turn, key: str, result: Any) -> bool:
@@ -31,6 +32,8 @@ def hook_answered(turn: Turn, key: str, result: Any) -> bool:
             sentence = (faults or wrong or (MessageFault(place="", code="refused", sentence="it says no"),))[0].sentence
             hook_failed(turn, key, "hook_refused", sentence)
             return True
+        if fullness.content_bytes(turn.state) + len(canonical_json(values).encode()) > limits.STATE_BYTES:
+            return hook_failed(turn, key, "run_full", "The run holds as much as it may; what came back does not fit.")
         turn.record("hook", item=item.id, code="hook_done", sentence=f"{item.title} is done")
         flow.finish_item(turn, item, "engine")
         turn.learn(values, item.id, "engine")
@@ -40,7 +43,8 @@ def hook_answered(turn: Turn, key: str, result: Any) -> bool:
     passed = result["ok"] is True
     _set_check(turn, item, check, "passed" if passed else "failed")
     code = "check_passed" if passed else "check_failed"
-    turn.record("check", item=item.id, code=code, sentence=item.checks[check].activity)
+    said = "; ".join(fault.sentence for fault in faults[:3]) if not passed else ""
+    turn.record("check", item=item.id, code=code, sentence=f"{item.checks[check].activity}{': ' if said else ''}{said}")
     if turn.state.items[item.id].status is ItemStatus.DONE:
         _learn_late(turn, item)
     elif not passed and item.checks[check].blocks:

@@ -48,7 +48,7 @@ from onboarding.engine.events import (
     NoticeFailed,
 )
 from onboarding.engine.moves import Told
-from onboarding.engine.notices import ask_for_opened
+from onboarding.engine.notices import ask_for_opened, not_taken
 from onboarding.engine.people import Person, acting, who_is
 from onboarding.engine.plan import Plan
 from onboarding.engine.refusing import Refuse
@@ -270,6 +270,7 @@ def _apply_held(turn: Turn, held: HeldMessage) -> None:
     message = received.message
     before, effects, opened, withdrawn = turn.state, list(turn.effects), list(turn.opened), list(turn.withdrawn)
     person = who_is(turn.plan, turn.state, message.actor)
+    turn.received_at = held.at
     try:
         told = MOVES[held.name](turn, message, person)
     except Refuse as no:
@@ -277,7 +278,10 @@ def _apply_held(turn: Turn, held: HeldMessage) -> None:
         told = Told(item=held.item, code=no.code, sentence=no.sentence)
         turn.refuse(via=held.via, name=held.name, message_id=message.message_id, code=no.code, sentence=no.sentence)
         _record(turn, held.name, held.via, message, person, told, no.outcome)
+        not_taken(turn, turn.plan.items[held.item], person.handle, no.sentence, held.at)
         return
+    finally:
+        turn.received_at = turn.at
     _record(turn, held.name, held.via, message, person, told, OutcomeWord.ACCEPTED)
 
 

@@ -134,6 +134,14 @@ def receipt(turn: Turn, item: Item, to: str) -> None:
     )
 
 
+def not_taken(turn: Turn, item: Item, to: str, why: str, sent_at: datetime) -> None:
+    """Whoever answered early, and was told that it is kept, hears that it is not needed after all."""
+    if to in turn.plan.order.customer_contacts:
+        lines = (f"What you sent on {when(sent_at)} was not taken: {why}", "Nothing more is needed from you.")
+        part = f"early.{sent_at:%Y%m%dT%H%M%S}.{turn.state.refused_count}"
+        say(turn, NoticeKind.RETRACTION, to, "returned", f"Not needed: {item.title}", lines, part=part, item=item)
+
+
 def settled(turn: Turn, item: Item, by: str, *, said: str = "is settled") -> None:
     """People who were alarmed hear that it is settled, and what has not left yet is withdrawn."""
     current = turn.state.items[item.id]

@@ -54,7 +54,7 @@ def submit(turn: Turn, message: Submit, person: Person) -> Told:
         canonical_json({"fields": fields, "files": list(files)}).encode("utf-8", "surrogatepass")
     ).hexdigest()
     answer = Answer(
-        fields=fields, files=files, by=person.handle, on_behalf_of=message.on_behalf_of, at=turn.at, digest=digest,
+        fields=fields, files=files, by=person.handle, on_behalf_of=message.on_behalf_of, at=turn.received_at, digest=digest,
     )  # fmt: skip
     _answered(turn, item, answer, together(person.handle, *([behalf.handle] if behalf else [])))
     return Told(item=item.id, code="answered", sentence=progress_sentence(turn, item))

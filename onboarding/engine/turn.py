@@ -35,6 +35,8 @@ class Turn:
         self.plan = plan
         self.before = before
         self.at = max(at, before.at)
+        self.received_at = self.at
+        """When what is applied now arrived: earlier than `at` for a message that was kept."""
         self.state = before
         self.effects: list[Effect] = []
         self.opened: list[str] = []

@@ -130,7 +130,7 @@ class ContactModel(Model):
     """How people are written to."""
 
     send_in: Literal["working_hours", "any_time"] = Field(
-        "any_time", description="Whether messages wait for the reader's hours."
+        "any_time", description="Whether reminders wait for the reader's hours; asks and receipts leave at once."
     )
     request_budget: Annotated[int, Field(strict=True, ge=0, le=10_000)] | None = Field(
         None, description="Separate asks to the customer over the whole run, worst case."
@@ -377,7 +377,9 @@ class FileModel(Model):
     version: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = Field(description="Counts up with every change.")
     title: Text = Field(description="What people read.")
     target: DurationText | None = Field(None, description="Start to close, as planned.")
-    stall: DurationText | None = Field(None, description="How long nothing may happen in a stage.")
+    stall: DurationText | None = Field(
+        None, description="How long nothing may happen in a stage; seven days when left out."
+    )
     inputs: dict[Id, InputRule] = Field({}, description="The start input, checked before a run starts.")
     calendars: dict[Id, CalendarModel] = Field({}, description="When people work; provider and customer always exist.")
     roles: Annotated[dict[Id, RoleModel], Field(min_length=1)] = Field(description="Who acts.")

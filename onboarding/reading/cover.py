@@ -147,7 +147,8 @@ class _Sheet:
         stage = plan.stages[health.current_stage(plan, state)]
         word = health.health(plan, state).replace("_", " ")
         side = health.waiting_on(plan, state).replace("_", " ")
-        who = f" ({self.say(state.booking.who)})" if state.booking and state.booking.who else ""
+        # Whoever put it on hold is not who it waits for.
+        who = f" ({self.say(state.booking.who)})" if state.booking and state.booking.who and not state.hold else ""
         lines = [
             f"### {self.say(stage.title)} · {word}",
             f"**Waiting on** {side}{who} since {self.when(health.waiting_since(state))}",
@@ -176,7 +177,11 @@ class _Sheet:
         end = ended(self.state, self.at)
         booked = figures.by_side(self.plan, self.state, end)
         sides = [f"{side.replace('_', ' ')} {lasting(spent)}" for side, spent in booked.items() if spent]
-        return f"**Time** {lasting(seconds(self.state.started_at, end))}{': ' if sides else ''}{', '.join(sides)}"
+        # The sheet is written when something happens, and read whenever.
+        as_of = "" if self.state.status is RunStatus.CLOSED else f" as of {self.when(self.at)}"
+        return (
+            f"**Time**{as_of} {lasting(seconds(self.state.started_at, end))}{': ' if sides else ''}{', '.join(sides)}"
+        )
 
     def _must_act(self) -> str:
         """Whoever has the run's time first, then the others with something open, each named once."""

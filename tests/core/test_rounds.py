@@ -395,3 +395,43 @@ def test_a_gate_says_which_waiver_is_in_the_way(begin: Any) -> None:
     booking = run.state.booking
     assert booking is not None
     assert (str(booking.side), booking.who) == ("provider", "dana")
+
+
+def test_an_early_answer_was_given_when_it_came(begin: Any) -> None:
+    """The receipt time is the arrival, whenever its item opens."""
+    items = (
+        "    requests: [{id: doc, title: D, owner: champion, needs: [t], fields: {x: {type: int, required: true}}}]\n"
+    )
+    run = begin(stage_one(T + items) + LAST)
+    run.say("submit", "carla", item="doc", fields={"x": 1}, when=at(2))
+    run.say("complete", "dana", item="t", when=at(4))
+
+    answer = run.state.items["doc"].answer
+    assert answer is not None
+    assert answer.at == at(2)
+
+
+def test_whoever_answered_early_hears_that_it_was_not_needed(begin: Any) -> None:
+    """They were told that it is kept."""
+    items = (
+        "    tasks: [{id: t, title: T, provides: {big: {type: bool, required: true}}}]\n"
+        "    requests: [{id: doc, title: D, owner: champion, needs: [t], when: facts.big, fields: {x: {type: int, required: true}}}]\n"
+    )
+    run = begin(stage_one(items) + LAST)
+    run.say("submit", "carla", item="doc", fields={"x": 1})
+    effects = len(run.effects)
+    run.say("complete", "dana", item="t", provides={"big": False})
+
+    assert status(run, "doc") == "skipped"
+    assert (NoticeKind.RETRACTION, "carla") in told(run, effects)
+
+
+def test_no_review_waits_unnoticed(begin: Any) -> None:
+    """Where a definition has no stall window, a week of nothing is told to the owner of the stage."""
+    run = begin(stage_one(DOC))
+    run.say("submit", "carla", item="doc", fields={"x": 1})
+    effects = len(run.effects)
+    ring(run, at(9))
+
+    assert (NoticeKind.ESCALATION, "dana") in told(run, effects)
+    assert run.state.stages["one"].stalled
