@@ -66,7 +66,3 @@ def read_instant(value: object) -> datetime | None:
     except ValueError:
         return None
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)
-
-
-split = booking.split
-"""A booked stretch cut into working time of its side and off-hours; readers of numbers look for it here."""

@@ -200,7 +200,6 @@ def _message(plan: Plan, state: RunState, received: Received, at: datetime) -> D
         moved = turn.state
         flow.settle(turn, _apply_held)
         fullness.refuse_overfull(turn, received.name, moved)
-        ask_for_opened(turn)
     except Refuse as no:
         return _refused(plan, state, received, no, at)
     verdict = _verdict(turn, message.message_id, outcome, told)

@@ -102,10 +102,9 @@ def _ask(turn: Turn, handle: str, items: list[Item]) -> None:
 def receipt(turn: Turn, item: Item, to: str) -> None:
     """Confirms an answer at once: what arrived, what is missing, who acts next, by when."""
     answer = turn.state.items[item.id].answer
-    arrived = [
-        *(answer.fields if answer else ()),
-        *(f"{len(answer.files)} files" for _ in range(1) if answer and answer.files),
-    ]
+    arrived = list(answer.fields) if answer else []
+    if answer is not None and answer.files:
+        arrived.append("1 file" if len(answer.files) == 1 else f"{len(answer.files)} files")
     open_items = [
         turn.plan.items[name]
         for name, current in turn.state.items.items()

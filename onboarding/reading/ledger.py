@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from onboarding.engine import figures
-from onboarding.engine.booking import SIDES
+from onboarding.engine.booking import SIDES, split
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import Booking, RunState
 from onboarding.reading.shapes import Shape, instant, no_cursor, page, place_of, seconds
@@ -41,7 +41,7 @@ def _rows(plan: Plan, state: RunState, end: datetime) -> Iterator[tuple[datetime
         until = booking.to or end
         if until <= booking.since:
             continue
-        for side, begin, stop in figures.split(plan, booking, until):
+        for side, begin, stop in split(plan, booking, until):
             if stop > begin:
                 yield begin, _row(booking, side, begin, stop)
 
