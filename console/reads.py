@@ -45,9 +45,7 @@ async def ask(client: Client, run: str, query: str, argument: Any = None) -> dic
         raise no_worker(run, found.task_queue)
     try:
         arguments = [] if argument is None else [argument]
-        answer: dict[str, Any] = await client.get_workflow_handle(run).query(
-            query, args=arguments, result_type=dict, rpc_timeout=ASK
-        )
+        answer = await _query(client, run, query, arguments)
     except RPCError as error:
         if error.status is Status.NOT_FOUND and not whereabouts.no_namespace(error):
             raise whereabouts.not_there(run) from error
@@ -56,6 +54,19 @@ async def ask(client: Client, run: str, query: str, argument: Any = None) -> dic
         raise no_worker(run, found.task_queue) from error
     if answer.get("outcome") == "unknown" and "code" in answer:
         raise Answered({**answer, "run": run})
+    return answer
+
+
+async def _query(client: Client, run: str, query: str, arguments: list[Any]) -> dict[str, Any]:
+    """One query, asked again where the worker had just put the run away (sdk-rust 1304): our own never fail by themselves."""
+    from temporalio.client import WorkflowQueryFailedError
+
+    handle = client.get_workflow_handle(run)
+    try:
+        answer: dict[str, Any] = await handle.query(query, args=arguments, result_type=dict, rpc_timeout=ASK)
+    except WorkflowQueryFailedError:
+        await asyncio.sleep(PAUSE)
+        answer = await handle.query(query, args=arguments, result_type=dict, rpc_timeout=ASK)
     return answer
 
 
