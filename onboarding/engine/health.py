@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from onboarding.engine import booking
-from onboarding.engine.deadlines import pending
+from onboarding.engine.deadlines import WAITING, pending
 from onboarding.engine.people import stage_owner
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import PlannedKind, RunState, RunStatus, StageStatus
@@ -34,8 +34,12 @@ def health(plan: Plan, state: RunState) -> str:
         stage.stalled and stage.status is StageStatus.OPEN for stage in state.stages.values()
     ):
         return Mark.STALLED
-    late = state.status is not RunStatus.CLOSED and any(
-        debt.expired and debt.settled_at is None for debt in state.debts
+    late = state.status is not RunStatus.CLOSED and (
+        any(debt.expired and debt.settled_at is None for debt in state.debts)
+        or any(
+            item.overdue and item.status in WAITING and (item.wanted or not plan.items[name].optional)
+            for name, item in state.items.items()
+        )
     )
     return Mark.AT_RISK if Mark.AT_RISK in marks or late else ON_TRACK
 

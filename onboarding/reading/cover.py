@@ -178,10 +178,9 @@ class _Sheet:
         booked = figures.by_side(self.plan, self.state, end)
         sides = [f"{side.replace('_', ' ')} {lasting(spent)}" for side, spent in booked.items() if spent]
         # The sheet is written when something happens, and read whenever.
-        as_of = "" if self.state.status is RunStatus.CLOSED else f" as of {self.when(self.at)}"
-        return (
-            f"**Time**{as_of} {lasting(seconds(self.state.started_at, end))}{': ' if sides else ''}{', '.join(sides)}"
-        )
+        as_of = "" if self.state.status is RunStatus.CLOSED else f" (as of {self.when(self.at)})"
+        spent = lasting(seconds(self.state.started_at, end))
+        return f"**Time** {spent}{': ' if sides else ''}{', '.join(sides)}{as_of}"
 
     def _must_act(self) -> str:
         """Whoever has the run's time first, then the others with something open, each named once."""

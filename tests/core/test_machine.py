@@ -897,3 +897,15 @@ def test_a_reason_is_words(field: str) -> None:
 
     assert (verdict.outcome, verdict.code) == (OutcomeWord.REJECTED, "no_words")
     assert verdict.sentence.endswith(f"(at /{'text' if field == 'note' else 'reason'})")
+
+
+def test_what_is_overdue_is_at_risk() -> None:
+    """Whatever its ladder marks: a run with something late in it is not on track, until that is settled."""
+    step = LadderStep(at=Offset(1, parse_duration("5bd")), do=StepAction.NOTIFY, to=("head",))
+    run = a_world(pack={"ladder": (step,)}, details={"due": None})
+
+    run.wait(at(2, 10))
+    assert run.state.items["pack"].overdue
+    assert health.health(run.plan, run.state) == "at_risk"
+    run.say("complete", "ivy", item="pack", provides={"scope": "all"})
+    assert health.health(run.plan, run.state) == "on_track"
