@@ -162,7 +162,7 @@ def event_of(step: Step, state: RunState) -> Event:
     part = "hook" if step.check is None else f"check{step.check}.{current.answers}"
     key = f"{state.run}/{step.hook}/{current.round}/{part}"
     if step.broken:
-        return HookFailed(at=step.at, key=key, code="gone", sentence="No answer.")
+        return HookFailed(at=step.at, key=key, code="gone", sentence="The call failed at every attempt.")
     return HookSucceeded(at=step.at, key=key, result={"ok": step.ok})
 
 

@@ -1,0 +1,209 @@
+"""The real workflow, activated by hand: an exact clock, every command in sight, no server and no worker.
+
+What the SDK's worker would hand to a run is handed to it here, one activation after another, and what it commands is answered as the
+world would: rows are written, notices leave, timers fire at their second, hooks wait until somebody answers them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+from temporalio import workflow
+from temporalio.api.common.v1 import Payload, Payloads
+from temporalio.bridge.proto.activity_result import ActivityResolution
+from temporalio.bridge.proto.workflow_activation import WorkflowActivation, WorkflowActivationJob
+from temporalio.bridge.proto.workflow_commands import WorkflowCommand
+from temporalio.common import Priority, TypedSearchAttributes
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowInstance, WorkflowInstanceDetails
+from temporalio.workflow import _Definition
+
+from onboarding.engine.orders import write_order
+from onboarding.engine.state import RunState, StartOrder
+from tests.support.history import json_payload
+from workflows.onboarding_run import OnboardingRun
+
+
+class Activated:
+    """One run between its start and its end."""
+
+    def __init__(self, order: StartOrder, at: datetime) -> None:
+        """Starts it, and lets everything land that lands at once."""
+        self.now = at
+        self.notices: list[dict[str, Any]] = []
+        """Every notice that was asked for, with its rows or on its own, in order."""
+        self.verdict: dict[str, Any] | None = None
+        """The answer to the last update."""
+        self.closed = False
+        self._timers: dict[int, datetime] = {}
+        self._hooks: dict[str, int] = {}
+        self._updates = 0
+        self._run = asyncio.run(_made(_details(order, at)))
+        job = WorkflowActivationJob()
+        start = job.initialize_workflow
+        start.workflow_type, start.workflow_id = "OnboardingRun", order.run
+        start.arguments.append(Payload(metadata={"encoding": b"json/plain"}, data=write_order(order).encode()))
+        start.workflow_task_timeout.CopyFrom(Duration(seconds=10))
+        self._activate([job])
+
+    @property
+    def state(self) -> RunState:
+        """What the run holds. Looked at from outside, because a query tells what people want to know and no more."""
+        state: RunState = self._run._object._state  # type: ignore[attr-defined]
+        return state
+
+    def update(self, name: str, content: Any) -> dict[str, Any] | None:
+        """Sends an update; its verdict, refused or not."""
+        self._updates += 1
+        job = WorkflowActivationJob()
+        about = job.do_update
+        about.id = about.protocol_instance_id = f"u-{self._updates}"
+        about.name, about.run_validator = name, True
+        about.input.append(json_payload(content))
+        self.verdict = None
+        self._activate([job])
+        return self.verdict
+
+    def signal(self, name: str, content: Any) -> None:
+        """Sends a signal."""
+        job = WorkflowActivationJob()
+        job.signal_workflow.signal_name = name
+        job.signal_workflow.input.append(json_payload(content))
+        self._activate([job])
+
+    def hook(self, key: str, result: Any) -> None:
+        """A hook or check that was called comes back; `None` says that it failed at every attempt."""
+        resolution = ActivityResolution()
+        if result is None:
+            failure = resolution.failed.failure
+            failure.message = "Activity task failed"
+            failure.activity_failure_info.activity_type.name = "run_hook"
+            failure.cause.message = "gone"
+            failure.cause.application_failure_info.type = "gone"
+        else:
+            resolution.completed.result.CopyFrom(json_payload(result))
+        self._activate([_resolved(self._hooks.pop(key), resolution)])
+
+    def wait(self, until: datetime, *, to_the_end: bool = True) -> None:
+        """Time passes: timers fire at their second. Without `to_the_end` what is due at the very end has not fired yet."""
+        while self._timers:
+            seq, at = min(self._timers.items(), key=lambda one: one[1])
+            if at > until or (at == until and not to_the_end):
+                break
+            self.now = max(self.now, at)
+            del self._timers[seq]
+            job = WorkflowActivationJob()
+            job.fire_timer.seq = seq
+            self._activate([job])
+        self.now = max(self.now, until)
+
+    def _activate(self, jobs: Iterable[WorkflowActivationJob]) -> None:
+        jobs = list(jobs)
+        while jobs:
+            stamp = Timestamp()
+            stamp.FromDatetime(self.now.astimezone(UTC).replace(tzinfo=None))
+            done = self._run.activate(
+                WorkflowActivation(run_id="activated", timestamp=stamp, history_length=3, jobs=jobs)
+            )
+            if done.HasField("failed"):
+                raise AssertionError(f"the workflow task failed: {done.failed.failure.message}")
+            jobs = [job for command in done.successful.commands for job in self._obey(command)]
+
+    def _obey(self, command: WorkflowCommand) -> list[WorkflowActivationJob]:
+        """What the world does about a command; what comes back at once."""
+        match command.WhichOneof("variant"):
+            case "start_timer":
+                timer = command.start_timer
+                self._timers[timer.seq] = self.now + timer.start_to_fire_timeout.ToTimedelta()
+            case "cancel_timer":
+                self._timers.pop(command.cancel_timer.seq, None)
+            case "schedule_local_activity":
+                batch = _argument(command.schedule_local_activity.arguments)
+                self.notices += batch["notices"]
+                return [_landed(command.schedule_local_activity.seq, batch["id"], local=True)]
+            case "schedule_activity":
+                about = command.schedule_activity
+                effect = _argument(about.arguments)
+                if about.activity_type == "run_hook":
+                    self._hooks[effect["key"]] = about.seq
+                    return []
+                assert about.activity_type == "deliver_notice", about.activity_type
+                self.notices.append(effect)
+                return [_landed(about.seq, None)]
+            case "request_cancel_activity":
+                seq = command.request_cancel_activity.seq
+                self._hooks = {key: one for key, one in self._hooks.items() if one != seq}
+                resolution = ActivityResolution()
+                resolution.cancelled.failure.canceled_failure_info.SetInParent()
+                return [_resolved(seq, resolution)]
+            case "update_response":
+                self._hear(command)
+            case "complete_workflow_execution":
+                self.closed = True
+            case "upsert_workflow_search_attributes" | "modify_workflow_properties":
+                pass
+            case other:
+                raise AssertionError(f"nobody expected {other}")
+        return []
+
+    def _hear(self, command: WorkflowCommand) -> None:
+        answer = command.update_response
+        match answer.WhichOneof("response"):
+            case "completed":
+                self.verdict = json.loads(answer.completed.data)
+            case "rejected":
+                details = answer.rejected.application_failure_info.details.payloads
+                self.verdict = json.loads(details[0].data)
+
+
+async def _made(details: WorkflowInstanceDetails) -> WorkflowInstance:
+    return UnsandboxedWorkflowRunner().create_instance(
+        details
+    )  # it looks for a loop while it is made, and brings its own
+
+
+def _details(order: StartOrder, at: datetime) -> WorkflowInstanceDetails:
+    info = workflow.Info(
+        attempt=1, continued_run_id=None, cron_schedule=None, execution_timeout=None, first_execution_run_id="activated",
+        headers={}, namespace="default", original_execution_run_id="activated", parent=None, root=None, raw_memo={},
+        retry_policy=None, run_id="activated", run_timeout=None, search_attributes={}, start_time=at, workflow_start_time=at,
+        task_queue="activated", task_timeout=timedelta(seconds=10), typed_search_attributes=TypedSearchAttributes.empty,
+        workflow_id=order.run, workflow_type="OnboardingRun", priority=Priority.default,
+    )  # fmt: skip
+    converter = pydantic_data_converter
+    return WorkflowInstanceDetails(
+        payload_converter_factory=converter.payload_converter_class, failure_converter_class=converter.failure_converter_class,
+        interceptor_classes=[], defn=_Definition.must_from_class(OnboardingRun), info=info, randomness_seed=1,
+        extern_functions={"__temporal_assert_local_activity_valid": _every_name}, disable_eager_activity_execution=True, worker_level_failure_exception_types=[],
+        patch_activation_callback=None, last_completion_result=Payloads(), last_failure=None,
+    )  # fmt: skip
+
+
+def _every_name(activity: str) -> None:
+    """Whether the worker has this activity: the shell's other tests ask that."""
+
+
+def _argument(arguments: Any) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads(arguments[0].data)
+    return read
+
+
+def _landed(seq: int, result: Any, *, local: bool = False) -> WorkflowActivationJob:
+    resolution = ActivityResolution()
+    resolution.completed.result.CopyFrom(
+        Payload(metadata={"encoding": b"binary/null"}) if result is None else json_payload(result)
+    )
+    return _resolved(seq, resolution, local=local)
+
+
+def _resolved(seq: int, resolution: ActivityResolution, *, local: bool = False) -> WorkflowActivationJob:
+    job = WorkflowActivationJob()
+    job.resolve_activity.seq, job.resolve_activity.is_local = seq, local
+    job.resolve_activity.result.CopyFrom(resolution)
+    return job
