@@ -13,6 +13,7 @@ from typing import Any
 
 from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker
 
 from activities.hooks import HookActivities
@@ -117,8 +118,8 @@ class Run:
     async def ask(self, name: str, *args: Any) -> dict[str, Any]:
         """The answer of a query.
 
-        A worker that keeps nothing in its cache may find the end of a local activity in the way of a query (sdk-rust 1304); the
-        run is untouched, and the next query is answered.
+        A worker that keeps nothing in its cache may find the end of a local activity in the way of a query (sdk-rust 1304), and
+        a connection may break; the run is untouched, and the next query is answered.
         """
         for _ in range(5):
             try:
@@ -126,6 +127,9 @@ class Run:
                 return answer
             except WorkflowQueryFailedError as error:
                 if "LocalActivity" not in str(error):
+                    raise
+            except RPCError as error:
+                if error.status is not RPCStatusCode.CANCELLED:
                     raise
         raise AssertionError(f"the query {name} was not answered")
 
