@@ -12,7 +12,7 @@ from runtime.prerequisites import require
 
 
 def main(arguments: list[str]) -> int:
-    """Runs one command; the exit code (contract, section 3)."""
+    """Runs one command; the exit code."""
     from console.leaving import guarded
 
     open_streams()

@@ -1,4 +1,4 @@
-"""How a command ends: one place that turns whatever went wrong into a sentence and an exit code (contract, section 3).
+"""How a command ends: one place that turns whatever went wrong into a sentence and an exit code.
 
 Where nobody reads any more (`starter.py list | head -1`), a command ends without a word and with 141, as SIGPIPE would end it, and
 as 130 is what Ctrl-C leaves. Not with 0: of a command whose verdict nobody has read, a script must not believe that it went well.

@@ -75,7 +75,7 @@ class NextItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The answer to one message (contract, section 1)."""
+    """The answer to one message."""
 
     outcome: OutcomeWord
     code: str

@@ -16,7 +16,7 @@ class SetupError(OnboardingError):
     """Something outside the program must be changed before it can work.
 
     Raised at a door, before anything is done. Doors catch it, print `sentence` and `way_out`, and end
-    with `exit_code` (`contract.md`, section 3); nobody else catches it.
+    with `exit_code`, as the contract says; nobody else catches it.
     """
 
     code = "setup"

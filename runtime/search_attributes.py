@@ -30,7 +30,7 @@ SEARCH_ATTRIBUTES: Final[Mapping[str, str]] = {
     "OnboardingAsks": "Int",
     "OnboardingFirstValue": "Bool",
 }
-"""Name and type of every search attribute (contract.md, section 2). A type is what the Temporal command line calls it."""
+"""Name and type of every search attribute. A type is what the Temporal command line calls it."""
 
 _CALL: Final = timedelta(seconds=5)
 

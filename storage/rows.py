@@ -1,4 +1,4 @@
-"""Values of the core as rows, and rows as the shapes that readers see (`contract.md`, section 5).
+"""Values of the core as rows, and rows in the shapes of the contract, as readers see them.
 
 Everything takes a row of a table as well as the value that it was made from: both have the same names.
 So the store in memory and the one in a database cannot show different things.

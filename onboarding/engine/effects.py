@@ -10,7 +10,7 @@ from onboarding.messages import Verdict
 
 
 class NoticeKind(StrEnum):
-    """What a notice is for (contract, section 6.7)."""
+    """What a notice is for."""
 
     ASK = "ask"
     RECEIPT = "receipt"

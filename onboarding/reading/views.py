@@ -1,4 +1,4 @@
-"""What can be asked of a run, as plain JSON: the shapes of the contract, section 5. Nothing here changes anything.
+"""What can be asked of a run, as plain JSON: the shapes of the contract. Nothing here changes anything.
 
 Every read is a function of the plan, the state and the instant of asking; an unknown name is an answer, never an exception.
 """

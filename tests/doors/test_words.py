@@ -18,7 +18,7 @@ CONTRACT = (
     "waive", "reopen", "note", "cancel", "status", "why", "gate", "trail", "ledger", "refused", "list", "inbox", "outbox",
     "report", "demo", "dev", "doctor",
 )  # fmt: skip
-"""The commands of the contract, section 3."""
+"""The commands of the contract."""
 RUN = "onboarding/c-1/quick-start"
 
 
@@ -294,7 +294,7 @@ def test_a_key_that_stands_twice_in_a_file_is_told_as_one_that_is_typed(door: Do
 
 
 def test_a_list_takes_every_word_that_a_run_can_have(door: Door) -> None:
-    """The words of the contract, section 2; several of one kind mean any of them."""
+    """The words of the contract; several of one kind mean any of them."""
     words = {
         "--health": ("on_track", "at_risk", "stalled", "escalated", "on_hold"),
         "--waiting-on": ("customer", "provider", "third_party", "nobody"),
