@@ -84,23 +84,23 @@ def book(turn: Turn) -> tuple[LedgerRow, ...]:
         return ()
     ended = replace(current, to=turn.at)
     booked = {side: state.booked.get(side, 0) for side in SIDES}
-    for side, start, end in split(turn.plan, ended, turn.at):
+    for side, start, end in split(turn.plan, turn.state, ended, turn.at):
         booked[side] += _seconds(start, end)
     n = state.ledger_count + 1
     turn.set(ledger=(*state.ledger, ended)[-limits.LEDGER_KEPT :], ledger_count=n, booked=booked, booking=following)
-    return (row(turn.plan, ended, n),)
+    return (row(turn.plan, turn.state, ended, n),)
 
 
 def _same(one: Booking, other: Booking) -> bool:
     return replace(one, since=other.since) == other
 
 
-def split(plan: Plan, booking: Booking, until: datetime) -> list[tuple[str, datetime, datetime]]:
+def split(plan: Plan, state: RunState, booking: Booking, until: datetime) -> list[tuple[str, datetime, datetime]]:
     """A stretch as (side, from, to), cut where working hours of whoever had it begin and end."""
     end = booking.to or until
     if booking.side == HOLD:
         return [(HOLD, booking.since, end)]
-    clock = plan.clock(booking.clock, booking.who, Side(booking.side))
+    clock = plan.clock(state.calendars, booking.clock, booking.who, Side(booking.side))
     if not clock:
         return [(booking.side, booking.since, end)] if end > booking.since else []
     found: list[tuple[str, datetime, datetime]] = []
@@ -115,10 +115,12 @@ def split(plan: Plan, booking: Booking, until: datetime) -> list[tuple[str, date
     return found
 
 
-def row(plan: Plan, booking: Booking, n: int) -> LedgerRow:
+def row(plan: Plan, state: RunState, booking: Booking, n: int) -> LedgerRow:
     """The record of the n-th closed stretch."""
     assert booking.to is not None, "only a closed stretch becomes a row"
-    working = sum(_seconds(start, end) for side, start, end in split(plan, booking, booking.to) if side != OFF_HOURS)
+    working = sum(
+        _seconds(start, end) for side, start, end in split(plan, state, booking, booking.to) if side != OFF_HOURS
+    )
     return LedgerRow(
         n=n, item=booking.item, stage=booking.stage, round=booking.round, side=booking.side, who=booking.who,
         held_side=booking.held_side, since=booking.since, to=booking.to, seconds=_seconds(booking.since, booking.to),

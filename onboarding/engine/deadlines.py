@@ -26,7 +26,7 @@ _RANK = {PlannedKind.REMINDER: 0, PlannedKind.DUE: 1, PlannedKind.STEP: 2}
 
 def item_clock(turn: Turn, item: Item) -> Clock:
     """The clock of an item as it is owned now."""
-    return turn.plan.clock(item.clock, turn.state.items[item.id].owner, _owner_side(turn, item))
+    return turn.plan.clock(turn.state.calendars, item.clock, turn.state.items[item.id].owner, _owner_side(turn, item))
 
 
 def _owner_side(turn: Turn, item: Item) -> Side:
@@ -128,7 +128,7 @@ def _readable(turn: Turn, item: Item, at: datetime) -> datetime:
     """`send_in: working_hours`: the next working instant of whoever is written to."""
     if turn.plan.definition.contact.send_in != "working_hours" or turn.plan.definition.scale is not None:
         return at
-    reader = turn.plan.clock("owner", turn.state.items[item.id].owner, _owner_side(turn, item))
+    reader = turn.plan.clock(turn.state.calendars, "owner", turn.state.items[item.id].owner, _owner_side(turn, item))
     return calendars.next_working(reader, at) if reader else at
 
 
@@ -141,7 +141,7 @@ def stall_at(turn: Turn, stage: str) -> datetime:
     rule, current = turn.plan.stages[stage], turn.state.stages[stage]
     if rule.stall is None:
         return (current.progress_at or turn.at) + QUIET
-    clock = turn.plan.clock(rule.clock, current.owner, turn.plan.roles[rule.owner].side)
+    clock = turn.plan.clock(turn.state.calendars, rule.clock, current.owner, turn.plan.roles[rule.owner].side)
     return calendars.add(clock, current.progress_at or turn.at, rule.stall)
 
 
@@ -153,7 +153,7 @@ def review_after(turn: Turn) -> datetime:
     stall = turn.plan.definition.stall
     if stall is None:
         return turn.at + QUIET
-    return calendars.add(turn.plan.clock("provider", "", Side.PROVIDER), turn.at, stall)
+    return calendars.add(turn.plan.clock(turn.state.calendars, "provider", "", Side.PROVIDER), turn.at, stall)
 
 
 def plan_length(clock: Clock, at: datetime, duration: Duration) -> datetime:

@@ -13,7 +13,7 @@ def by_side(plan: Plan, state: RunState, at: datetime) -> dict[str, int]:
     """Seconds booked to each side from the start to `at` (or to the end of the run); they add up to the elapsed time."""
     found = {str(side): state.booked.get(side, 0) for side in SIDES}
     if state.booking is not None:
-        for side, start, end in booking.split(plan, state.booking, max(at, state.booking.since)):
+        for side, start, end in booking.split(plan, state, state.booking, max(at, state.booking.since)):
             found[str(side)] += int((end - start).total_seconds())
     return found
 
@@ -37,7 +37,9 @@ def _value(plan: Plan, state: RunState, at: datetime, metric: Metric) -> int | N
     start, end = instant(plan, state, metric.start or ""), instant(plan, state, metric.end or "")
     if start is None or end is None:
         return None
-    clock = plan.clock(metric.clock, "", Side.CUSTOMER if metric.clock == "customer" else Side.PROVIDER)
+    clock = plan.clock(
+        state.calendars, metric.clock, "", Side.CUSTOMER if metric.clock == "customer" else Side.PROVIDER
+    )
     if not clock:
         return int((end - start).total_seconds())
     return calendars.working_seconds(clock, start, end)

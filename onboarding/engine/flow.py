@@ -116,7 +116,7 @@ def enter_stage(turn: Turn, stage: Stage) -> None:
     current = turn.state.stages[stage.id]
     owner = current.owner if current.given else holder(turn.plan, turn.state, stage.owner)
     side = turn.plan.roles[stage.owner].side
-    clock = turn.plan.clock(stage.clock, owner, side)
+    clock = turn.plan.clock(turn.state.calendars, stage.clock, owner, side)
     target = None if stage.target is None else deadlines.plan_length(clock, turn.at, stage.target)
     first = current.visit == 0
     turn.stage(

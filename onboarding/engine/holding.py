@@ -40,7 +40,7 @@ def go_on(turn: Turn) -> None:
         state = turn.state.stages[stage.id]
         if state.status is not StageStatus.OPEN:
             continue
-        clock = turn.plan.clock(stage.clock, state.owner, turn.plan.roles[stage.owner].side)
+        clock = turn.plan.clock(turn.state.calendars, stage.clock, state.owner, turn.plan.roles[stage.owner].side)
         instants = (
             ("stall_at", state.stall_at, stage.stall, state.progress_at),
             ("target_at", state.target_at, stage.target, state.target_set_at or state.entered_at),
@@ -62,5 +62,5 @@ def _later(turn: Turn, debt: Debt, since: datetime) -> Debt:
         return debt
     override = turn.plan.stages[debt.stage].gate.override
     business = override is not None and override.expires is not None and override.expires.is_business
-    clock = turn.plan.clock("provider", "", Side.PROVIDER) if business else ()
+    clock = turn.plan.clock(turn.state.calendars, "provider", "", Side.PROVIDER) if business else ()
     return replace(debt, expires_at=deadlines.later_by_hold(clock, debt.expires_at, max(since, debt.at), turn.at))

@@ -151,7 +151,11 @@ def start(plan: Plan, at: datetime) -> Decision:
         booked={str(side): 0 for side in booking.SIDES},
     )
     if definition.target is not None:
-        turn.set(promised_at=deadlines.plan_length(plan.clock("provider", "", Side.PROVIDER), at, definition.target))
+        turn.set(
+            promised_at=deadlines.plan_length(
+                plan.clock(turn.state.calendars, "provider", "", Side.PROVIDER), at, definition.target
+            )
+        )
     turn.record("start", actor=plan.order.started_by, code="started", sentence=f"{definition.title} begins")
     flow.settle(turn, _apply_held)
     return _decide(turn, None)

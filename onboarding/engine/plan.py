@@ -3,6 +3,8 @@
 Made once for each run in memory and never stored; everything in it follows from the order.
 """
 
+from collections.abc import Mapping
+
 from onboarding.engine.calendars import Calendar, Clock, ever_works
 from onboarding.engine.state import StartOrder
 from onboarding.language.expressions import declarations_of, only_inputs
@@ -23,7 +25,7 @@ class Plan:
         self.declarations = declarations_of(definition)
         self.place: dict[str, int] = {item: n for n, item in enumerate(self.items)}
         self.groups: dict[str, bool] = {role.id: role.source is RoleSource.GROUP for role in definition.roles}
-        self._shared: dict[str, Clock] = {}
+        self._shared: dict[tuple[Calendar, Calendar], Clock] = {}
         self.contacts = self._contacts()
         self.dependents = self._dependents()
         self.sources = self._sources()
@@ -70,13 +72,15 @@ class Plan:
                     frontier.append(name)
         return tuple(item for item in self.items if item in reached and item not in items)
 
-    def clock(self, name: str, handle: str, side: Side) -> Clock:
+    def clock(self, now: Mapping[str, Calendar], name: str, handle: str, side: Side) -> Clock:
         """The calendars that count for somebody on `side` under the clock called `name`; empty means every hour.
+
+        `now` are the calendars that were replaced since the start (`RunState.calendars`).
 
         Two who share no working hour count on the provider's calendar: a start is refused for it, but a reassignment may bring
         such a pair together, and a deadline somewhere is better than a run that cannot go on.
         """
-        calendars = self.order.calendars
+        calendars = {**self.order.calendars, **now} if now else self.order.calendars
         own = self.order.calendar_of.get(handle)
         customer = calendars[own] if own is not None else calendars["customer"]
         match name:
@@ -87,7 +91,7 @@ class Plan:
             case "customer":
                 return (customer,)
             case "both":
-                return self._both(own or "customer", calendars["provider"], customer)
+                return self._both(calendars["provider"], customer)
             case "owner" if own is not None:
                 return (calendars[own],)
             case "owner" if side is Side.CUSTOMER:
@@ -99,10 +103,11 @@ class Plan:
             case _:
                 return (calendars[name],)
 
-    def _both(self, name: str, ours: Calendar, theirs: Calendar) -> Clock:
-        if name not in self._shared:
-            self._shared[name] = (ours, theirs) if ever_works((ours, theirs)) else (ours,)
-        return self._shared[name]
+    def _both(self, ours: Calendar, theirs: Calendar) -> Clock:
+        pair = (ours, theirs)
+        if pair not in self._shared:
+            self._shared[pair] = pair if ever_works(pair) else (ours,)
+        return self._shared[pair]
 
     def asks_customer(self, item: Item) -> bool:
         """Whether opening this item is an ask made to the customer: alone or, in an approval, among others."""

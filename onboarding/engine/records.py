@@ -53,7 +53,7 @@ def whole(plan: Plan, state: RunState) -> WriteRecords:
     return WriteRecords(
         run=run_row(plan, state),
         trail=state.trail,
-        ledger=tuple(booking.row(plan, one, n) for n, one in enumerate(state.ledger, start=first)),
+        ledger=tuple(booking.row(plan, state, one, n) for n, one in enumerate(state.ledger, start=first)),
         items=tuple(item_row(plan, state, name) for name in state.items),
         stages=tuple(stage_row(plan, stage) for stage in state.stages.values()),
         refused=state.refused,

@@ -343,6 +343,8 @@ class RunState:
     facts: dict[str, Fact] = field(default_factory=dict)
     milestones: dict[str, datetime] = field(default_factory=dict)
     holders: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    calendars: dict[str, Calendar] = field(default_factory=dict)
+    """Calendars that were replaced since the start; the others are those of the order."""
     debts: tuple[Debt, ...] = ()
     hold: HoldState | None = None
     reverts: tuple[Revert, ...] = ()

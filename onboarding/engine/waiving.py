@@ -75,7 +75,9 @@ def _waiver_end(turn: Turn, override: Override, message: Waive, name: str | None
     must_come(message.expires, turn.at, "The end of the waiver", "/expires", item=name)
     if override.expires is None:
         return message.expires
-    latest = deadlines.plan_length(turn.plan.clock("provider", "", Side.PROVIDER), turn.at, override.expires)
+    latest = deadlines.plan_length(
+        turn.plan.clock(turn.state.calendars, "provider", "", Side.PROVIDER), turn.at, override.expires
+    )
     if message.expires is not None and message.expires > latest:
         said = f"A waiver of this gate ends at {latest:%Y-%m-%d %H:%M} UTC at the latest."
         raise rejected("too_far", said, place="/expires", item=name)

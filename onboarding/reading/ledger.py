@@ -41,7 +41,7 @@ def _rows(plan: Plan, state: RunState, end: datetime) -> Iterator[tuple[datetime
         until = booking.to or end
         if until <= booking.since:
             continue
-        for side, begin, stop in split(plan, booking, until):
+        for side, begin, stop in split(plan, state, booking, until):
             if stop > begin:
                 yield begin, _row(booking, side, begin, stop)
 

@@ -364,5 +364,5 @@ class TestHours:
         plan = Plan(order)
         for item in order.definition.items:
             for handle in order.people.get(item.owner, ()):
-                assert ever_works(plan.clock(item.clock, handle, item.side))
+                assert ever_works(plan.clock({}, item.clock, handle, item.side))
         assert all(item.clock != "both" for item in order.definition.items)
