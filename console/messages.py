@@ -61,6 +61,8 @@ _HELP: Mapping[str, str] = {
     "waive.condition": "A condition of a gate, in the words that `gate` shows.",
     "waive.expires": "Until when it is passed, with an offset: 2026-12-01T16:00:00Z; default: as long as the definition allows.",
     "reopen.items": "Ids of items; what depended on them is open again, too.",
+    "promise.due": "The new date, with an offset: 2026-12-01T16:00:00Z.",
+    "promise.side": "Who caused the move: provider (default), customer or third_party. What we caused ourselves does not count for us.",
     "note.text": "What is to be recorded.",
     "cancel.outcome": "cancelled (default) or lost.",
 }

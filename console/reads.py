@@ -240,6 +240,22 @@ def ledger(run: Run, cursor: Cursor = None, every: All = False, output: Output =
 
 
 @app.command()
+def promises(run: Run, cursor: Cursor = None, every: All = False, output: Output = None) -> int:
+    """What the customer was told by when, by whom, and whether it was kept."""
+    columns = {
+        "told_at": "told",
+        "title": "about",
+        "due_at": "by when",
+        "to": "to",
+        "by": "by",
+        "cause": "cause",
+        "side": "side",
+        "kept": "kept",
+    }
+    return _list(_pages(run, "promises", cursor, every), columns)
+
+
+@app.command()
 def refused(run: Run, cursor: Cursor = None, every: All = False, output: Output = None) -> int:
     """Signals that changed nothing, and why."""
     columns = {

@@ -81,6 +81,9 @@ TRAIL_TEXT = 131_072
 LEDGER_KEPT = 1_000
 """Booked intervals a run carries. Older ones stand in the rows; the sums by side go on, so that they always add up."""
 
+PROMISES_KEPT = 300
+"""Dates told to the customer that a run carries: each once for each change; older ones are counted."""
+
 HELD_MESSAGES = 50
 """Early messages kept for items that are not open."""
 

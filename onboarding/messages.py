@@ -277,6 +277,15 @@ class Note(Message):
     text: Words
 
 
+class Promise(Message):
+    """Another date for going live; the customer is told, and the move is booked to the side that caused it."""
+
+    name: ClassVar[str] = "promise"
+    due: Instant
+    reason: Words
+    side: Literal["customer", "provider", "third_party"] = "provider"
+
+
 class Cancel(Message):
     """Closes the run as lost or cancelled."""
 
@@ -286,7 +295,7 @@ class Cancel(Message):
 
 
 KINDS: tuple[type[Message], ...] = (
-    Submit, Decide, Complete, Happen, Hold, Resume, Extend, Reassign, Waive, Reopen, Note, Cancel,
+    Submit, Decide, Complete, Happen, Hold, Resume, Extend, Reassign, Waive, Reopen, Promise, Note, Cancel,
 )  # fmt: skip
 BY_NAME: dict[str, type[Message]] = {kind.name: kind for kind in KINDS}
 

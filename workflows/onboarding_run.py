@@ -128,6 +128,11 @@ class OnboardingRun:
     trail = _read(
         "trail", "Who did what, chained. Argument: {cursor}.", lambda run, of: views.trail(run[0], run[1], of)
     )
+    promises = _read(
+        "promises",
+        "What the customer was told by when, and whether it was kept. Argument: {cursor}.",
+        lambda run, of: views.promises(*run, of),
+    )
     customer_view = _read(
         "customer_view", "What the customer may see, and nothing else.", lambda run, _: views.customer_view(*run)
     )
@@ -149,6 +154,7 @@ class OnboardingRun:
     reassign = _message(messages.Reassign)
     waive = _message(messages.Waive)
     reopen = _message(messages.Reopen)
+    promise = _message(messages.Promise)
     note = _message(messages.Note)
     cancel = _message(messages.Cancel)
 

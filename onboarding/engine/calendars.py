@@ -29,7 +29,7 @@ from onboarding.engine.working_days import (
 from onboarding.language.units import Duration, Unit
 
 __all__ = [
-    "Calendar", "Clock", "NoWorkingTime", "Zone", "add", "add_working_seconds", "ever_works", "explain_due", "is_working", "next_working",
+    "Calendar", "Clock", "NoWorkingTime", "Zone", "add", "add_working_seconds", "end_of_day", "ever_works", "explain_due", "is_working", "next_working",
     "share", "subtract", "windows", "working_seconds",
 ]  # fmt: skip
 
@@ -54,6 +54,12 @@ def is_working(clock: Clock, at: datetime) -> bool:
 def next_working(clock: Clock, at: datetime) -> datetime:
     """The first working instant from `at` on, which is `at` itself when that is one."""
     return instant_of(days_of(clock).first_from(second_of(at))[1])
+
+
+def end_of_day(clock: Clock, day: date) -> datetime:
+    """The last working instant of a local day, or the one before it where nobody works on that day."""
+    days = days_of(clock)
+    return instant_of(days.last_until(days.midnight_after(day))[1])
 
 
 def ever_works(clock: Clock) -> bool:

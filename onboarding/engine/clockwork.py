@@ -8,7 +8,7 @@ worker that was away must not make anybody late for an ask they never got (docs/
 from dataclasses import replace
 from datetime import datetime
 
-from onboarding.engine import assigning, deadlines, deciding, flow, holding, waiving
+from onboarding.engine import assigning, deadlines, deciding, flow, going_live, holding, waiving
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.notices import say, when
 from onboarding.engine.people import deputy_of, holder, item_owner, stage_owner
@@ -27,7 +27,7 @@ from onboarding.engine.state import (
 from onboarding.engine.turn import Turn
 from onboarding.language.model import Item, ItemKind, LadderStep, Mark, StepAction
 
-Due = tuple[datetime, int, str, "Planned | StageState | Debt | Revert"]
+Due = tuple[datetime, int, str, "Planned | StageState | Debt | Revert | None"]
 
 
 def alarm_at(state: RunState) -> datetime | None:
@@ -53,6 +53,9 @@ def _pending(state: RunState) -> list[Due]:
             found.append((debt.expires_at, n, debt.stage, debt))
     for n, back in enumerate(state.reverts, 3_000):
         found.append((back.at, n, back.target, back))
+    promised = going_live.pending(state)
+    if promised is not None:
+        found.append((promised, 4_000, "", None))
     return found
 
 
@@ -73,8 +76,10 @@ def advance(turn: Turn, apply_held: flow.ApplyHeld) -> None:
             _stall(turn, name)
         elif isinstance(what, Debt):
             waiving.expire(turn, what)
-        else:
+        elif isinstance(what, Revert):
             assigning.revert(turn, what)
+        else:
+            going_live.passed(turn)
         flow.settle(turn, apply_held)
 
 

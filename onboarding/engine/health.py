@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from onboarding.engine import booking
+from onboarding.engine import booking, going_live
 from onboarding.engine.deadlines import WAITING, pending
 from onboarding.engine.people import stage_owner
 from onboarding.engine.plan import Plan
@@ -35,7 +35,8 @@ def health(plan: Plan, state: RunState) -> str:
     ):
         return Mark.STALLED
     late = state.status is not RunStatus.CLOSED and (
-        any(debt.expired and debt.settled_at is None for debt in state.debts)
+        (state.promise_missed_at is not None and going_live.live_at(plan, state) is None)
+        or any(debt.expired and debt.settled_at is None for debt in state.debts)
         or any(
             item.overdue and item.status in WAITING and (item.wanted or not plan.items[name].optional)
             for name, item in state.items.items()
@@ -113,6 +114,9 @@ def upcoming(plan: Plan, state: RunState) -> tuple[tuple[datetime, str, str | No
     for debt in state.debts:
         if debt.expires_at is not None and debt.settled_at is None and not debt.expired:
             found.append((debt.expires_at, f"the waiver ends: {debt.text}", debt.item))
+    promised = going_live.pending(state)
+    if promised is not None and going_live.live_at(plan, state) is None:
+        found.append((promised, "the promised date of going live", None))
     for back in state.reverts:
         found.append((back.at, f"{back.target} goes back to {back.to[0] if back.to else 'its owner'}", None))
     return tuple(sorted(found, key=lambda one: (one[0], one[1])))

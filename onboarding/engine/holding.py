@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from onboarding.engine import deadlines
+from onboarding.engine import deadlines, going_live
 from onboarding.engine.state import Debt, HoldState, RunStatus, StageStatus
 from onboarding.engine.turn import Turn
 from onboarding.language.model import Side
@@ -54,6 +54,7 @@ def go_on(turn: Turn) -> None:
         }
         turn.stage(stage.id, **moved)
     turn.set(debts=tuple(_later(turn, debt, held.since) for debt in turn.state.debts))
+    going_live.by_hold(turn, held)
     turn.set(status=RunStatus.RUNNING, hold=None)
 
 

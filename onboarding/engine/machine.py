@@ -25,10 +25,10 @@ from onboarding.engine import (
     assigning,
     booking,
     clockwork,
-    deadlines,
     deciding,
     flow,
     fullness,
+    going_live,
     hooks_back,
     moves,
     records,
@@ -61,7 +61,6 @@ from onboarding.engine.state import (
     StageState,
 )
 from onboarding.engine.turn import Turn, clean
-from onboarding.language.model import Side
 from onboarding.messages import (
     UNVERIFIED,
     Message,
@@ -89,6 +88,7 @@ MOVES: dict[str, Callable[[Turn, Any, Person], Told]] = {
     "reassign": assigning.reassign,
     "waive": waiving.waive,
     "reopen": steering.reopen,
+    "promise": steering.promise,
     "note": steering.note,
     "cancel": steering.cancel,
 }
@@ -150,12 +150,7 @@ def start(plan: Plan, at: datetime) -> Decision:
         holders=dict(plan.order.people),
         booked={str(side): 0 for side in booking.SIDES},
     )
-    if definition.target is not None:
-        turn.set(
-            promised_at=deadlines.plan_length(
-                plan.clock(turn.state.calendars, "provider", "", Side.PROVIDER), at, definition.target
-            )
-        )
+    going_live.first(turn)
     turn.record("start", actor=plan.order.started_by, code="started", sentence=f"{definition.title} begins")
     flow.settle(turn, _apply_held)
     return _decide(turn, None)
@@ -353,6 +348,7 @@ def _next(plan: Plan, state: RunState) -> tuple[NextItem, ...]:
 
 
 def _decide(turn: Turn, verdict: Verdict | None) -> Decision:
+    going_live.learned(turn)
     ask_for_opened(turn)
     if turn.state.status is RunStatus.CLOSED:
         turn.effects = [effect for effect in turn.effects if not _is_idle(effect)]

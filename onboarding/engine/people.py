@@ -66,6 +66,15 @@ def deputy_of(plan: Plan, state: RunState, role: str) -> str | None:
     return None if deputy is None else holder(plan, state, deputy)
 
 
+def main_contact(plan: Plan, state: RunState) -> str:
+    """Who hears for the customer where nobody is named: the holder of the first customer role of the file that owns an item."""
+    owning = [role for item in plan.items.values() for role in (item.owner, *item.owners)]
+    for role in plan.roles.values():
+        if role.side is Side.CUSTOMER and role.id in owning:
+            return holder(plan, state, role.id)
+    return ""
+
+
 def item_owner(plan: Plan, state: RunState, item: Item) -> str:
     """Who owns an item: the stored owner once it opened, before that the holder of its role."""
     return state.items[item.id].owner or holder(plan, state, item.owner)

@@ -254,6 +254,33 @@ class Revert:
     to: tuple[str, ...]
 
 
+class PromiseKind(StrEnum):
+    """What a promised date is about."""
+
+    GO_LIVE = "go_live"
+    STAGE = "stage"
+    ITEM = "item"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """A date that the customer was told. `name` is the stage or item, `by` whose word it is, `to` who was told.
+
+    `cause` is `plan`, `agreed`, `promise` or `hold` for the date of going live, else `told`; `side` is who has caused the date.
+    """
+
+    n: int
+    kind: PromiseKind
+    name: str
+    due_at: datetime
+    at: datetime
+    to: str
+    by: str
+    cause: str
+    side: Side
+    reason: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldMessage:
     """An early message: valid, kept, applied when its item opens. `at` is its receipt."""
@@ -338,6 +365,12 @@ class RunState:
     reason: str = ""
     closed_at: datetime | None = None
     promised_at: datetime | None = None
+    first_promised_at: datetime | None = None
+    owed_at: datetime | None = None
+    """The date that tells whether we were on time, see Note [What we are measured against]."""
+    promise_missed_at: datetime | None = None
+    promises: tuple[Promise, ...] = ()
+    promise_count: int = 0
     stages: dict[str, StageState] = field(default_factory=dict)
     items: dict[str, ItemState] = field(default_factory=dict)
     facts: dict[str, Fact] = field(default_factory=dict)

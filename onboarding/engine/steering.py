@@ -1,18 +1,18 @@
-"""The moves of people who steer a run: hold, resume, extend, reopen, note, cancel.
+"""The moves of people who steer a run: hold, resume, extend, reopen, promise, note, cancel.
 
 Reassign is in `assigning.py`, waive in `waiving.py`.
 """
 
 from datetime import datetime
 
-from onboarding.engine import deadlines, flow, gates, holding, rounds
+from onboarding.engine import deadlines, flow, gates, going_live, holding, rounds
 from onboarding.engine.moves import Told, find_item, find_stage, provider_only, refuse_closed_stage
 from onboarding.engine.people import Person
 from onboarding.engine.refusing import conflict, forbidden, must_come, rejected
 from onboarding.engine.state import ItemStatus, RunOutcome
 from onboarding.engine.turn import Turn
 from onboarding.language.model import Side
-from onboarding.messages import Cancel, Extend, Hold, Note, Reopen, Resume
+from onboarding.messages import Cancel, Extend, Hold, Note, Promise, Reopen, Resume
 
 
 def hold(turn: Turn, message: Hold, person: Person) -> Told:
@@ -85,6 +85,19 @@ def reopen(turn: Turn, message: Reopen, person: Person) -> Told:
             raise conflict("not_done", said, item=name)
     rounds.reopen(turn, names, ItemStatus.OPEN)
     return Told(item=names[0], code="reopened", sentence=f"{', '.join(names)}: open again.")
+
+
+def promise(turn: Turn, message: Promise, person: Person) -> Told:
+    """Another date of going live, which the customer is told."""
+    provider_only(person, "promise a date")
+    must_come(message.due, turn.at, "The promised date", "/due")
+    before = turn.state.promised_at
+    if message.due == before:
+        raise conflict("already_promised", f"Going live is promised for {before:%Y-%m-%d %H:%M} UTC already.")
+    going_live.move(turn, message.due, "promise", Side(message.side), person.handle, message.reason)
+    was = f" instead of {before:%Y-%m-%d %H:%M} UTC" if before else ""
+    said = f"Going live is promised for {message.due:%Y-%m-%d %H:%M} UTC{was}."
+    return Told(item=None, code="promised", sentence=said)
 
 
 def note(turn: Turn, message: Note, person: Person) -> Told:

@@ -142,6 +142,10 @@ class Days:
         """The local day; a repeated hour before midnight already counts as the day after."""
         return self._offsets.local(second) // _DAY
 
+    def midnight_after(self, day: date) -> int:
+        """The instant at which a local day ends."""
+        return self._offsets.second((day.toordinal() - _EPOCH_ORDINAL + 1) * _DAY)
+
     def spoken(self, second: int) -> str:
         day, time = divmod(second + self._offsets.at(second), _DAY)
         hour, rest = divmod(time, HOUR)

@@ -33,6 +33,7 @@ def customer_view(plan: Plan, state: RunState, at: datetime) -> Shape:
         "started_at": instant(state.started_at),
         "closed_at": instant(state.closed_at),
         "promised_at": instant(state.promised_at),
+        "first_promised_at": instant(state.first_promised_at),
         "waiting_on": str(health.waiting_on(plan, state)),
         "stages": [
             {

@@ -20,6 +20,7 @@ from onboarding.reading import trail as trails
 from onboarding.reading.customer import customer_view
 from onboarding.reading.items import holder_since, item_row, open_items, why
 from onboarding.reading.ledger import ledger
+from onboarding.reading.promises import on_time, promises
 from onboarding.reading.shapes import (
     SENTENCE_LENGTH,
     STATUS_ROWS,
@@ -38,6 +39,7 @@ __all__ = [
     "gate",
     "ledger",
     "open_items",
+    "promises",
     "refused",
     "state_hash",
     "status",
@@ -77,6 +79,8 @@ def status(plan: Plan, state: RunState, at: datetime) -> Shape:
         "started_at": instant(state.started_at),
         "closed_at": instant(state.closed_at),
         "promised_at": instant(state.promised_at),
+        "first_promised_at": instant(state.first_promised_at),
+        "on_time": on_time(plan, state, at),
         "stage": health.current_stage(plan, state) or None,
         "hold": _hold(state),
         "stages": [_stage_row(plan, state, stage) for stage in stages],

@@ -25,6 +25,7 @@ VALID: dict[str, dict[str, Any]] = {
     "reassign": {"role": "lead", "to": "eve", "until": "2026-12-01T09:00:00Z", "reason": "away"},
     "waive": {"condition": "facts.vat_id", "reason": "trust", "expires": "2026-12-01T09:00:00Z"},
     "reopen": {"items": ["details"], "reason": "wrong"},
+    "promise": {"due": "2026-12-01T00:00:00Z", "reason": "agreed on the phone", "side": "customer"},
     "note": {"text": "hello\nthere"},
     "cancel": {"reason": "lost", "outcome": "lost"},
 }
@@ -48,7 +49,7 @@ def deep(levels: int) -> Any:
 
 @pytest.mark.parametrize("name", BY_NAME)
 def test_every_message_is_read(name: str) -> None:
-    """All twelve, with every field of their own and of all."""
+    """All of them, with every field of their own and of all."""
     extra = {"on_behalf_of": "customer:admin", "sent_at": "2026-11-21T10:00:00.5Z", "channel": "mail"}
     found = parse(name, {**BASE, **VALID[name], **extra}, via="update", fallback_id="x")
 

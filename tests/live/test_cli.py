@@ -46,6 +46,7 @@ CASES = {
     "reassign": Case(("call", "--to", "hugo"), "lena", stranger="customer:owner"),
     "waive": Case(("facts.count >= 5", "--reason", "r"), "hugo", stranger="lena"),
     "reopen": Case(("papers", "--reason", "r"), "lena", before=(PAPERS,), stranger="customer:owner"),
+    "promise": Case(("--due", "2031-01-01T00:00:00Z", "--reason", "r"), "lena", stranger="customer:owner"),
     "note": Case(("A text",), "customer:owner"),
     "cancel": Case(("--reason", "r", "--outcome", "lost"), "lena", stranger="customer:owner"),
 }

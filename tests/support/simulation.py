@@ -82,6 +82,11 @@ ACTORS = ("olga", "henk", "ivy", "ian", "ida", "sid", "customer:champion", "cust
 STRANGERS = ("nobody", "unverified", "integration:crm", "customer:sponsor", "mail@x.example", "")
 OURS = ("lead", "head", "crew")
 THEIRS = ("champion", "signer")
+OFTEN = {
+    "submit": 12, "decide": 12, "complete": 10, "happen": 10, "hold": 1.5, "resume": 4, "extend": 5, "reassign": 6, "waive": 6,
+    "reopen": 7, "promise": 2, "note": 2, "cancel": 0.1,
+}  # fmt: skip
+"""How often each message is drawn."""
 
 
 # Definitions ----------------------------------------------------------------------------------------------------------
@@ -270,7 +275,7 @@ class Simulation:
     def _message(self) -> Decision:
         if self.rng.random() < 0.5:
             return self._sensible()
-        name = self.rng.choices(tuple(BY_NAME), (12, 12, 10, 10, 1.5, 4, 5, 6, 6, 7, 2, 0.1))[0]
+        name = self.rng.choices(tuple(BY_NAME), [OFTEN[name] for name in BY_NAME])[0]
         return self.say(name, self._content(name))
 
     def _sensible(self) -> Decision:
@@ -311,6 +316,8 @@ class Simulation:
                 return {"event": "e.none" if wrong else rng.choice(tuple(self.plan.signals) or ("e.none",)), "data": {}}
             case "hold":
                 return {"reason": "wait", **({"review_at": later} if rng.random() < 0.5 else {})}
+            case "promise":
+                return {"due": later, "reason": "agreed", "side": rng.choice(("customer", "provider", "third_party"))}
             case "extend":
                 return {rng.choice(("item", "stage")): rng.choice((item, stage)), "due": later, "reason": "more time"}
             case "reassign":
