@@ -92,7 +92,7 @@ def _last_go_live(state: RunState) -> Promise:
 
 
 def move(turn: Turn, due: datetime, cause: str, side: Side, by: str, reason: str) -> None:
-    """Another date of going live, with what it means for the one we are measured against; the customer hears of it."""
+    """Another date of going live, with what it means for the one we are measured against. What the customer hears of it is in `new_dates.py`."""
     state = turn.state
     if state.promised_at is None or state.owed_at is None or cause == "agreed":
         owed = due
@@ -107,17 +107,6 @@ def move(turn: Turn, due: datetime, cause: str, side: Side, by: str, reason: str
     if state.trail_count:  # the first one belongs to the start
         said = f"going live is promised for {due:%Y-%m-%d %H:%M} UTC ({cause}, on the side of the {side.replace('_', ' ')})"
         turn.record("promise", actor=by, code="promise_moved", sentence=said)
-        _tell(turn, None if cause == "agreed" else state.promised_at)
-
-
-def _tell(turn: Turn, before: datetime | None) -> None:
-    """Tells the date in force; where another one was agreed, nobody need hear what we had planned."""
-    to, now = main_contact(turn.plan, turn.state), turn.state.promised_at
-    if not to or now == before:
-        return
-    lines = (f"You go live on {when(now)}{f', not on {when(before)}' if before else ''}.",)
-    part = f"promise.{turn.state.promise_count}"
-    say(turn, NoticeKind.REMINDER, to, "reminder", "The date of going live", lines, part=part)
 
 
 def pending(state: RunState) -> datetime | None:

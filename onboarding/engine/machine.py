@@ -31,6 +31,7 @@ from onboarding.engine import (
     going_live,
     hooks_back,
     moves,
+    new_dates,
     records,
     steering,
     submitting,
@@ -191,6 +192,7 @@ def _message(plan: Plan, state: RunState, received: Received, at: datetime) -> D
     try:
         _look_first(state, seen)
         person = who_is(plan, state, message.actor)
+        turn.speaker = person.handle
         told = MOVES[received.name](turn, message, person)
         if told.held:
             _keep(turn, received, told)
@@ -349,6 +351,7 @@ def _next(plan: Plan, state: RunState) -> tuple[NextItem, ...]:
 
 def _decide(turn: Turn, verdict: Verdict | None) -> Decision:
     going_live.learned(turn)
+    new_dates.tell(turn)
     ask_for_opened(turn)
     if turn.state.status is RunStatus.CLOSED:
         turn.effects = [effect for effect in turn.effects if not _is_idle(effect)]

@@ -62,13 +62,14 @@ def ask_for_opened(turn: Turn) -> None:
             turn.set(asks=turn.state.asks + 1)
         readers: dict[str, list[Item]] = {}
         for item in members:
-            for handle in _asked(turn, item):
+            for handle in asked(turn, item):
                 readers.setdefault(handle, []).append(item)
         for handle, mine in readers.items():
             _ask(turn, handle, mine)
 
 
-def _asked(turn: Turn, item: Item) -> tuple[str, ...]:
+def asked(turn: Turn, item: Item) -> tuple[str, ...]:
+    """Who is asked for an open item: its owner, or everybody whose decision it takes."""
     owner = turn.state.items[item.id].owner
     if item.kind is not ItemKind.APPROVAL:
         return (owner,)

@@ -37,6 +37,8 @@ class Turn:
         self.at = max(at, before.at)
         self.received_at = self.at
         """When what is applied now arrived: earlier than `at` for a message that was kept."""
+        self.speaker = ENGINE
+        """Whose message is applied."""
         self.state = before
         self.effects: list[Effect] = []
         self.opened: list[str] = []

@@ -95,10 +95,9 @@ def test_a_hold_of_ours_moves_the_date_and_not_what_we_are_measured_against() ->
 
     assert go_lives(run)[-1] == ("2026-12-16T09:00:00Z", "hold", "provider", "olga")
     assert at(15) == run.state.owed_at
-    assert (
-        "You go live on Wed 16 Dec 2026 09:00 UTC, not on Mon 14 Dec 2026 09:00 UTC."
-        in dict(sent(run, "reminder"))["customer:champion"]
-    )
+    assert "You go live on Wed 16 Dec 2026 09:00 UTC, not on Mon 14 Dec 2026 09:00 UTC." in [
+        effect.notice.lines[-1] for effect in run.effects if isinstance(effect, DeliverNotice)
+    ]
 
 
 def test_a_date_promised_during_a_hold_moves_only_by_what_was_left_of_it() -> None:
@@ -168,3 +167,29 @@ def test_a_run_carries_a_bounded_number_of_promises_and_always_the_last_date_of_
     assert len(run.state.promises) == limits.PROMISES_KEPT
     assert answer["earlier"] == 21
     assert run.state.promised_at == run.state.promises[-1].due_at
+
+
+def test_whoever_has_something_open_hears_of_its_new_date_in_one_message_with_all_of_them() -> None:
+    run = a_run()
+    run.say("hold", reason="their budget round", side="customer", when=at(1, 10))
+    run.say("resume", when=at(2, 10))
+
+    told = [effect.notice for effect in run.effects if isinstance(effect, DeliverNotice)]
+    mine = [one for one in told if one.to == "customer:champion" and one.kind == "reminder"]
+    assert len(mine) == 1
+    assert mine[0].items == ("details", "papers")
+    assert mine[0].lines[0] == "Title of details is due Fri 04 Dec 2026 09:00 UTC, not Thu 03 Dec 2026 09:00 UTC."
+    assert ("olga", "Look into their debts") not in [(one.to, one.subject) for one in told], "who resumed it knows"
+    rows = views.promises(run.plan, run.state, run.now)["rows"]
+    assert ("papers", "customer:champion", "2026-12-08T09:00:00Z") in [
+        (row["id"], row["to"], row["due_at"]) for row in rows
+    ]
+
+
+def test_a_new_date_of_a_task_is_told_to_whoever_has_it_unless_they_gave_it() -> None:
+    run = a_run()
+    run.say("reassign", item="credit_check", to="henk", when=at(1, 10))
+    run.say("extend", item="credit_check", due="2026-12-09T12:00:00Z", reason="more time", when=at(1, 11))
+    run.say("extend", "henk", item="credit_check", due="2026-12-10T12:00:00Z", reason="more time", when=at(1, 12))
+
+    assert [to for to, _ in sent(run, "reminder")] == ["henk"]
