@@ -37,6 +37,7 @@ from onboarding.engine.state import RunState, StartOrder
 from onboarding.messages import Received, Verdict
 from onboarding.parsing import parse
 from runtime import library, zones
+from runtime.holidays_data import public_holidays
 
 FOLDER = Path(__file__).parent.parent / "scenarios"
 _PAPER = {"uri": "s3://bucket/a.pdf", "type": "pdf", "bytes": 1_000}
@@ -98,6 +99,7 @@ class Scenario:
             customer="c-1",
             inputs=self.input,
             zones=lambda name: zones.zone(name, 2025, 2030),
+            holidays=lambda country, part: public_holidays(country, part, 2025, 2030),
             groups={"implementation": ["ivy", "ian"]},
             started_by="dana",
         )
