@@ -22,6 +22,14 @@ VALID: dict[str, dict[str, Any]] = {
     "hold": {"reason": "budget", "side": "customer", "review_at": "2026-12-01T09:00:00+01:00"},
     "resume": {"reason": "signed"},
     "extend": {"item": "details", "due": "2026-12-01T09:00:00Z", "reason": "ill"},
+    "set_calendar": {
+        "calendar": "customer",
+        "zone": {"name": "Europe/Madrid", "transitions": [[0, 3_600], [1_774_746_000, 7_200]]},
+        "week": "mon-thu",
+        "hours": ["09:00-13:00", "16:00-19:00"],
+        "holidays": ["2026-12-25"],
+        "reason": "they moved",
+    },
     "reassign": {"role": "lead", "to": "eve", "until": "2026-12-01T09:00:00Z", "reason": "away"},
     "waive": {"condition": "facts.vat_id", "reason": "trust", "expires": "2026-12-01T09:00:00Z"},
     "reopen": {"items": ["details"], "reason": "wrong"},
@@ -48,7 +56,7 @@ def deep(levels: int) -> Any:
 
 @pytest.mark.parametrize("name", BY_NAME)
 def test_every_message_is_read(name: str) -> None:
-    """All twelve, with every field of their own and of all."""
+    """All of them, with every field of their own and of all."""
     extra = {"on_behalf_of": "customer:admin", "sent_at": "2026-11-21T10:00:00.5Z", "channel": "mail"}
     found = parse(name, {**BASE, **VALID[name], **extra}, via="update", fallback_id="x")
 
