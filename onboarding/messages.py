@@ -253,7 +253,7 @@ def _listed(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-OneOrMany = Annotated[tuple[Name, ...], Field(min_length=1, max_length=24), BeforeValidator(_listed)]
+OneOrMany = Annotated[tuple[Name, ...], Field(max_length=24), BeforeValidator(_listed)]
 Epoch = Annotated[int, Field(strict=True, ge=-_MOST_INTEGER, le=_MOST_INTEGER)]
 
 
@@ -263,7 +263,7 @@ class ZoneData(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[Name, Field(max_length=limits.NAME_LENGTH)]
-    transitions: Annotated[tuple[tuple[Epoch, Epoch], ...], Field(min_length=1, max_length=limits.ZONE_CHANGES)]
+    transitions: Annotated[tuple[tuple[Epoch, Epoch], ...], Field(max_length=limits.ZONE_CHANGES)]
 
 
 class SetCalendar(Message):

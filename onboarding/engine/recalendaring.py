@@ -138,6 +138,9 @@ def _days_off(written: tuple[str, ...], faults: list[MessageFault]) -> tuple[dat
 
 def _zone_faults(zone: ZoneData) -> list[MessageFault]:
     faults = []
+    if not zone.transitions:
+        said = "A zone has at least one pair: from which second on which offset holds."
+        faults.append(MessageFault(place="/zone/transitions", code="too_short", sentence=said))
     before: int | None = None
     for index, (begin, offset) in enumerate(zone.transitions):
         place = f"/zone/transitions/{index}"
@@ -197,17 +200,11 @@ def count_item(turn: Turn, item: Item) -> None:
             why = said = f"{said}, which had passed when the calendar was replaced"
             laid_at = now
         turn.item(item.id, due_at=due, due_base=base, due_from=why, due_why=said, laid_at=laid_at)
-    planned = [
-        one
-        if one.at <= now
-        else replace(
-            one,
-            at=max(
-                now + moving.SECOND, moving.after_holds(held, deadlines.instant_of(turn, item, one), holds, laid_at)
-            ),
-        )
-        for one in current.planned
-    ]
+    planned = list(current.planned)
+    for index, one in enumerate(planned):
+        if one.at > now:
+            counted = moving.after_holds(held, deadlines.instant_of(turn, item, one), holds, laid_at)
+            planned[index] = replace(one, at=max(counted, now + moving.SECOND))
     turn.item(item.id, planned=deadlines.in_order(planned))
 
 
