@@ -50,6 +50,13 @@ ENTRIES: tuple[Entry, ...] = (
         hold="stop the clocks of a run",
         resume="start them again",
         extend="a new due date for an item or stage",
+    ),
+    *_entries(
+        "Messages to a run", "recalendar", set_calendar="another calendar, also for one person; dates are counted anew"
+    ),
+    *_entries(
+        "Messages to a run",
+        "messages",
         reassign="a new owner of an item or stage, or holder of a role",
         waive="pass a gate condition or an item",
         reopen="a new round for items",
@@ -109,7 +116,7 @@ def overview() -> str:
         if entry.heading != heading:
             heading = entry.heading
             lines += ["", heading]
-        lines.append(f"  {entry.name:<12}{entry.line}")
+        lines.append(f"  {entry.name:<14}{entry.line}")
     return "\n".join(
         [
             *lines,

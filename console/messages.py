@@ -26,7 +26,7 @@ app = typer.Typer()
 
 _POSITIONAL: Mapping[str, tuple[str, ...]] = {
     "submit": ("item",), "decide": ("item", "outcome"), "complete": ("item",), "happen": ("event",), "note": ("text",),
-    "reopen": ("items",),
+    "reopen": ("items",), "set_calendar": ("calendar",),
 }  # fmt: skip
 """Fields that are given without a name."""
 
@@ -55,6 +55,11 @@ _HELP: Mapping[str, str] = {
     "hold.side": "Whom the time is booked to: customer (default), provider or third_party.",
     "hold.review_at": "When to look at it again, with an offset: 2026-12-01T16:00:00Z.",
     "extend.due": "The new due date, with an offset: 2026-12-01T16:00:00Z.",
+    "set_calendar.calendar": "A calendar of the definition, or a person whose own it becomes: a handle, or customer:ROLE.",
+    "set_calendar.zone": "The zone as data, because a run looks nothing up: {name, transitions}.",
+    "set_calendar.week": "Working days: a range such as mon-fri, or a list of days.",
+    "set_calendar.hours": "Working hours: 09:00-17:00, or a list of windows.",
+    "set_calendar.holidays": "Days off, as ISO dates; they replace the ones there are.",
     "reassign.role": "The id of a role: whoever holds it changes.",
     "reassign.to": "The new owner: a handle or a role.",
     "reassign.until": "When it goes back, with an offset: 2026-12-01T16:00:00Z; default: never.",
@@ -81,7 +86,7 @@ def meaning(kind: type[Message], field: str) -> str:
     return _HELP.get(f"{kind.name}.{field}") or _HELP[field]
 
 
-def _parameters(kind: type[Message]) -> list[inspect.Parameter]:
+def parameters(kind: type[Message], *, without: tuple[str, ...] = ()) -> list[inspect.Parameter]:
     """RUN, then what stands without a name, then one option for each other field."""
     ordinary = inspect.Parameter.POSITIONAL_OR_KEYWORD
     found = [inspect.Parameter("run", ordinary, annotation=_RUN)]
@@ -96,7 +101,7 @@ def _parameters(kind: type[Message]) -> list[inspect.Parameter]:
         argument = typer.Argument(metavar="-OR-".join(targets).upper(), help=said)
         found.append(inspect.Parameter("target", ordinary, default=None, annotation=Annotated[str | None, argument]))
     for name, field in kind.model_fields.items():
-        if name in positional:
+        if name in positional or name in without:
             continue
         option = "--id" if name == "message_id" else f"--{name.replace('_', '-')}"
         kinds: Any = bool if bool in (field.annotation, *get_args(field.annotation)) else str | None
@@ -108,17 +113,17 @@ def _parameters(kind: type[Message]) -> list[inspect.Parameter]:
     return found
 
 
-def _content(kind: type[Message], given: Mapping[str, Any]) -> dict[str, Any]:
+def content(kind: type[Message], given: Mapping[str, Any]) -> dict[str, Any]:
     """The message as JSON: what was not given is left out, so that the run's own defaults hold."""
-    content: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for name, field in kind.model_fields.items():
         value = given.get(name)
         if value is None or value is False:
             continue
         objects = _is_object(field.annotation) and name not in _POSITIONAL.get(kind.name, ())
-        content[name] = _object(name, value) if objects else value
-    content.setdefault("message_id", str(uuid4()))
-    return content
+        found[name] = _object(name, value) if objects else value
+    found.setdefault("message_id", str(uuid4()))
+    return found
 
 
 def _object(name: str, text: str) -> Any:
@@ -176,6 +181,12 @@ def _aim(names: tuple[str, ...], target: str, definition: Mapping[str, Any]) -> 
     return "condition" if "condition" in names else "item"
 
 
+def told(answer: Mapping[str, Any], *, signal: bool) -> int:
+    """Shows what a run answered; the exit code."""
+    printing.show(answer, tables.sent if signal else tables.verdict)
+    return BY_OUTCOME.get(str(answer.get("outcome", "accepted")), 0)
+
+
 def _command(kind: type[Message]) -> Callable[..., int]:
     def send(**given: Any) -> int:
         ground.settings()
@@ -183,16 +194,20 @@ def _command(kind: type[Message]) -> Callable[..., int]:
         given.pop("output")
         target = _target(kind, given)
         aim = partial(_aim, TARGETS[kind.name], target) if target is not None else None
-        answer = sending.speak(run, kind.name, _content(kind, given), signal=signal, target=target, aim=aim)
-        printing.show(answer, tables.sent if signal else tables.verdict)
-        return BY_OUTCOME.get(str(answer.get("outcome", "accepted")), 0)
+        answer = sending.speak(run, kind.name, content(kind, given), signal=signal, target=target, aim=aim)
+        return told(answer, signal=signal)
 
     send.__name__ = kind.name
     send.__doc__ = kind.__doc__
-    send.__signature__ = inspect.Signature(_parameters(kind))  # type: ignore[attr-defined]
-    send.__annotations__ = {one.name: one.annotation for one in _parameters(kind)}
+    send.__signature__ = inspect.Signature(parameters(kind))  # type: ignore[attr-defined]
+    send.__annotations__ = {one.name: one.annotation for one in parameters(kind)}
     return send
 
 
+ELSEWHERE = ("set_calendar",)
+"""Messages whose command looks something up first: it has a file of its own."""
+
 for _kind in KINDS:
+    if _kind.name in ELSEWHERE:
+        continue
     app.command(_kind.name)(_command(_kind))

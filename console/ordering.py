@@ -6,7 +6,7 @@ import getpass
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from onboarding.language.model import Field, Scale
 
 YEARS_BEFORE, YEARS_AFTER = 1, 6
-"""The zone data that an order holds, around its start: dates further away are none of an onboarding."""
+"""The zone data and holidays that an order holds, around its start: dates further away are none of an onboarding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,17 +57,26 @@ def prepare(
         compiled,
         customer=customer,
         inputs=inputs,
-        zones=partial(_zone, year=at.year),
+        zones=partial(zone_around, year=at.year),
+        holidays=partial(holidays_around, year=at.year),
         groups=ground.groups(),
         started_by=actor or who_types(),
     )
     return Prepared(order=order, people=people, at=at)
 
 
-def _zone(name: str, year: int) -> Zone:
+def zone_around(name: str, year: int) -> Zone:
+    """A zone with the years that an onboarding around `year` needs; `UnknownZone` for none."""
     from runtime.zones import zone
 
     return zone(name, year - YEARS_BEFORE, year + YEARS_AFTER)
+
+
+def holidays_around(country: str, subdivision: str | None, year: int) -> tuple[date, ...]:
+    """The public holidays of these years; `UnknownRegion` for a country or subdivision that nobody knows."""
+    from runtime.holidays_data import public_holidays
+
+    return public_holidays(country, subdivision, year - YEARS_BEFORE, year + YEARS_AFTER)
 
 
 def typed(settings: Iterable[str], fields: Iterable[Field]) -> dict[str, Any]:

@@ -83,6 +83,17 @@ LEDGER_KEPT = 1_000
 
 PROMISES_KEPT = 300
 """Dates told to the customer that a run carries: each once for each change; older ones are counted."""
+HOLDS_KEPT = 200
+"""Holds remembered because they moved a date that is still to come; a run that is held more often is not led but left."""
+
+CALENDARS_REPLACED = 100
+"""Replacements of a calendar that a run remembers, so that time that is over stays counted as it was."""
+
+ZONE_CHANGES = 100
+"""Changes of offset in the zone of a message: twenty-five years of a zone that changes four times a year."""
+
+HOLIDAYS = 500
+"""Days off in the calendar of a message, as many as in a definition."""
 
 HELD_MESSAGES = 50
 """Early messages kept for items that are not open."""

@@ -12,7 +12,16 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, StrictBool
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    StrictBool,
+)
 from pydantic_core import PydanticCustomError
 
 from onboarding import limits
@@ -240,6 +249,35 @@ class Extend(Message):
     reason: Words
 
 
+def _listed(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+OneOrMany = Annotated[tuple[Name, ...], Field(max_length=24), BeforeValidator(_listed)]
+Epoch = Annotated[int, Field(strict=True, ge=-_MOST_INTEGER, le=_MOST_INTEGER)]
+
+
+class ZoneData(BaseModel):
+    """A time zone as data, because a run looks nothing up: from which second since 1970 on which offset in seconds holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[Name, Field(max_length=limits.NAME_LENGTH)]
+    transitions: Annotated[tuple[tuple[Epoch, Epoch], ...], Field(max_length=limits.ZONE_CHANGES)]
+
+
+class SetCalendar(Message):
+    """Replaces a calendar, or gives somebody one of their own; dates still to come are counted anew, time that is over is not."""
+
+    name: ClassVar[str] = "set_calendar"
+    calendar: Name
+    zone: ZoneData | None = None
+    week: OneOrMany | None = None
+    hours: OneOrMany | None = None
+    holidays: Annotated[tuple[Name, ...], Field(max_length=limits.HOLIDAYS)] | None = None
+    reason: Words
+
+
 class Reassign(Message):
     """Changes the owner of an item or stage, or the holder of a role; exactly one owner stays."""
 
@@ -295,7 +333,7 @@ class Cancel(Message):
 
 
 KINDS: tuple[type[Message], ...] = (
-    Submit, Decide, Complete, Happen, Hold, Resume, Extend, Reassign, Waive, Reopen, Promise, Note, Cancel,
+    Submit, Decide, Complete, Happen, Hold, Resume, Extend, SetCalendar, Reassign, Waive, Reopen, Promise, Note, Cancel,
 )  # fmt: skip
 BY_NAME: dict[str, type[Message]] = {kind.name: kind for kind in KINDS}
 

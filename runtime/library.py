@@ -1,17 +1,18 @@
 """The only file that reads definitions/: finding a definition, checking and compiling it, reading start inputs."""
 
 import re
+from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
 
 from onboarding.errors import DefinitionInvalid, Fault
 from onboarding.language.compile import PORTABLE, CompiledFile, Installation, compile_definition, faults_of
 from onboarding.language.model import Scale
-from onboarding.language.places import Document, Path, spell
+from onboarding.language.places import Document
 from onboarding.language.rules import in_line_order
 from onboarding.nearest import nearest
+from runtime.calendar_tables import TABLES
 from runtime.yaml_text import YamlText
-from runtime.zones import UnknownZone, zone
 
 DEFINITIONS = FilePath(__file__).resolve().parent.parent / "definitions"
 """Where definitions are found by id; both doors run from any folder."""
@@ -92,30 +93,11 @@ def _exists(path: FilePath) -> bool:
         return False
 
 
-def _zone_faults(document: Document) -> list[Fault]:
-    """Zones are in the tables of this house, not of the language: they are looked up here."""
-    faults = []
-    calendars = document.get(("calendars",))
-    for name in calendars if isinstance(calendars, dict) else ():
-        path: Path = ("calendars", name, "tz")
-        written = document.get(path)
-        if not isinstance(written, str):
-            continue
-        try:
-            zone(written, 2026, 2026)
-        except UnknownZone as unknown:
-            place = document.place(path)
-            sentence = str(unknown)
-            message = sentence[0].upper() + sentence[1:]
-            faults.append(Fault(place.line, place.column, "unknown_zone", "error", message, spell(path)))
-    return faults
-
-
 def _check(text: YamlText, installation: Installation) -> list[Fault]:
     """The faults of the text, and of the definition in it if it can be read."""
     if text.blocked:
         return text.faults
     # What a broken value was replaced with is not reported again.
     broken = [(fault.line, fault.column) for fault in text.faults]
-    deeper = [*faults_of(text.document, installation), *_zone_faults(text.document)]
+    deeper = faults_of(text.document, replace(installation, calendars=TABLES))
     return in_line_order([*text.faults, *(each for each in deeper if (each.line, each.column) not in broken)])

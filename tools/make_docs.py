@@ -13,6 +13,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+from pydantic import BeforeValidator
+
 ROOT = Path(__file__).resolve().parent.parent
 README = Path("definitions/README.md")
 MACHINE = Path("docs/machine.md")
@@ -41,10 +43,8 @@ def message_tables() -> str:
             f"**`{kind.name}`** – {kind.__doc__}",
             _fields(kind, [one for one in kind.model_fields if one not in common]),
         ]
-    parts += [
-        f"A file reference – {module.FileReference.__doc__}",
-        _fields(module.FileReference, list(module.FileReference.model_fields)),
-    ]
+    for title, part in (("A file reference", module.FileReference), ("A zone", module.ZoneData)):
+        parts += [f"{title} – {part.__doc__}", _fields(part, list(part.model_fields))]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -54,6 +54,7 @@ def _fields(kind: Any, names: list[str]) -> str:
         "message_id": "The key of deduplication, made by you.",
         "uri": "Where it is; never fetched by the engine.", "sha256": "64 digits in lower-case hexadecimal.", "type": "pdf or application/pdf.",
         "bytes": "Its size, at least 1.", "name": "As it is called where it comes from.",
+        "transitions": "Pairs of a second since 1970 and the offset from UTC in seconds that holds from there on, in the order of time.",
     }  # fmt: skip
     targets = commands.TARGETS.get(kind.name, ()) if hasattr(kind, "name") else ()
     rows = []
@@ -68,12 +69,16 @@ def _fields(kind: Any, names: list[str]) -> str:
 
 def _json(annotation: Any) -> str:
     """What a field is in JSON."""
+    if any(isinstance(part, BeforeValidator) for part in getattr(annotation, "__metadata__", ())):
+        return "text or list"
     inner = [one for one in get_args(annotation) if one is not type(None)]
     origin = get_origin(annotation)
     if origin is Literal:
         return " or ".join(f"`{word}`" for word in inner)
     if origin in (dict, tuple):
         return "object" if origin is dict else "list"
+    if isinstance(annotation, type) and hasattr(annotation, "model_fields"):
+        return "object"
     words = {"str": "text", "bool": "true or false", "int": "whole number", "datetime": "instant"}
     name = getattr(annotation, "__name__", "")
     return words[name] if name in words else _json(inner[0])

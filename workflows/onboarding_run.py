@@ -151,6 +151,7 @@ class OnboardingRun:
     hold = _message(messages.Hold)
     resume = _message(messages.Resume)
     extend = _message(messages.Extend)
+    set_calendar = _message(messages.SetCalendar)
     reassign = _message(messages.Reassign)
     waive = _message(messages.Waive)
     reopen = _message(messages.Reopen)

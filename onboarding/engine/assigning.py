@@ -11,7 +11,7 @@ from onboarding.engine import deadlines, gates
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.moves import Told, find_item, find_stage, provider_only, refuse_closed_stage
 from onboarding.engine.notices import say, when
-from onboarding.engine.people import INTEGRATION, Person, holder, item_owner, stage_owner, who_is
+from onboarding.engine.people import INTEGRATION, Person, holder, item_owner, known_people, stage_owner, who_is
 from onboarding.engine.refusing import conflict, must_come, rejected, unknown
 from onboarding.engine.state import ItemStatus, Revert, StageStatus
 from onboarding.engine.turn import Turn
@@ -94,10 +94,7 @@ def _is_ours(turn: Turn, handle: str) -> bool:
 
 def _stranger(turn: Turn, to: str) -> str:
     """A new colleague is welcome, but a slip of the pen must not go unnoticed: nobody would ever see the work."""
-    before = turn.before
-    held = [handle for each in (*turn.plan.order.people.values(), *before.holders.values()) for handle in each]
-    owned = [item.owner for item in before.items.values()] + [stage.owner for stage in before.stages.values()]
-    known = dict.fromkeys([*held, *owned, *turn.plan.order.customer_contacts])
+    known = known_people(turn.plan, turn.before)
     return "" if to in known else f" Nobody in this run was called {to!r} before{nearest(to, known) or '.'}"
 
 

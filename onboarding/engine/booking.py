@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from onboarding import limits
-from onboarding.engine import calendars, flow
+from onboarding.engine import eras, flow
 from onboarding.engine.effects import LedgerRow
 from onboarding.engine.people import acting, stage_owner
 from onboarding.engine.plan import Plan
@@ -96,16 +96,14 @@ def _same(one: Booking, other: Booking) -> bool:
 
 
 def split(plan: Plan, state: RunState, booking: Booking, until: datetime) -> list[tuple[str, datetime, datetime]]:
-    """A stretch as (side, from, to), cut where working hours of whoever had it begin and end."""
+    """A stretch as (side, from, to), cut where working hours of whoever had it begin and end, and where calendars were replaced."""
     end = booking.to or until
     if booking.side == HOLD:
         return [(HOLD, booking.since, end)]
-    clock = plan.clock(state.calendars, booking.clock, booking.who, Side(booking.side))
-    if not clock:
-        return [(booking.side, booking.since, end)] if end > booking.since else []
     found: list[tuple[str, datetime, datetime]] = []
     at = booking.since
-    for start, stop in calendars.windows(clock, booking.since, end):
+    side = Side(booking.side)
+    for start, stop in eras.working_windows(plan, state, booking.clock, booking.who, side, booking.since, end):
         if start > at:
             found.append((OFF_HOURS, at, start))
         found.append((booking.side, start, stop))

@@ -11,13 +11,14 @@ The arithmetic is in `working_days.py`.
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from onboarding.engine.working_days import (
     HOUR,
     WEEKDAYS,
     Calendar,
     Clock,
+    Days,
     NoWorkingTime,
     Zone,
     date_of,
@@ -30,7 +31,7 @@ from onboarding.language.units import Duration, Unit
 
 __all__ = [
     "Calendar", "Clock", "NoWorkingTime", "Zone", "add", "add_working_seconds", "end_of_day", "ever_works", "explain_due", "is_working", "next_working",
-    "share", "subtract", "windows", "working_seconds",
+    "reaches", "share", "subtract", "windows", "working_seconds",
 ]  # fmt: skip
 
 # More names than this do not explain, they hide.
@@ -63,13 +64,43 @@ def end_of_day(clock: Clock, day: date) -> datetime:
 
 
 def ever_works(clock: Clock) -> bool:
-    """Whether a clock has working time at all; asked after each of the last changes of its zones, for some hours are shared in summer."""
+    """Whether a clock has working time, always again: after some of the last changes of its zones, for some hours are shared in summer
+    only, and after each of its holidays, for a list of them may leave out two years."""
     days = days_of(clock)
+    return any(_finds(days, begin) for begin in _beginnings(clock)) and all(
+        _finds(days, second) for second in _holidays_between_changes(clock)
+    )
+
+
+def reaches(clock: Clock, duration: Duration) -> bool:
+    """Whether the working time of a clock suffices for a duration."""
+    return any(_adds(clock, begin, duration) for begin in _beginnings(clock))
+
+
+def _beginnings(clock: Clock) -> list[int]:
     changes = sorted({begin for calendar in clock for begin, _ in calendar.zone.transitions} or {0})
-    for begin in changes[-_CHANGES:]:
-        with suppress(NoWorkingTime):
-            days.first_from(begin)
-            return True
+    return changes[-_CHANGES:]
+
+
+def _holidays_between_changes(clock: Clock) -> list[int]:
+    """Where zone data end, a season lasts for ever: what two zones share there says nothing about the years before."""
+    changes = [begin for calendar in clock for begin, _ in calendar.zone.transitions]
+    last = max(changes) if len(changes) > len(clock) else None
+    midnights = [second_of(datetime(day.year, day.month, day.day, tzinfo=UTC)) for one in clock for day in one.holidays]
+    return sorted(second for second in dict.fromkeys(midnights) if last is None or second < last)
+
+
+def _finds(days: Days, second: int) -> bool:
+    with suppress(NoWorkingTime):
+        days.first_from(second)
+        return True
+    return False
+
+
+def _adds(clock: Clock, second: int, duration: Duration) -> bool:
+    with suppress(NoWorkingTime, OverflowError):
+        add(clock, instant_of(second), duration)
+        return True
     return False
 
 

@@ -8,7 +8,7 @@ Note [The tie goes to the sender]
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from onboarding.engine import calendars
+from onboarding.engine import calendars, moving
 from onboarding.engine.calendars import Clock
 from onboarding.engine.state import ItemState, ItemStatus, Planned, PlannedKind
 from onboarding.engine.turn import Turn
@@ -25,8 +25,16 @@ _RANK = {PlannedKind.REMINDER: 0, PlannedKind.DUE: 1, PlannedKind.STEP: 2}
 
 
 def item_clock(turn: Turn, item: Item) -> Clock:
-    """The clock of an item as it is owned now."""
-    return turn.plan.clock(turn.state.calendars, item.clock, turn.state.items[item.id].owner, _owner_side(turn, item))
+    """The clock that the present dates of an item are counted on."""
+    current = turn.state.items[item.id]
+    return turn.plan.clock(
+        turn.state.calendars, item.clock, current.counted_for or current.owner, _owner_side(turn, item)
+    )
+
+
+def held_clock(turn: Turn, item: Item) -> Clock:
+    """The clock by which a hold moves the dates of an item: a wall-clock due date stood still for wall-clock time."""
+    return item_clock(turn, item) if item.due is not None and item.due.is_business else ()
 
 
 def _owner_side(turn: Turn, item: Item) -> Side:
@@ -35,13 +43,31 @@ def _owner_side(turn: Turn, item: Item) -> Side:
 
 def lay(turn: Turn, item: Item) -> None:
     """Computes the due instant of a freshly opened item, with its derivation, and all that follows from it."""
-    if item.due is None:
-        turn.item(item.id, due_at=None, due_why="", planned=(), laid_at=None)
-        return
-    clock = item_clock(turn, item)
-    due = calendars.add(clock, turn.at, item.due)
-    why = calendars.explain_due(clock, item.clock, turn.at, item.due, due)
-    turn.item(item.id, due_at=due, due_why=why)
+    owner = turn.state.items[item.id].owner
+    turn.item(
+        item.id,
+        due_at=None,
+        due_why="",
+        planned=(),
+        laid_at=None,
+        due_base=None,
+        due_from="",
+        due_given=False,
+        counted_for=owner,
+    )
+    if item.due is not None:
+        due, why = moving.explained(item_clock(turn, item), item.clock, turn.at, item.due)
+        _begin(turn, item, due, why)
+
+
+def give(turn: Turn, item: Item, due: datetime, why: str) -> None:
+    """Somebody gives an item another due instant; what is planned around it is laid anew."""
+    turn.item(item.id, counted_for=turn.state.items[item.id].owner, overdue=False)
+    _begin(turn, item, due, why, given=True)
+
+
+def _begin(turn: Turn, item: Item, due: datetime, why: str, *, given: bool = False) -> None:
+    turn.item(item.id, due_at=due, due_base=due, due_why=why, due_from=why, due_given=given)
     lay_plan(turn, item)
 
 
@@ -51,30 +77,39 @@ def lay_plan(turn: Turn, item: Item) -> None:
     Ladder steps already taken in this round are not planned again, reminders are laid anew.
     """
     current = turn.state.items[item.id]
-    due, opened = current.due_at, current.opened_at
-    if due is None or opened is None:
+    if current.due_at is None or current.opened_at is None:
         return
-    clock = item_clock(turn, item)
-    planned = [Planned(at=due, kind=PlannedKind.DUE)]
-    for index, step in enumerate(item.reminders):
-        if step.at is not None:
-            at = _offset(clock, due, step.at)
-        else:
+    found = [Planned(at=current.due_at, kind=PlannedKind.DUE)]
+    found += [Planned(at=turn.at, kind=PlannedKind.REMINDER, index=index) for index in range(len(item.reminders))]
+    found += [
+        Planned(at=turn.at, kind=PlannedKind.STEP, index=index)
+        for index in range(len(item.ladder))
+        if index not in current.fired
+    ]
+    planned = [replace(one, at=instant_of(turn, item, one)) for one in found]
+    coming = [one for one in planned if one.at > turn.at or one.kind is PlannedKind.DUE]
+    turn.item(item.id, planned=in_order(coming), laid_at=turn.at)
+
+
+def instant_of(turn: Turn, item: Item, one: Planned) -> datetime:
+    """When something that is planned happens, before holds move it: counted from the due instant, or from the repetition before."""
+    current, clock = turn.state.items[item.id], item_clock(turn, item)
+    due = current.due_base or current.due_at
+    assert due is not None, "what is planned has a due instant"
+    match one.kind:
+        case PlannedKind.REMINDER:
+            step = item.reminders[one.index]
+            if step.at is not None:
+                return _readable(turn, item, _offset(clock, due, step.at))
             assert step.every is not None, "a reminder has `at` or `every`"
-            at = calendars.add(clock, due, step.every)
-        at = _readable(turn, item, at)
-        if at > turn.at:
-            planned.append(Planned(at=at, kind=PlannedKind.REMINDER, index=index))
-    for index, rung in enumerate(item.ladder):
-        if index in current.fired:
-            continue
-        if isinstance(rung.at, Share):
-            at = calendars.share(clock, opened, due, rung.at.percent)
-        else:
-            at = _offset(clock, due, rung.at)
-        if at > turn.at:
-            planned.append(Planned(at=at, kind=PlannedKind.STEP, index=index))
-    turn.item(item.id, planned=_sorted(planned), laid_at=turn.at)
+            return _readable(turn, item, moving.reckoned(calendars.add, clock, one.since or due, step.every))
+        case PlannedKind.STEP:
+            rung = item.ladder[one.index].at
+            if isinstance(rung, Share):
+                return moving.reckoned(calendars.share, clock, current.opened_at or due, due, rung.percent)
+            return _offset(clock, due, rung)
+        case PlannedKind.DUE:
+            return due
 
 
 def again(turn: Turn, item: Item, fired: Planned) -> None:
@@ -82,10 +117,10 @@ def again(turn: Turn, item: Item, fired: Planned) -> None:
     step = item.reminders[fired.index]
     if step.every is None or fired.times >= step.max:
         return
-    at = _readable(turn, item, calendars.add(item_clock(turn, item), fired.at, step.every))
     current = turn.state.items[item.id]
-    following = replace(fired, at=at, times=fired.times + 1)
-    turn.item(item.id, planned=_sorted([*current.planned, following]))
+    following = replace(fired, times=fired.times + 1, since=fired.at)
+    following = replace(following, at=instant_of(turn, item, following))
+    turn.item(item.id, planned=in_order([*current.planned, following]))
 
 
 def move_by_hold(turn: Turn, item: Item, since: datetime) -> None:
@@ -96,23 +131,13 @@ def move_by_hold(turn: Turn, item: Item, since: datetime) -> None:
     current = turn.state.items[item.id]
     if current.laid_at is None or current.status not in WAITING:
         return
-    start = max(since, current.laid_at)
-    # A wall-clock due date stood still for wall-clock time, a business one for the business time that was held.
-    clock = item_clock(turn, item) if item.due is not None and item.due.is_business else ()
-    moved = tuple(replace(one, at=later_by_hold(clock, one.at, start, turn.at)) for one in current.planned)
-    due = None if current.due_at is None else later_by_hold(clock, current.due_at, start, turn.at)
-    if current.overdue:
-        due = current.due_at
-    turn.item(item.id, planned=_sorted(list(moved)), due_at=due)
-
-
-def later_by_hold(clock: Clock, at: datetime, since: datetime, until: datetime) -> datetime:
-    """An instant of the future, moved by the working time between `since` and `until`; never into the past."""
-    held = calendars.working_seconds(clock, since, until)
-    moved = calendars.add_working_seconds(clock, at, held) if held else at
-    if held and calendars.is_working(clock, at):
-        moved = calendars.next_working(clock, moved)  # nine in the morning does not become five the day before
-    return max(moved, until + timedelta(seconds=1))
+    start, clock = max(since, current.laid_at), held_clock(turn, item)
+    moved = [replace(one, at=moving.later_by_hold(clock, one.at, start, turn.at)) for one in current.planned]
+    turn.item(item.id, planned=in_order(moved))
+    if current.due_at is not None and not current.overdue:
+        due = moving.later_by_hold(clock, current.due_at, start, turn.at)
+        why = moving.told(current.due_from or current.due_why, clock, turn.state.holds, current.laid_at)
+        turn.item(item.id, due_at=due, due_why=why)
 
 
 def _offset(clock: Clock, due: datetime, offset: Offset | Share) -> datetime:
@@ -120,8 +145,8 @@ def _offset(clock: Clock, due: datetime, offset: Offset | Share) -> datetime:
     if offset.duration is None:
         return due
     if offset.sign < 0:
-        return calendars.subtract(clock, due, offset.duration)
-    return calendars.add(clock, due, offset.duration)
+        return moving.reckoned(calendars.subtract, clock, due, offset.duration)
+    return moving.reckoned(calendars.add, clock, due, offset.duration)
 
 
 def _readable(turn: Turn, item: Item, at: datetime) -> datetime:
@@ -129,10 +154,11 @@ def _readable(turn: Turn, item: Item, at: datetime) -> datetime:
     if turn.plan.definition.contact.send_in != "working_hours" or turn.plan.definition.scale is not None:
         return at
     reader = turn.plan.clock(turn.state.calendars, "owner", turn.state.items[item.id].owner, _owner_side(turn, item))
-    return calendars.next_working(reader, at) if reader else at
+    return moving.reckoned(calendars.next_working, reader, at) if reader else at
 
 
-def _sorted(planned: list[Planned]) -> tuple[Planned, ...]:
+def in_order(planned: list[Planned]) -> tuple[Planned, ...]:
+    """What is planned, as it will happen."""
     return tuple(sorted(planned, key=lambda one: (one.at, _RANK[one.kind], one.index)))
 
 
@@ -142,7 +168,7 @@ def stall_at(turn: Turn, stage: str) -> datetime:
     if rule.stall is None:
         return (current.progress_at or turn.at) + QUIET
     clock = turn.plan.clock(turn.state.calendars, rule.clock, current.owner, turn.plan.roles[rule.owner].side)
-    return calendars.add(clock, current.progress_at or turn.at, rule.stall)
+    return plan_length(clock, current.progress_at or turn.at, rule.stall)
 
 
 def review_after(turn: Turn) -> datetime:
@@ -153,12 +179,12 @@ def review_after(turn: Turn) -> datetime:
     stall = turn.plan.definition.stall
     if stall is None:
         return turn.at + QUIET
-    return calendars.add(turn.plan.clock(turn.state.calendars, "provider", "", Side.PROVIDER), turn.at, stall)
+    return plan_length(turn.plan.clock(turn.state.calendars, "provider", "", Side.PROVIDER), turn.at, stall)
 
 
 def plan_length(clock: Clock, at: datetime, duration: Duration) -> datetime:
     """`at` plus a duration on a clock."""
-    return calendars.add(clock, at, duration)
+    return moving.reckoned(calendars.add, clock, at, duration)
 
 
 def pending(current: ItemState) -> Planned | None:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from onboarding.engine import booking, calendars
+from onboarding.engine import booking, eras
 from onboarding.engine.booking import SIDES
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import RunState
@@ -37,12 +37,11 @@ def _value(plan: Plan, state: RunState, at: datetime, metric: Metric) -> int | N
     start, end = instant(plan, state, metric.start or ""), instant(plan, state, metric.end or "")
     if start is None or end is None:
         return None
-    clock = plan.clock(
-        state.calendars, metric.clock, "", Side.CUSTOMER if metric.clock == "customer" else Side.PROVIDER
-    )
-    if not clock:
+    if metric.clock == "calendar":
         return int((end - start).total_seconds())
-    return calendars.working_seconds(clock, start, end)
+    side = Side.CUSTOMER if metric.clock == "customer" else Side.PROVIDER
+    windows = eras.working_windows(plan, state, metric.clock, "", side, start, end)
+    return sum(int((stop - begin).total_seconds()) for begin, stop in windows)
 
 
 def instant(plan: Plan, state: RunState, path: str) -> datetime | None:

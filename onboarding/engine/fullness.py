@@ -17,6 +17,7 @@ from onboarding.messages import OutcomeWord
 
 MOST = {
     "submit": limits.CONTENT_BYTES, "complete": limits.CONTENT_BYTES, "happen": limits.CONTENT_BYTES, "waive": limits.STATE_BYTES,
+    "set_calendar": limits.STATE_BYTES,
 }  # fmt: skip
 """The messages that make a run larger, with what it may hold after them. The others replace what was there, or are cut."""
 
@@ -28,7 +29,8 @@ def content_bytes(state: RunState) -> int:
     drafts = [(one.draft_fields, one.draft_files) for one in items if one.draft_fields or one.draft_files]
     facts = [fact for fact in state.facts.values() if state.items[fact.item].answer is None]
     early = [held.content for held in state.held]
-    return 2 * len(to_json((twice, early))) + len(to_json((drafts, facts, state.debts)))
+    calendars = (state.calendars, state.calendar_changes)
+    return 2 * len(to_json((twice, early))) + len(to_json((drafts, facts, state.debts, calendars)))
 
 
 def refuse_overfull(turn: Turn, name: str, moved: RunState) -> None:

@@ -8,7 +8,7 @@ Note [What we are measured against]
 from datetime import date, datetime
 from typing import Any
 
-from onboarding.engine import calendars, deadlines
+from onboarding.engine import calendars, moving
 from onboarding.engine.calendars import Clock
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.notices import say, when
@@ -82,7 +82,7 @@ def by_hold(turn: Turn, held: HoldState) -> None:
     if promised is None or turn.state.promise_missed_at is not None or promised <= held.since:
         return
     start = max(held.since, _last_go_live(turn.state).at)
-    moved = deadlines.later_by_hold(clock(turn), promised, start, turn.at)
+    moved = moving.later_by_hold(clock(turn), promised, start, turn.at)
     if moved > promised:
         move(turn, moved, "hold", held.side, held.by, held.reason)
 

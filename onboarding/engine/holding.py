@@ -3,8 +3,8 @@
 from dataclasses import replace
 from datetime import datetime
 
-from onboarding.engine import deadlines, going_live
-from onboarding.engine.state import Debt, HoldState, RunStatus, StageStatus
+from onboarding.engine import deadlines, going_live, moving
+from onboarding.engine.state import Debt, Held, HoldState, RunStatus, StageStatus
 from onboarding.engine.turn import Turn
 from onboarding.language.model import Side
 
@@ -33,6 +33,8 @@ def go_on(turn: Turn) -> None:
     """Ends the hold: due dates, targets, stall windows and waivers move by the time that was held."""
     held = turn.state.hold
     assert held is not None, "only a held run goes on"
+    this = (Held(since=held.since, until=turn.at),)
+    turn.set(holds=turn.state.holds + this)
     for name, current in turn.state.items.items():
         if current.planned or (current.due_at is not None and current.closed_at is None):
             deadlines.move_by_hold(turn, turn.plan.items[name], held.since)
@@ -46,16 +48,25 @@ def go_on(turn: Turn) -> None:
             ("target_at", state.target_at, stage.target, state.target_set_at or state.entered_at),
         )
         moved = {
-            name: deadlines.later_by_hold(
-                clock if rule is None or rule.is_business else (), at, max(held.since, counted or at), turn.at
+            name: moving.after_holds(
+                clock if rule is None or rule.is_business else (), at, this, counted or at, passed_stays=True
             )
             for name, at, rule, counted in instants
-            if at is not None and at > held.since
+            if at is not None
         }
         turn.stage(stage.id, **moved)
     turn.set(debts=tuple(_later(turn, debt, held.since) for debt in turn.state.debts))
     going_live.by_hold(turn, held)
-    turn.set(status=RunStatus.RUNNING, hold=None)
+    turn.set(status=RunStatus.RUNNING, hold=None, holds=_that_matter(turn))
+
+
+def _that_matter(turn: Turn) -> tuple[Held, ...]:
+    """The holds that have moved a date which is still to come; the others are over for good."""
+    items = [one.laid_at for one in turn.state.items.values() if one.status in deadlines.WAITING and one.planned]
+    stages = [one for one in turn.state.stages.values() if one.status is StageStatus.OPEN]
+    counted = [*items, *(at for one in stages for at in (one.entered_at, one.progress_at))]
+    first = min((at for at in counted if at is not None), default=turn.at)
+    return tuple(one for one in turn.state.holds if one.until > first)
 
 
 def _later(turn: Turn, debt: Debt, since: datetime) -> Debt:
@@ -64,4 +75,4 @@ def _later(turn: Turn, debt: Debt, since: datetime) -> Debt:
     override = turn.plan.stages[debt.stage].gate.override
     business = override is not None and override.expires is not None and override.expires.is_business
     clock = turn.plan.clock(turn.state.calendars, "provider", "", Side.PROVIDER) if business else ()
-    return replace(debt, expires_at=deadlines.later_by_hold(clock, debt.expires_at, max(since, debt.at), turn.at))
+    return replace(debt, expires_at=moving.later_by_hold(clock, debt.expires_at, max(since, debt.at), turn.at))

@@ -11,8 +11,8 @@
 8.  A fault of this program is no answer: it is raised, and the shell decides (docs/decisions/0006-a-fault-of-ours.md).
 
 `start`, `apply` and `alarm_at` are all the shell needs. No event makes `apply` raise; what does is a fault of ours.
-The moves are in `submitting.py`, `deciding.py` and `moves.py` (items), `hooks_back.py` (what activities answer), `steering.py`
-and `waiving.py` (people who steer a run) and `clockwork.py` (what the clock does).
+The moves are in `submitting.py`, `deciding.py` and `moves.py` (items), `hooks_back.py` (what activities answer), `steering.py`,
+`recalendaring.py` and `waiving.py` (people who steer a run) and `clockwork.py` (what the clock does).
 """
 
 from collections.abc import Callable
@@ -32,6 +32,7 @@ from onboarding.engine import (
     hooks_back,
     moves,
     new_dates,
+    recalendaring,
     records,
     steering,
     submitting,
@@ -86,6 +87,7 @@ MOVES: dict[str, Callable[[Turn, Any, Person], Told]] = {
     "hold": steering.hold,
     "resume": steering.resume,
     "extend": steering.extend,
+    "set_calendar": recalendaring.set_calendar,
     "reassign": assigning.reassign,
     "waive": waiving.waive,
     "reopen": steering.reopen,

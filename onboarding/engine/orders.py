@@ -13,11 +13,13 @@ from typing import Any, Protocol
 from pydantic import TypeAdapter, ValidationError
 
 from onboarding import limits
-from onboarding.engine.calendars import Calendar, Clock, Zone, ever_works
+from onboarding.engine.calendars import Calendar, Clock, Zone, ever_works, reaches
+from onboarding.engine.plan import Plan
 from onboarding.engine.roster import Person, Roster, contact_handle
 from onboarding.engine.state import StartOrder
 from onboarding.errors import StartRefused
-from onboarding.language.model import CalendarRule, Definition, Field, FieldType
+from onboarding.language.model import CalendarRule, Definition, Field, FieldType, Item, Stage
+from onboarding.language.units import Duration
 from onboarding.language.values import HANDLE, check_fields
 from onboarding.messages import MessageFault, canonical_actor, canonical_json
 
@@ -26,7 +28,14 @@ CUSTOMER_INPUT = "customer_id"
 
 _FALLBACK = Calendar(zone=Zone(name="UTC", transitions=((0, 0),)), week=(0, 1, 2, 3, 4), hours=((540, 1_020),))
 
+HolidaysOf = Callable[[str, str | None], Sequence[date]]
+"""From a country and perhaps a subdivision to its public holidays; raises `ValueError` for one that is not known."""
+
 _ORDER = TypeAdapter(StartOrder)
+
+
+def _no_country(country: str, subdivision: str | None) -> Sequence[date]:
+    raise ValueError(country, subdivision)
 
 
 class Compiled(Protocol):
@@ -51,6 +60,7 @@ def build_order(
     zones: Callable[[str], Zone],
     groups: Mapping[str, Sequence[str]],
     started_by: str,
+    holidays: HolidaysOf = _no_country,
 ) -> tuple[StartOrder, tuple[Person, ...]]:
     """The order of one run and the directory of its people; `StartRefused` with every fault of key and input."""
     faults = list(_key_faults(customer))
@@ -72,7 +82,7 @@ def build_order(
         raise
     roster = Roster(definition=definition, inputs=values, groups=groups)
     roster.fill()
-    calendars = _Calendars(definition, values, zones)
+    calendars = _Calendars(definition, values, zones, holidays)
     calendars.fill(roster)
     # People are looked at in spite of faulty inputs, so that one try tells everything; what follows from those is left out.
     known = {_input_of(one.place) for one in faults}
@@ -93,6 +103,9 @@ def build_order(
         input_digest=_digest(definition, values),
         started_by=canonical_actor(started_by),
     )
+    faults += _too_far(order)
+    if faults:
+        raise StartRefused(faults)
     size = len(write_order(order).encode())
     if size > limits.ORDER_BYTES:
         sentence = (
@@ -100,6 +113,21 @@ def build_order(
         )
         raise StartRefused((_fault("", "order_too_large", sentence),))
     return order, tuple(roster.directory.values())
+
+
+def _too_far(order: StartOrder) -> list[MessageFault]:
+    """Durations for which the working time of whoever must act does not suffice."""
+    plan = Plan(order)
+    counted: list[tuple[Item | Stage, Duration | None]] = [(one, one.due) for one in plan.items.values()]
+    counted += [(one, length) for one in plan.stages.values() for length in (one.target, one.stall)]
+    found = []
+    for what, length in counted:
+        owner = order.people.get(what.owner, ("",))[0]
+        clock = plan.clock({}, what.clock, owner, plan.roles[what.owner].side)
+        if length is not None and length.is_business and not reaches(clock, length):
+            sentence = f"{length} for {what.id!r} take more than a hundred years of working time: shorten it in the definition, or give its calendar more hours."
+            found.append(_fault("", "due_too_far", sentence))
+    return found
 
 
 def write_order(order: StartOrder) -> str:
@@ -187,7 +215,9 @@ def _digest(definition: Definition, values: Mapping[str, Any]) -> str:
 class _Calendars:
     """The calendars of one run with their zones written out; `of` says whose calendar is not that of their side."""
 
-    def __init__(self, definition: Definition, inputs: Mapping[str, Any], zones: Callable[[str], Zone]) -> None:
+    def __init__(
+        self, definition: Definition, inputs: Mapping[str, Any], zones: Callable[[str], Zone], holidays: HolidaysOf
+    ) -> None:
         self.definition = definition
         self.places: dict[str, str] = {}
         """Where the zone of a calendar was given, for those that an input gives."""
@@ -195,6 +225,7 @@ class _Calendars:
         self.inputs = inputs
         self.types = {rule.name: rule.type for rule in definition.inputs}
         self.zones = zones
+        self.holidays = holidays
         self.made: dict[str, Calendar] = {}
         self.of: dict[str, str] = {}
         self.faults: list[MessageFault] = []
@@ -278,8 +309,22 @@ class _Calendars:
             if fault not in self.faults:
                 self.faults.append(fault)
             zone = _FALLBACK.zone
-        holidays = tuple(date.fromisoformat(day) for day in rule.holidays)
-        return Calendar(zone=zone, week=rule.week, hours=rule.hours, holidays=holidays)
+        return Calendar(zone=zone, week=rule.week, hours=rule.hours, holidays=self.days_off(rule))
+
+    def days_off(self, rule: CalendarRule) -> tuple[date, ...]:
+        days = [date.fromisoformat(day) for day in rule.holidays]
+        for region in rule.regions:
+            try:
+                days += self.holidays(region.country, region.subdivision)
+            except ValueError:
+                fault = _fault(
+                    f"/calendars/{rule.id}/holidays",
+                    "unknown_country",
+                    "Expected a country, and perhaps a subdivision, with known holidays, such as DE and BE.",
+                )
+                if fault not in self.faults:
+                    self.faults.append(fault)
+        return tuple(sorted(dict.fromkeys(days)))
 
 
 def _fault(place: str, code: str, sentence: str) -> MessageFault:

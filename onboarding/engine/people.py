@@ -106,6 +106,13 @@ def who_is(plan: Plan, state: RunState, actor: str) -> Person:
     return Person(handle=handle, named_as=actor, roles=roles, sides=tuple(sides), contact=contact)
 
 
+def known_people(plan: Plan, state: RunState) -> tuple[str, ...]:
+    """Every handle that this run has ever heard of: who held or holds a role, owns something, or is a contact."""
+    held = [handle for each in (*plan.order.people.values(), *state.holders.values()) for handle in each]
+    owned = [item.owner for item in state.items.values()] + [stage.owner for stage in state.stages.values()]
+    return tuple(dict.fromkeys(one for one in (*held, *owned, *plan.order.customer_contacts) if one))
+
+
 def _roles_of(plan: Plan, state: RunState, handle: str) -> tuple[str, ...]:
     found: tuple[str, ...] = ()
     for role, group in plan.groups.items():

@@ -11,6 +11,11 @@ from onboarding.language.expressions import declarations_of, only_inputs
 from onboarding.language.model import FieldType, Item, ItemKind, Role, RoleSource, Side, SignalRule, Stage
 
 
+def personal(handle: str) -> str:
+    """Under which name somebody's own calendar is kept; no definition can call one of its calendars that."""
+    return f"person:{handle}"
+
+
 class Plan:
     """The indexed definition, people and calendars of one run."""
 
@@ -75,33 +80,41 @@ class Plan:
     def clock(self, now: Mapping[str, Calendar], name: str, handle: str, side: Side) -> Clock:
         """The calendars that count for somebody on `side` under the clock called `name`; empty means every hour.
 
-        `now` are the calendars that were replaced since the start (`RunState.calendars`).
+        `now` are the calendars that were replaced since the start (`RunState.calendars`). A person's own calendar counts on the
+        clock `owner`, that of a contact also on `customer` and `both`.
 
         Two who share no working hour count on the provider's calendar: a start is refused for it, but a reassignment may bring
         such a pair together, and a deadline somewhere is better than a run that cannot go on.
         """
-        calendars = {**self.order.calendars, **now} if now else self.order.calendars
-        own = self.order.calendar_of.get(handle)
-        customer = calendars[own] if own is not None else calendars["customer"]
         match name:
             case "calendar":
                 return ()
-            case "provider":
-                return (calendars["provider"],)
             case "customer":
-                return (customer,)
+                return (self._customer(now, handle),)
             case "both":
-                return self._both(calendars["provider"], customer)
-            case "owner" if own is not None:
-                return (calendars[own],)
-            case "owner" if side is Side.CUSTOMER:
-                return (customer,)
-            case "owner" if side is Side.PROVIDER:
-                return (calendars["provider"],)
+                return self._both(self.calendar(now, "provider"), self._customer(now, handle))
             case "owner":
-                return ()
+                own = self.own_calendar(now, handle)
+                if own is not None:
+                    return (own,)
+                return (self.calendar(now, side),) if side in (Side.CUSTOMER, Side.PROVIDER) else ()
             case _:
-                return (calendars[name],)
+                return (self.calendar(now, name),)
+
+    def calendar(self, now: Mapping[str, Calendar], name: str) -> Calendar:
+        """The calendar called `name` as it is now."""
+        return now[name] if name in now else self.order.calendars[name]
+
+    def own_calendar(self, now: Mapping[str, Calendar], handle: str) -> Calendar | None:
+        """The calendar of a person where it is not that of their side."""
+        if personal(handle) in now:
+            return now[personal(handle)]
+        named = self.order.calendar_of.get(handle)
+        return None if named is None else self.calendar(now, named)
+
+    def _customer(self, now: Mapping[str, Calendar], handle: str) -> Calendar:
+        own = self.own_calendar(now, handle) if handle in self.order.customer_contacts else None
+        return own or self.calendar(now, "customer")
 
     def _both(self, ours: Calendar, theirs: Calendar) -> Clock:
         pair = (ours, theirs)

@@ -27,7 +27,7 @@ def rejected(code: str, sentence: str, *, place: str, item: str | None = None) -
     return Refuse(OutcomeWord.REJECTED, code, sentence, place=place, item=item)
 
 
-def rejected_for(faults: tuple[MessageFault, ...], item: str) -> Refuse:
+def rejected_for(faults: tuple[MessageFault, ...], item: str | None = None) -> Refuse:
     """Content with several faults; the first one speaks for all."""
     return Refuse(OutcomeWord.REJECTED, faults[0].code, spoken(faults), item=item, faults=faults)
 

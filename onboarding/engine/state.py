@@ -88,12 +88,16 @@ class StartOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """An instant at which the clock acts on an item. `index` is the step's place in its plan, `times` the repetition."""
+    """An instant at which the clock acts on an item. `index` is the step's place in its plan, `times` the repetition.
+
+    `since` is the repetition before, from which this one is counted.
+    """
 
     at: datetime
     kind: PlannedKind
     index: int = 0
     times: int = 1
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +148,14 @@ class ItemState:
     """How many answers came in the whole life of the item: each is checked under a key of its own."""
     laid_at: datetime | None = None
     """When the present dates were computed: a hold moves them by what it has lasted since."""
+    counted_for: str = ""
+    """On whose clock the present dates are counted: the owner of that time, for the clock goes on when the item changes hands."""
+    due_base: datetime | None = None
+    """The due instant as it was computed or given, before holds moved it."""
+    due_from: str = ""
+    """How `due_base` came about; `due_why` adds what has moved it since."""
+    due_given: bool = False
+    """Somebody gave the due instant: no calendar computes it anew."""
     draft_fields: dict[str, Any] = field(default_factory=dict)
     draft_files: tuple[dict[str, Any], ...] = ()
     faults: tuple[MessageFault, ...] = ()
@@ -242,6 +254,23 @@ class HoldState:
     review_at: datetime
     item: str | None = None
     """The item whose ladder put the run on hold: its answer ends the hold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A hold that is over."""
+
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarChange:
+    """A calendar was replaced at `at`: `before` is what counted until then, `None` where that was the calendar of the order."""
+
+    at: datetime
+    name: str
+    before: Calendar | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -377,9 +406,13 @@ class RunState:
     milestones: dict[str, datetime] = field(default_factory=dict)
     holders: dict[str, tuple[str, ...]] = field(default_factory=dict)
     calendars: dict[str, Calendar] = field(default_factory=dict)
-    """Calendars that were replaced since the start; the others are those of the order."""
+    """Calendars that were replaced since the start; the others are those of the order. `person:<handle>` is somebody's own."""
+    calendar_changes: tuple[CalendarChange, ...] = ()
+    """What was replaced, in order: time that is over stays counted as it was."""
     debts: tuple[Debt, ...] = ()
     hold: HoldState | None = None
+    holds: tuple[Held, ...] = ()
+    """The holds that have moved what is still open."""
     reverts: tuple[Revert, ...] = ()
     held: tuple[HeldMessage, ...] = ()
     remembered: dict[str, Remembered] = field(default_factory=dict)

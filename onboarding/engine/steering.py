@@ -5,14 +5,15 @@ Reassign is in `assigning.py`, waive in `waiving.py`.
 
 from datetime import datetime
 
+from onboarding import limits
 from onboarding.engine import deadlines, flow, gates, going_live, holding, rounds
 from onboarding.engine.moves import Told, find_item, find_stage, provider_only, refuse_closed_stage
 from onboarding.engine.people import Person
-from onboarding.engine.refusing import conflict, forbidden, must_come, rejected
+from onboarding.engine.refusing import Refuse, conflict, forbidden, must_come, rejected
 from onboarding.engine.state import ItemStatus, RunOutcome
 from onboarding.engine.turn import Turn
 from onboarding.language.model import Side
-from onboarding.messages import Cancel, Extend, Hold, Note, Promise, Reopen, Resume
+from onboarding.messages import Cancel, Extend, Hold, Note, OutcomeWord, Promise, Reopen, Resume
 
 
 def hold(turn: Turn, message: Hold, person: Person) -> Told:
@@ -21,6 +22,9 @@ def hold(turn: Turn, message: Hold, person: Person) -> Told:
     if turn.state.hold is not None:
         since = turn.state.hold.since
         raise conflict("already_held", f"{turn.state.hold.by!r} holds the run since {since:%Y-%m-%d %H:%M} UTC.")
+    if len(turn.state.holds) >= limits.HOLDS_KEPT:
+        said = f"The run was held {limits.HOLDS_KEPT} times while the same items are open; settle or extend them first."
+        raise Refuse(OutcomeWord.TOO_LARGE, "too_many_holds", said)
     must_come(message.review_at, turn.at, "The review date", "/review_at")
     holding.stand_still(turn, message.reason, Side(message.side), person.handle, review_at=message.review_at)
     return Told(item=None, code="held_run", sentence="The run is on hold; its clocks stand still.")
@@ -60,8 +64,7 @@ def extend(turn: Turn, message: Extend, person: Person) -> Told:
             item=item.id,
         )
     must_come(message.due, turn.at, "The new date", "/due")
-    turn.item(item.id, due_at=message.due, due_why=f"extended by {person.handle}", overdue=False)
-    deadlines.lay_plan(turn, item)
+    deadlines.give(turn, item, message.due, f"extended by {person.handle}")
     return Told(item=item.id, code="extended", sentence=f"{item.title}: {_move(current.due_at, message.due)}.")
 
 

@@ -1,5 +1,6 @@
 """Cross rules: everything that needs more than one place of a file. One call reports all faults of one definition."""
 
+from onboarding.language.check_calendars import check_calendars
 from onboarding.language.check_items import check_items
 from onboarding.language.check_names import check_names
 from onboarding.language.check_outside import check_outside
@@ -19,6 +20,7 @@ def check(source: Source, installation: Installation, faults: Faults) -> Unused:
     """Report every fault; what is declared and not used is handed back, because a variant may use it."""
     checking = Checking(source, lower(source, digest=""), installation, faults, tuple(source.entries()))
     check_names(checking)
+    check_calendars(checking)
     check_outside(checking)
     check_items(checking)
     check_policies(checking)

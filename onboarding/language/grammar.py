@@ -54,6 +54,14 @@ def _word(value: Any) -> Any:
     raise PydanticCustomError("wrong_value", "An outcome is `pass`, or `{reopen: [ids]}` with the items to do again.")
 
 
+def _holidays(value: Any) -> str:
+    return "mapping" if isinstance(value, dict | HolidaysOf) else "list"
+
+
+def _day_off(value: Any) -> str:
+    return "mapping" if isinstance(value, dict | HolidaysOf) else "date"
+
+
 OneOrMany = Annotated[Strings, BeforeValidator(_listed)]
 Number = Annotated[int | float, BeforeValidator(_number)]
 
@@ -84,6 +92,23 @@ class InputRule(FieldRule):
     default: Any = Field(None, description="Taken when the input is not given.")
 
 
+class HolidaysOf(Model):
+    """The public holidays of a country, or of a part of it."""
+
+    country: Text = Field(description="Two capital letters, such as DE; its public holidays are days off.")
+    subdivision: Text | None = Field(None, description="A state, canton or region of it, such as BE or Berlin.")
+
+
+DayOff = Annotated[
+    Annotated[Holiday, Tag("date")] | Annotated[HolidaysOf, Tag("mapping")],
+    Discriminator(_day_off),
+]
+Holidays = Annotated[
+    Annotated[HolidaysOf, Tag("mapping")] | Annotated[list[DayOff], Field(max_length=MAX_LIST), Tag("list")],
+    Discriminator(_holidays),
+]
+
+
 class CalendarModel(Model):
     """When somebody works."""
 
@@ -93,7 +118,7 @@ class CalendarModel(Model):
     )
     week: Week = Field((0, 1, 2, 3, 4), description="Working days: mon-fri, or a list.")
     hours: Hours = Field(((540, 1020),), description='Working hours: "09:00-17:00", or a list of windows.')
-    holidays: Annotated[list[Holiday], Field(max_length=MAX_LIST)] = Field([], description="Days off, as ISO dates.")
+    holidays: Holidays = Field([], description="Days off: ISO dates, and {country, subdivision} for public holidays.")
     fallback: Text | None = Field(None, description="The calendar used where the zone is not known.")
 
 

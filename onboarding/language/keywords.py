@@ -16,6 +16,7 @@ LEVELS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("file", grammar.FileModel),
     ("input", grammar.InputRule),
     ("calendar", grammar.CalendarModel),
+    ("country", grammar.HolidaysOf),
     ("role", grammar.RoleModel),
     ("policies", grammar.Policies),
     ("reminder step", grammar.ReminderModel),
@@ -99,6 +100,7 @@ _NAMED: tuple[tuple[Any, str], ...] = (
     (grammar.OneOrMany, "name or list"),
     (grammar.Number, "number"),
     (grammar.Decision, "pass or {reopen, max_rounds, then}"),
+    (grammar.DayOff, "date or country"),
 )
 _PLAIN = {str: "text", int: "whole number", float: "number", bool: "true or false", Duration: "duration", Any: "–"}
 

@@ -14,6 +14,7 @@ from onboarding.language.grammar import (
     EventModel,
     FieldRule,
     GateModel,
+    HolidaysOf,
     HookCommon,
     HookModel,
     InputRule,
@@ -38,6 +39,7 @@ from onboarding.language.model import (
     Metric,
     Outcome,
     Override,
+    Region,
     ReminderStep,
     Role,
     RoleSource,
@@ -155,13 +157,19 @@ class _Lowering:
         if found is None:  # they always exist: a file without calendars works in UTC hours
             return CalendarRule(id=name, tz="UTC") if name == "provider" else CalendarRule(id=name, fallback="provider")
         follows = found.tz is None and name != "provider"
+        written = found.holidays if isinstance(found.holidays, list) else [found.holidays]
         return CalendarRule(
             id=name,
             tz=found.tz,
             source=found.from_.removeprefix("input.") if found.from_ else None,
             week=found.week,
             hours=found.hours,
-            holidays=tuple(sorted(found.holidays)),
+            holidays=tuple(sorted(day for day in written if isinstance(day, str))),
+            regions=tuple(
+                Region(country=one.country, subdivision=one.subdivision)
+                for one in written
+                if isinstance(one, HolidaysOf)
+            ),
             fallback=found.fallback or ("provider" if follows else None),
         )
 

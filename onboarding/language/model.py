@@ -266,8 +266,16 @@ class Role:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """A country, or a part of it, whose public holidays are days off."""
+
+    country: str
+    subdivision: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CalendarRule:
-    """A calendar as written; zone tables are resolved when the run starts. Hours are minutes from local midnight."""
+    """A calendar as written; zones and countries are resolved when the run starts. Hours are minutes from local midnight."""
 
     id: str
     tz: str | None = None
@@ -276,6 +284,7 @@ class CalendarRule:
     hours: tuple[tuple[int, int], ...] = ((540, 1020),)
     holidays: tuple[str, ...] = ()
     fallback: str | None = None
+    regions: tuple[Region, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,6 +71,10 @@ RULES: dict[str, Rule] = {
         unknown_policy        A plan is named that is declared under `policies`.
         unknown_calendar      A clock or fallback names a calendar that exists.
         unknown_zone          A zone is one of the IANA data base.
+        unknown_country       A country or subdivision is one whose public holidays are known.
+        no_working_time       A calendar has working time.
+        no_shared_hours       `clock: both` is used where both sides share working hours.
+        due_too_far           A due date lies within a hundred years of working time.
         unknown_activity      An activity is registered in this installation.
         unknown_template      A template is registered in this installation.
         unknown_group         A group is registered in this installation.

@@ -143,26 +143,12 @@ def _refuse_later_keywords(data: Any, faults: Faults) -> None:
         late.append((("on_new_version",), "Moving running customers to a new version"))
     if document.get(("policies", "contact", "digest")) not in (None, False):
         late.append((("policies", "contact", "digest"), "Merging messages of one day"))
-    calendars = data.get("calendars")
-    for name in calendars if isinstance(calendars, dict) else ():
-        written: tuple[Path, ...] = (("calendars", name), ("calendars", name, "holidays"))
-        for path in written:
-            found = document.get(path)
-            parts = found if isinstance(found, list) else [found]
-            for index, part in enumerate(parts):
-                inner: Path = (*path, index) if isinstance(found, list) else path
-                if isinstance(part, dict):
-                    late += [
-                        ((*inner, key), "Holidays of a country") for key in ("country", "subdivision") if key in part
-                    ]
     for path, what in late:
         faults.add(
             "not_built_yet", path, f"{what} ({spell(path)}) is not built yet: remove this line for now.", key=True
         )
     for path, _ in reversed(late):
         _remove(data, path)
-        if path[0] == "calendars" and not document.get(path[:-1]):
-            _remove(data, path[:-1])
 
 
 def _remove(data: Any, path: Path) -> None:

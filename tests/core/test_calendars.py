@@ -13,9 +13,11 @@ from onboarding.engine.calendars import (
     NoWorkingTime,
     add,
     add_working_seconds,
+    ever_works,
     explain_due,
     is_working,
     next_working,
+    reaches,
     share,
     subtract,
     windows,
@@ -56,6 +58,13 @@ KATHMANDU = calendar("Asia/Kathmandu", "601234", (10, 17))
 BEIRUT = calendar("Asia/Beirut", "0123456", (0, 24))
 APIA = calendar("Pacific/Apia", "0123456", (9, 17))
 SATURDAYS = calendar("Europe/Berlin", "5", (10, 12))
+SYDNEY = calendar("Australia/Sydney", "01234", (9, 17))
+LORD_HOWE = calendar("Australia/Lord_Howe", "0123456", (0, 5))
+CHATHAM = calendar("Pacific/Chatham", "0123456", (0, 5))
+SANTIAGO = calendar("America/Santiago", "01234", (9, 17))
+CAIRO = calendar("Africa/Cairo", "60123", (9, 17))
+BOSTON = calendar("America/New_York", "01234", (9, 17), holidays=("2026-05-25",))
+LEAP = calendar("Europe/Berlin", "01234", (9, 17), holidays=("2028-02-29",))
 NEVER = calendar("Europe/Berlin", "", (9, 17))
 
 CLOCKS: dict[str, Clock] = {
@@ -70,6 +79,14 @@ CLOCKS: dict[str, Clock] = {
     "beirut": (BEIRUT,),
     "apia": (APIA,),
     "saturdays": (SATURDAYS,),
+    "sydney": (SYDNEY,),
+    "lord howe": (LORD_HOWE,),
+    "chatham": (CHATHAM,),
+    "santiago": (SANTIAGO,),
+    "cairo": (CAIRO,),
+    "boston": (BOSTON,),
+    "leap": (LEAP,),
+    "kathmandu+riyadh": (KATHMANDU, RIYADH),
     "office+new york": (OFFICE, NEW_YORK),
     "new york+office": (NEW_YORK, OFFICE),
     "shifts+new york": (SHIFTS, NEW_YORK),
@@ -131,6 +148,40 @@ ADDED = [
     ("round", "Sat 2025-03-29 12:00", "1bd", "Sun 2025-03-30 12:00"),
     ("beirut", "Sat 2025-03-29 00:30", "1bd", "Sun 2025-03-30 01:00"),
     ("beirut", "Sat 2025-10-25 23:30*", "1bd", "Mon 2025-10-27 00:00"),
+    # the southern half of the year: clocks go forward in October and back in April
+    ("sydney", "Fri 2025-10-03 16:10", "1bd", "Mon 2025-10-06 16:10"),
+    ("sydney", "Fri 2025-04-04 16:10", "1bd", "Mon 2025-04-07 16:10"),
+    ("sydney", "Fri 2025-10-03 16:00", "2bh", "Mon 2025-10-06 10:00"),
+    ("sydney", "Sat 2025-10-04 12:00", "3d", "Tue 2025-10-07 13:00"),
+    ("sydney", "Sat 2025-04-05 12:00", "3d", "Tue 2025-04-08 11:00"),
+    ("santiago", "Fri 2025-09-05 16:00", "1bd", "Mon 2025-09-08 16:00"),
+    ("santiago", "Fri 2025-04-04 16:00", "2bh", "Mon 2025-04-07 10:00"),
+    # changes of half an hour, and one from a quarter to three to a quarter to four
+    ("lord howe", "Sat 2025-10-04 02:10", "1bd", "Sun 2025-10-05 02:30"),
+    ("lord howe", "Sat 2025-04-05 01:40", "1bd", "Sun 2025-04-06 01:40"),
+    ("lord howe", "Sun 2025-04-06 01:40*", "1bd", "Mon 2025-04-07 02:00"),
+    ("lord howe", "Sun 2025-10-05 01:00", "2bh", "Sun 2025-10-05 03:30"),
+    ("lord howe", "Sun 2025-04-06 01:00", "2bh", "Sun 2025-04-06 02:30"),
+    ("chatham", "Sat 2025-09-27 03:00", "1bd", "Sun 2025-09-28 03:45"),
+    # a weekend of Friday and Saturday, with a change of the clock inside
+    ("cairo", "Thu 2025-04-24 16:00", "1bd", "Sun 2025-04-27 16:00"),
+    ("cairo", "Thu 2025-04-24 12:00", "3d", "Sun 2025-04-27 13:00"),
+    ("cairo", "Thu 2025-10-30 16:00", "2bh", "Sun 2025-11-02 10:00"),
+    ("cairo", "Fri 2025-10-31 10:00", "1bd", "Mon 2025-11-03 09:00"),
+    ("riyadh", "Thu 2024-02-29 10:00", "1bd", "Sun 2024-03-03 10:00"),
+    # half an hour and 45 minutes beside UTC
+    ("kolkata", "Fri 2025-03-07 18:30", "1bh", "Mon 2025-03-10 10:30"),
+    ("kathmandu", "Fri 2025-03-07 16:15", "2bh", "Sun 2025-03-09 11:15"),
+    ("kathmandu+riyadh", "Thu 2025-03-06 12:00", "1bd", "Sun 2025-03-09 12:00"),
+    # a holiday on a Monday: before, on it, by the hour
+    ("boston", "Fri 2026-05-22 15:00", "1bd", "Tue 2026-05-26 15:00"),
+    ("boston", "Mon 2026-05-25 10:00", "1bd", "Wed 2026-05-27 09:00"),
+    ("boston", "Fri 2026-05-22 15:00", "4bh", "Tue 2026-05-26 11:00"),
+    # 29 February: a working day, a holiday, a start
+    ("office", "Mon 2028-02-28 10:00", "1bd", "Tue 2028-02-29 10:00"),
+    ("office", "Tue 2028-02-29 16:00", "4bh", "Wed 2028-03-01 12:00"),
+    ("leap", "Mon 2028-02-28 10:00", "1bd", "Wed 2028-03-01 10:00"),
+    ("leap", "Tue 2028-02-29 10:00", "1bd", "Thu 2028-03-02 09:00"),
     # both: working days of the first calendar on which the two meet
     ("office+new york", "Mon 2025-03-03 10:00", "1bd", "Tue 2025-03-04 15:00"),
     ("office+new york", "Mon 2025-03-03 16:00", "1bd", "Tue 2025-03-04 16:00"),
@@ -175,6 +226,11 @@ def test_a_deadline_falls_where_a_person_would_put_it(name: str, start: str, dur
     clock = CLOCKS[name]
 
     assert local(clock, due) == add(clock, local(clock, start), parse_duration(duration))
+
+
+def test_the_table_of_deadlines_is_long_enough() -> None:
+    """More than ninety dates worked out by hand, no two of them the same."""
+    assert len(set(ADDED)) == len(ADDED) > 90
 
 
 @pytest.mark.parametrize(
@@ -359,6 +415,13 @@ def test_a_share_is_one_of_working_time(name: str, opened: str, due: str, percen
             "3bd",
             "3bd from Fri 16:10 UTC, every hour counts",
         ),
+        (
+            "cairo",
+            "customer",
+            "Thu 2025-04-24 16:00",
+            "1bd",
+            "1bd from Thu 16:00 Africa/Cairo, customer calendar, skipping Fri and Sat",
+        ),
     ],
 )
 def test_a_due_date_explains_itself(name: str, calendars: str, at: str, duration: str, sentence: str) -> None:
@@ -404,6 +467,35 @@ def test_a_clock_that_never_works_is_an_error(clock: Clock) -> None:
     assert not is_working(clock, at)
     assert not working_seconds(clock, at, at + timedelta(days=90))
     assert at + timedelta(days=1) == add(clock, at, parse_duration("1d"))
+
+
+EVERY_MONDAY = tuple(str(date(2026, 1, 5) + timedelta(weeks=week)) for week in range(110))
+
+
+@pytest.mark.parametrize(
+    ("clock", "works"),
+    [
+        ((OFFICE,), True),
+        ((NEVER,), False),
+        ((OFFICE, APART), False),
+        ((TOKYO, LOS_ANGELES), True),
+        ((calendar("Europe/Berlin", "0", (9, 17), holidays=EVERY_MONDAY),), False),
+        ((calendar("Europe/Berlin", "01", (9, 17), holidays=EVERY_MONDAY),), True),
+        ((BRIEF,), True),
+        ((), True),
+    ],
+)
+def test_a_calendar_that_rests_for_two_years_does_not_work(clock: Clock, works: bool) -> None:
+    """Hours that are shared for one season are enough; a list of holidays may leave nothing."""
+    assert works is ever_works(clock)
+
+
+def test_a_duration_is_too_long_where_a_hundred_years_do_not_suffice() -> None:
+    """Two hours on Saturdays: a year is fine, 192 of them are not."""
+    assert reaches((SATURDAYS,), parse_duration("104bh"))
+    assert not reaches((SATURDAYS,), parse_duration("20000bh"))
+    assert not reaches((NEVER,), parse_duration("1bd"))
+    assert reaches((NEVER,), parse_duration("1d"))
 
 
 def test_a_crumb_of_working_time_does_not_hold_up_the_caller() -> None:

@@ -44,6 +44,7 @@ from onboarding.messages import OutcomeWord, Received
 from onboarding.parsing import parse
 from onboarding.reading.views import state_hash
 from runtime import library, zones
+from runtime.holidays_data import public_holidays
 from tests.support.simulation import BEGIN, STATE, Simulation, order_of, random_definition
 
 THOROUGH = os.environ.get("LAWS") == "thorough"
@@ -73,6 +74,7 @@ def seven_stages() -> Plan:
         customer="c-1",
         inputs=inputs,
         zones=lambda name: zones.zone(name, 2025, 2030),
+        holidays=lambda country, part: public_holidays(country, part, 2025, 2030),
         groups={"implementation": ["ivy", "ian"]},
         started_by="dana",
     )

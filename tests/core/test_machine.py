@@ -125,6 +125,7 @@ HAPPEN = ("happen", {"event": "call.held"})
 HOLD = ("hold", {"reason": "x"})
 RESUME = ("resume", {})
 EXTEND = ("extend", {"item": "details", "due": "2026-12-20T09:00:00Z", "reason": "x"})
+SET_CALENDAR = ("set_calendar", {"calendar": "customer", "week": "mon-thu", "reason": "x"})
 REASSIGN = ("reassign", {"item": "details", "to": "sid"})
 NOTE = ("note", {"text": "x"})
 WAIVE = ("waive", {"item": "details", "reason": "x"})
@@ -146,6 +147,7 @@ MAY: list[tuple[tuple[str, dict[str, Any]], tuple[str, ...]]] = [
     (HOLD, PROVIDERS),
     (EXTEND, PROVIDERS),
     (REASSIGN, PROVIDERS),
+    (SET_CALENDAR, PROVIDERS),
     (NOTE, (*PROVIDERS, *CUSTOMERS)),
     (WAIVE, ("henk", "head")),
     (WAIVE_GATE, ("henk", "head")),

@@ -12,7 +12,7 @@ import pytest
 
 from onboarding import limits
 from onboarding.engine.calendars import Zone
-from onboarding.engine.orders import build_order, read_order, write_order
+from onboarding.engine.orders import HolidaysOf, build_order, read_order, write_order
 from onboarding.engine.roster import Person
 from onboarding.engine.state import RunState, StartOrder
 from onboarding.errors import StartRefused
@@ -24,6 +24,7 @@ from onboarding.language.model import (
     Item,
     ItemKind,
     LadderStep,
+    Region,
     Role,
     RoleSource,
     Side,
@@ -110,11 +111,22 @@ def zone(name: str) -> Zone:
 
 
 def build(
-    definition: Definition = DEFINITION, customer: str = "c-1042", groups: Mapping[str, Any] | None = None, **given: Any
+    definition: Definition = DEFINITION,
+    customer: str = "c-1042",
+    groups: Mapping[str, Any] | None = None,
+    holidays: HolidaysOf | None = None,
+    **given: Any,
 ) -> tuple[StartOrder, tuple[Person, ...]]:
     inputs = {name: value for name, value in {**INPUT, **given}.items() if value is not ...}
+    more = {} if holidays is None else {"holidays": holidays}
     return build_order(
-        OneDefinition(definition), customer=customer, inputs=inputs, zones=zone, groups=groups or {}, started_by="Dana"
+        OneDefinition(definition),
+        customer=customer,
+        inputs=inputs,
+        zones=zone,
+        groups=groups or {},
+        started_by="Dana",
+        **more,
     )
 
 
@@ -201,6 +213,47 @@ def test_each_contact_counts_in_their_own_zone() -> None:
     assert ((600, 960),) == order.calendars["customer"].hours
     assert (date(2026, 12, 25),) == order.calendars["provider"].holidays
     assert {"customer:champion": "customer:customer:champion", "ben.o": "provider"} == order.calendar_of
+
+
+WITH_COUNTRY = replace(
+    DEFINITION,
+    calendars=(
+        CalendarRule(id="provider", tz="Europe/Berlin", holidays=("2026-12-24",), regions=(Region(country="DE", subdivision="BE"),)),
+        CalendarRule(id="customer", source="contacts.tz", fallback="provider", regions=(Region(country="FR"),)),
+    ),
+)  # fmt: skip
+
+
+def known_days(country: str, subdivision: str | None) -> list[date]:
+    if (country, subdivision) not in (("DE", "BE"), ("FR", None)):
+        raise ValueError(country)
+    return [date(2026, 12, 25), date(2026, 7, 14)] if country == "FR" else [date(2026, 12, 26), date(2026, 12, 25)]
+
+
+def test_the_holidays_of_a_country_are_frozen_into_the_order_as_dates() -> None:
+    """With the dates that are written, in order; for each contact who follows the customer's calendar, too."""
+    order = order_of(WITH_COUNTRY, holidays=known_days)
+
+    assert (date(2026, 12, 24), date(2026, 12, 25), date(2026, 12, 26)) == order.calendars["provider"].holidays
+    assert (date(2026, 7, 14), date(2026, 12, 25)) == order.calendars["customer:customer:champion"].holidays
+    assert order == read_order(write_order(order))
+
+
+def test_a_country_that_nobody_knows_refuses_the_start() -> None:
+    """Also where whoever starts runs has no holidays at all."""
+    here = [("/calendars/provider/holidays", "unknown_country"), ("/calendars/customer/holidays", "unknown_country")]
+
+    assert here == refusal(WITH_COUNTRY)
+
+
+def test_a_due_date_that_never_comes_refuses_the_start() -> None:
+    """20,000 hours of one minute a day take five thousand years."""
+    brief = CalendarRule(id="customer", tz="UTC", hours=((0, 1),))
+    item = replace(ITEM, due=Duration(20_000, Unit.BUSINESS_HOUR))
+
+    assert [("", "due_too_far")] == refusal(
+        replace(DEFINITION, items=(item,), calendars=(DEFINITION.calendars[0], brief))
+    )
 
 
 def test_without_any_zone_the_customer_has_the_fallback() -> None:

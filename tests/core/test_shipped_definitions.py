@@ -10,6 +10,7 @@ from onboarding.engine.orders import build_order, read_order, write_order
 from onboarding.language.compile import Installation
 from onboarding.language.model import Definition, ItemKind, Scale, Side
 from runtime import library
+from runtime.holidays_data import public_holidays
 from runtime.zones import zone
 from tools import make_docs
 
@@ -111,6 +112,7 @@ def test_each_starts_with_its_example_input(name) -> None:
         customer="c-1042",
         inputs=given,
         zones=partial(zone, from_year=2026, to_year=2029),
+        holidays=lambda country, part: public_holidays(country, part, 2026, 2029),
         groups={},
         started_by="dana",
     )

@@ -18,6 +18,7 @@ from onboarding.language.model import Field, Item, ItemKind
 from onboarding.messages import Received
 from onboarding.parsing import parse
 from runtime import library
+from runtime.holidays_data import public_holidays
 from runtime.zones import zone
 
 MONDAY = datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -39,6 +40,7 @@ class Everybody:
             customer="c-1042",
             inputs={**given, **inputs},
             zones=partial(zone, from_year=2026, to_year=2029),
+            holidays=lambda country, part: public_holidays(country, part, 2026, 2029),
             groups={},
             started_by="dana",
         )

@@ -615,6 +615,7 @@ ACTS = {
     "hold": lambda run: run.say("hold", reason="wait", side="third_party"),
     "resume": lambda run: run.say("resume"),
     "reopen": lambda run: run.say("reopen", items=["details"], reason="changed"),
+    "calendar": lambda run: run.say("set_calendar", calendar="customer", hours="10:00-14:00", reason="part time"),
     "reassign": lambda run: run.say("reassign", item="papers", to="henk"),
     "extend": lambda run: run.say("extend", item="details", due=f"{run.now + timedelta(days=9):%Y-%m-%dT%H:%M:%SZ}", reason="so"),
     "nonsense": lambda run: run.say("submit", via="signal", item="nonsense"),

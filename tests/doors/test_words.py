@@ -15,6 +15,7 @@ from tests.support.shell import ROOT
 
 CONTRACT = (
     "check", "schema", "picture", "start", "submit", "decide", "complete", "happen", "hold", "resume", "extend", "reassign",
+    "set-calendar",
     "waive", "reopen", "note", "cancel", "status", "why", "gate", "trail", "ledger", "refused", "list", "inbox", "outbox",
     "report", "demo", "dev", "doctor",
 )  # fmt: skip
@@ -107,6 +108,12 @@ def test_a_field_is_explained_as_its_own_message_means_it(door: Door) -> None:
         (("list", "--waiting-on", "x"), "customer, provider, third_party, nobody"),
         (("extend", RUN, "--due", "2026-01-01T00:00:00Z"), "--stage"),
         (("extend", RUN, "x", "--stage", "y"), "one thing"),
+        (("set-calendar", RUN, "customer", "--tz", "Europe/Berln", "--reason", "r"), "nearest: Europe/Berlin"),
+        (("set-calendar", RUN, "customer", "--country", "Spain", "--reason", "r"), "did you mean 'ES'?"),
+        (("set-calendar", RUN, "customer", "--country", "ES", "--subdivision", "XX", "--reason", "r"), "ES has no subdivision 'XX'"),
+        (("set-calendar", RUN, "customer", "--subdivision", "MD", "--reason", "r"), "--country"),
+        (("set-calendar", RUN, "customer", "--no-holidays", "--holiday", "2026-12-24", "--reason", "r"), "leaves none"),
+        (("set-calendar", RUN), "Missing argument 'CALENDAR'"),
         (("trail", RUN, "extra"), "extra"),
         (("report", "--by", "segment"), "not_built_yet"),
         (("report", "--by", "colour"), "by definition"),

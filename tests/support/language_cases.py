@@ -1,8 +1,13 @@
 """Faulty definitions: each case changes one thing of `tests/core/data/small.yaml`, and `#!` marks the line of the fault."""
 
+from datetime import date, timedelta
 from pathlib import Path
 
 SMALL = (Path(__file__).parent.parent / "core" / "data" / "small.yaml").read_text()
+
+EVERY_MONDAY = ", ".join(str(date(2026, 1, 5) + timedelta(weeks=week)) for week in range(110))
+TO_REQUESTS = SMALL[SMALL.index("  customer: {from") : SMALL.index("owner: champion, due")]
+TO_PREPARE = SMALL[SMALL.index("calendars:") : SMALL.index(" title: Prepare,")]
 
 # rule, what to find in the small definition, what to write there instead
 CASES: list[tuple[str, str, str]] = [
@@ -36,8 +41,10 @@ CASES: list[tuple[str, str, str]] = [
     ("not_built_yet", "request_budget: 4", "request_budget: 4, digest: true #!\n   "),
     ("not_built_yet", "request_budget: 4", "request_budget: 4, min_gap: 4bh #!\n   "),
     ("not_built_yet", "request_budget: 4", "request_budget: 4, max_silence: 3bd #!\n   "),
-    ("not_built_yet", "holidays: [2026-12-25]}", "holidays: {country: DE}} #!"),
-    ("not_built_yet", "holidays: [2026-12-25]}", "country: DE} #!"),
+    ("unknown_key", "holidays: [2026-12-25]}", "country: DE} #!"),
+    ("unknown_key", "holidays: [2026-12-25]}", "holidays: {country: DE, state: BE}} #!"),
+    ("missing_key", "holidays: [2026-12-25]}", "holidays: [{subdivision: BE}]} #!"),
+    ("missing_key", "holidays: [2026-12-25]}", "holidays: {subdivision: BE}} #!"),
     ("unknown_key", "target: 10bd", "targett: 10bd #!"),
     ("unknown_key", "    gate:\n", "    gates: {} #!\n    gate:\n"),
     ("missing_key", "schema: onboarding/v1\nid: small\n", "schema: onboarding/v1 #!\n"),
@@ -100,6 +107,13 @@ CASES: list[tuple[str, str, str]] = [
     ("unknown_policy", "reminders: gentle,", "reminders: gentl, #!\n   "),
     ("unknown_calendar", "fallback: provider", "fallback: providr #!\n   "),
     ("unknown_calendar", "owner: champion, due", "clock: custmer, #!\n    owner: champion, due"),
+    ("unknown_zone", "tz: Europe/Berlin", "tz: Europe/Berln #!\n   "),
+    ("unknown_country", "holidays: [2026-12-25]}", "holidays: {country: Germany}} #!"),
+    ("unknown_country", "holidays: [2026-12-25]}", "holidays: [2026-12-25, {country: XX}]} #!"),
+    ("unknown_country", "holidays: [2026-12-25]}", "holidays: [{country: DE, subdivision: Bavaria}]} #!"),
+    ("no_working_time", "week: mon-fri, hours: \"09:00-17:00\", holidays: [2026-12-25]}", f"week: mon, holidays: [{EVERY_MONDAY}]}} #!"),
+    ("no_shared_hours", TO_REQUESTS, TO_REQUESTS.replace("from: input.contacts.tz, fallback: provider", "tz: Pacific/Auckland") + "clock: both, #!\n    "),
+    ("due_too_far", TO_PREPARE, TO_PREPARE.replace("09:00-17:00", "09:00-09:01") + " due: 20000bh, #!\n        "),
     ("unknown_activity", "activity: check_vat,", "activity: check_vta, #!\n         "),
     ("unknown_activity", "provision, activity: make_tenant", "provision, activity: tenant #!\n       "),
     ("unknown_template", "template: welcome", "template: wellcome #!\n       "),

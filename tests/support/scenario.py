@@ -7,7 +7,7 @@ A file names its definition, when it begins, and steps in the order of time. A s
     hook: item      the hook of an item comes back, `check: 0` a check of its answer; `ok: false` refuses, `broken: true` fails
 
 and `expect` says what follows from it: `outcome`, `code` and `fault` of the verdict, `items`, `stages`, `run`, `hold`, `facts`,
-`debt`, `asks`, `escalations`, `due`, `owner`, and `notices`: all that is sent, as `kind to item`, in order. `play` plays a
+`debt`, `asks`, `escalations`, `due` and `why` it is due then, `owner`, and `notices`: all that is sent, as `kind to item`, in order. `play` plays a
 scenario against the core; a shell plays `scenario.steps` by its own means and compares with `met`.
 """
 
@@ -37,6 +37,7 @@ from onboarding.engine.state import RunState, StartOrder
 from onboarding.messages import Received, Verdict
 from onboarding.parsing import parse
 from runtime import library, zones
+from runtime.holidays_data import public_holidays
 
 FOLDER = Path(__file__).parent.parent / "scenarios"
 _PAPER = {"uri": "s3://bucket/a.pdf", "type": "pdf", "bytes": 1_000}
@@ -98,6 +99,7 @@ class Scenario:
             customer="c-1",
             inputs=self.input,
             zones=lambda name: zones.zone(name, 2025, 2030),
+            holidays=lambda country, part: public_holidays(country, part, 2025, 2030),
             groups={"implementation": ["ivy", "ian"]},
             started_by="dana",
         )
@@ -215,6 +217,7 @@ def met(step: Step, plan: Plan, state: RunState, verdict: Verdict | None, sent: 
         "items": {name: str(item.status) for name, item in state.items.items()},
         "stages": {name: str(stage.status) for name, stage in state.stages.items()},
         "due": {name: _spoken(item.due_at) for name, item in state.items.items()},
+        "why": {name: item.due_why for name, item in state.items.items()},
         "owner": {name: item.owner for name, item in state.items.items()},
         "rounds": {name: item.round for name, item in state.items.items()},
         "late": {name: item.late or item.overdue for name, item in state.items.items()},

@@ -25,6 +25,7 @@ from onboarding.engine.orders import build_order, write_order
 from onboarding.engine.state import StartOrder
 from onboarding.language.model import FieldType, ItemKind
 from onboarding.ports import HookRunner, Notifier, RecordStore
+from runtime.holidays_data import public_holidays
 from runtime.library import load, read_mapping
 from runtime.zones import zone
 from storage.memory import MemoryStore
@@ -50,6 +51,7 @@ def an_order(definition: str, *, customer: str, inputs: Mapping[str, Any] | None
         customer=customer,
         inputs={**inputs, **changes},
         zones=lambda name: zone(name, *YEARS),
+        holidays=lambda country, part: public_holidays(country, part, *YEARS),
         groups={"implementation": ("eve", "finn")},
         started_by="dana",
     )

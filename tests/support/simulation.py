@@ -30,7 +30,7 @@ from onboarding.engine.events import (
 )
 from onboarding.engine.flow import ACTIVE
 from onboarding.engine.plan import Plan
-from onboarding.engine.state import ItemStatus, RunState, RunStatus, StageStatus, StartOrder
+from onboarding.engine.state import ItemState, ItemStatus, RunState, RunStatus, StageStatus, StartOrder
 from onboarding.language.expressions import reference_kind
 from onboarding.language.model import (
     Check,
@@ -83,7 +83,7 @@ STRANGERS = ("nobody", "unverified", "integration:crm", "customer:sponsor", "mai
 OURS = ("lead", "head", "crew")
 THEIRS = ("champion", "signer")
 OFTEN = {
-    "submit": 12, "decide": 12, "complete": 10, "happen": 10, "hold": 1.5, "resume": 4, "extend": 5, "reassign": 6, "waive": 6,
+    "submit": 12, "decide": 12, "complete": 10, "happen": 10, "hold": 1.5, "resume": 4, "extend": 5, "set_calendar": 3, "reassign": 6, "waive": 6,
     "reopen": 7, "promise": 2, "note": 2, "cancel": 0.1,
 }  # fmt: skip
 """How often each message is drawn."""
@@ -320,6 +320,8 @@ class Simulation:
                 return {"due": later, "reason": "agreed", "side": rng.choice(("customer", "provider", "third_party"))}
             case "extend":
                 return {rng.choice(("item", "stage")): rng.choice((item, stage)), "due": later, "reason": "more time"}
+            case "set_calendar":
+                return {**self._calendar_parts(wrong=wrong), "reason": "they asked"}
             case "reassign":
                 target = rng.choice(({"item": item}, {"stage": stage}, {"role": rng.choice(tuple(PEOPLE))}))
                 until = {"until": later} if rng.random() < 0.4 else {}
@@ -335,6 +337,21 @@ class Simulation:
                 return {"text": "hello"}
             case _:
                 return {"reason": "because"}
+
+    def _calendar_parts(self, *, wrong: bool) -> dict[str, Any]:
+        """A calendar of the run or of a person, and what becomes of it: nothing of it stops the run from working."""
+        rng = self.rng
+        whose = rng.choice(("provider", "customer", "customer:signer", "ivy", "nobody" if wrong else "customer"))
+        parts: dict[str, Any] = {
+            "week": rng.choice(("mon-fri", "sun-thu", ["sat"], "mon-sun")),
+            "hours": rng.choice(("09:00-17:00", ["08:00-12:00", "13:00-16:30"], "00:00-24:00", "22:00-23:00")),
+            "holidays": [
+                str(self.now.date() + timedelta(days=day)) for day in rng.sample(range(30), rng.randint(0, 6))
+            ],
+            "zone": {"name": "Asia/Kathmandu", "transitions": [[0, 20_700]] if not wrong else []},
+        }
+        kept = rng.sample(sorted(parts), rng.randint(1, len(parts)))
+        return {"calendar": whose, **{name: parts[name] for name in kept}}
 
     def answer(self, name: str, *, wrong: bool = False) -> dict[str, Any]:
         """What fits a request, or nearly."""
@@ -583,6 +600,7 @@ def check_step(plan: Plan, before: RunState, event: Event | None, decision: Deci
         assert alarm is None
         assert not any(item.status in ACTIVE for item in state.items.values())
     _check_ledger(plan, state)
+    _check_calendars(plan, before, decision)
     _check_items(plan, before, state)
     _check_stages(plan, before, state)
 
@@ -594,6 +612,38 @@ def _check_ledger(plan: Plan, state: RunState) -> None:
     entries = [*state.ledger, *([state.booking] if state.booking else [])]
     for one, following in pairwise(entries):
         assert one.to == following.since, "entries lie end to end"
+
+
+def _check_calendars(plan: Plan, before: RunState, decision: Decision) -> None:
+    """Another calendar changes dates that are still to come, for the later or for now; it undoes nothing."""
+    state, verdict = decision.state, decision.verdict
+    if verdict is None or verdict.code != "calendar_set" or verdict.outcome is not OutcomeWord.ACCEPTED:
+        return
+    now = state.at if before.hold is None else before.hold.since
+    counted = [figures.by_side(plan, one, state.at) for one in (before, state)]
+    assert counted[0] == counted[1], "time that is over stays counted as it was"
+    for name, old in before.items.items():
+        new = state.items[name]
+        assert (old.status, old.fired, old.overdue, old.owner) == (new.status, new.fired, new.overdue, new.owner)
+        assert [(one.kind, one.index, one.times) for one in old.planned] == sorted_like(old, new), (
+            "nothing planned is lost"
+        )
+        if new.due_at != old.due_at:
+            assert not old.due_given or state.holds, "what somebody gave stays"
+            assert new.due_at is not None
+            assert new.due_at > now, "no date moves into the past"
+            assert new.due_why, "and it says why"
+        for one in new.planned:
+            assert one in old.planned or one.at > now, "nothing is planned in the past"
+    for name, stage in state.stages.items():
+        if stage != before.stages[name]:
+            assert stage.stall_at is None or stage.stall_at > now
+
+
+def sorted_like(old: ItemState, new: ItemState) -> list[tuple[str, int, int]]:
+    """What is planned now, in the order in which it was planned before: times may have changed the order."""
+    kinds = [(one.kind, one.index, one.times) for one in old.planned]
+    return sorted(((one.kind, one.index, one.times) for one in new.planned), key=kinds.index)
 
 
 def _check_items(plan: Plan, before: RunState, state: RunState) -> None:
