@@ -136,8 +136,9 @@ def move_by_hold(turn: Turn, item: Item, since: datetime) -> None:
     turn.item(item.id, planned=in_order(moved))
     if current.due_at is not None and not current.overdue:
         due = moving.later_by_hold(clock, current.due_at, start, turn.at)
-        why = moving.told(current.due_from or current.due_why, clock, turn.state.holds, current.laid_at)
-        turn.item(item.id, due_at=due, due_why=why)
+        base = current.due_from or current.due_why
+        why = moving.told(base, clock, turn.state.holds, current.laid_at)
+        turn.item(item.id, due_at=due, due_why=why, due_from=base)
 
 
 def _offset(clock: Clock, due: datetime, offset: Offset | Share) -> datetime:

@@ -6,13 +6,13 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from random import Random
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from onboarding.engine.calendars import Calendar, Clock, add, is_working
 from onboarding.language.units import Duration, Unit
 from runtime.zones import zone
+from tests.support.wall import wall_of
 
 VECTORS = 10_000
 MINUTE = timedelta(minutes=1)
@@ -49,7 +49,7 @@ class OnSite:
 
     def __init__(self, rule: Rule, first: date) -> None:
         self.begin = datetime(first.year, first.month, first.day, tzinfo=UTC)
-        there = ZoneInfo(rule.zone)
+        there = wall_of(rule.zone)
         self.day: list[date] = []
         self.time: list[datetime] = []
         self.works: list[bool] = []

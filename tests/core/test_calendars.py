@@ -1,7 +1,6 @@
 """Business time: fixed dates worked out by hand, and laws that hold for any calendar."""
 
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import assume, given, settings, strategies as st
@@ -26,6 +25,7 @@ from onboarding.engine.calendars import (
 from onboarding.engine.working_days import days_of, instant_of, second_of
 from onboarding.language.units import Duration, Unit, parse_duration
 from runtime.zones import zone
+from tests.support.wall import wall_of
 
 
 def previous_working(clock: Clock, at: datetime) -> datetime:
@@ -104,7 +104,7 @@ def local(clock: Clock, text: str) -> datetime:
     at = datetime.fromisoformat(time)
     assert day == at.strftime("%a"), text
     name = clock[0].zone.name if clock else "UTC"
-    return at.replace(tzinfo=ZoneInfo(name), fold=int(text.endswith("*"))).astimezone(UTC)
+    return at.replace(tzinfo=wall_of(name), fold=int(text.endswith("*"))).astimezone(UTC)
 
 
 ADDED = [
@@ -678,7 +678,7 @@ def test_going_back_the_same_days_returns_to_the_start(at: datetime, amount: int
 @given(calendars(), instants)
 def test_work_is_what_the_wall_clock_on_site_says(one: Calendar, at: datetime) -> None:
     """Outside the second pass of a repeated hour, date and time in the zone alone decide."""
-    there = at.astimezone(ZoneInfo(one.zone.name))
+    there = at.astimezone(wall_of(one.zone.name))
     assume(there.fold == 0)
     minute = there.hour * 60 + there.minute
 

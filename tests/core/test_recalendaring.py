@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import permutations
 from random import Random
 from typing import Any
@@ -14,10 +14,13 @@ import pytest
 
 from onboarding import limits
 from onboarding.engine import figures, machine
+from onboarding.engine.calendars import is_working
 from onboarding.engine.deadlines import WAITING
+from onboarding.engine.effects import WriteRecords
 from onboarding.engine.plan import Plan, personal
 from onboarding.engine.recalendaring import count_item, count_stage
-from onboarding.engine.state import PlannedKind, RunState, StageStatus
+from onboarding.engine.records import whole
+from onboarding.engine.state import PlannedKind, RunState, RunStatus, StageStatus
 from onboarding.engine.turn import Turn
 from onboarding.language.model import ItemKind, ReminderStep
 from onboarding.language.units import parse_duration
@@ -464,7 +467,7 @@ def test_counting_anew_in_the_same_calendars_moves_nothing(seed: int) -> None:
     run = Simulation(Plan(order_of(random_definition(rng))), rng)
     for _ in range(40):
         run.step()
-        assert unmoved(run.plan, run.state) == []
+        assert run.state.status is RunStatus.CLOSED or unmoved(run.plan, run.state) == []
 
 
 def unmoved(plan: Plan, state: RunState) -> list[str]:
@@ -479,3 +482,65 @@ def unmoved(plan: Plan, state: RunState) -> list[str]:
     return [name for name in state.items if turn.state.items[name] != state.items[name]] + [
         name for name in state.stages if turn.state.stages[name] != state.stages[name]
     ]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_rows_that_were_written_are_the_rows_that_would_be_written_again(seed: int) -> None:
+    """A store that lost the thread gets every closed stretch as it was, whatever calendars came since."""
+    rng = Random(seed)
+    run = Simulation(Plan(order_of(random_definition(rng))), rng, restores=0)
+    for n in range(60):
+        run.step()
+        if n % 10 == 5:
+            run.say("set_calendar", {"calendar": "provider", "hours": f"0{n // 10}:00-12:00", **REASON}, actor="olga")
+    written = [
+        row
+        for one in run.decisions
+        for effect in one.effects
+        if isinstance(effect, WriteRecords)
+        for row in effect.ledger
+    ]
+
+    assert written == list(whole(run.plan, run.state).ledger)
+
+
+WEEKS = ("mon-fri", "sun-thu", "mon-sat", "mon-sun")
+HOURS = ("09:00-17:00", "08:00-12:00", "10:00-19:00", "00:00-24:00")
+
+
+def held_and_set(acts: list[str], *, length: int, parts: dict[str, Any]) -> Run:
+    """A run that was held for so many hours, and got another calendar, in this order."""
+    run = a_run()
+    run.now = at(1, 10)
+    for act in acts:
+        if act == "set":
+            set_calendar(run, **parts)
+        else:
+            run.say("hold", reason="wait")
+            run.say("resume", when=run.now + timedelta(hours=length))
+    return run
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_holds_and_calendars_in_any_order_give_dates_that_keep_their_order(seed: int) -> None:
+    """A longer hold never makes a date earlier, nor does another holiday; dates end in business hours and say why."""
+    rng = Random(seed)
+    acts = ["set", *["hold"] * rng.randint(1, 2)]
+    rng.shuffle(acts)
+    days = [f"2026-12-{day:02}" for day in rng.sample(range(1, 20), rng.randint(1, 5))]
+    parts: dict[str, Any] = {"week": rng.choice(WEEKS), "hours": rng.choice(HOURS), "holidays": days}
+    length = rng.randint(1, 30)
+    short, long = (held_and_set(acts, length=hours, parts=parts) for hours in (length, length + rng.randint(1, 20)))
+    fewer = held_and_set(acts, length=length, parts={**parts, "holidays": days[1:]})
+
+    for item in ("details", "papers"):
+        assert due(fewer, item) <= due(short, item) <= due(long, item)  # type: ignore[operator]
+        clock = (short.state.calendars["customer"],)
+        moment = due(short, item)
+        assert moment is not None
+        passed = "had passed when the calendar was replaced" in why(short, item)
+        assert passed or is_working(clock, moment) or is_working(clock, moment - timedelta(seconds=1))
+        assert why(short, item).startswith(("3bd from Mon 09:00 UTC", "5bd from Mon 09:00 UTC"))
+        assert unmoved(short.plan, short.state) == []
+    sides = figures.by_side(short.plan, short.state, short.now)
+    assert (short.now - at(1)).total_seconds() == sum(sides.values())
