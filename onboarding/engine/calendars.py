@@ -29,7 +29,8 @@ from onboarding.engine.working_days import (
 from onboarding.language.units import Duration, Unit
 
 __all__ = [
-    "Calendar", "Clock", "NoWorkingTime", "Zone", "add", "add_working_seconds", "ever_works", "explain_due", "is_working", "next_working",
+    "Calendar", "Clock", "NoWorkingTime", "Zone", "add", "add_working_seconds", "ever_works", "explain_due", "is_working", "local_day",
+    "next_working",
     "share", "subtract", "windows", "working_seconds",
 ]  # fmt: skip
 
@@ -54,6 +55,11 @@ def is_working(clock: Clock, at: datetime) -> bool:
 def next_working(clock: Clock, at: datetime) -> datetime:
     """The first working instant from `at` on, which is `at` itself when that is one."""
     return instant_of(days_of(clock).first_from(second_of(at))[1])
+
+
+def local_day(clock: Clock, at: datetime) -> int:
+    """The number of the day in the first zone of a clock, or in UTC; the same number is the same day."""
+    return days_of(clock).day_of(second_of(at))
 
 
 def ever_works(clock: Clock) -> bool:

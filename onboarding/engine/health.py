@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from onboarding.engine import booking
+from onboarding.engine import booking, silence
 from onboarding.engine.deadlines import WAITING, pending
 from onboarding.engine.people import stage_owner
 from onboarding.engine.plan import Plan
@@ -113,6 +113,9 @@ def upcoming(plan: Plan, state: RunState) -> tuple[tuple[datetime, str, str | No
     for debt in state.debts:
         if debt.expires_at is not None and debt.settled_at is None and not debt.expired:
             found.append((debt.expires_at, f"the waiver ends: {debt.text}", debt.item))
+    if state.silence_at is not None:
+        to = silence.main_contact(plan, state)
+        found.append((state.silence_at, f"report to {to}, if the customer hears nothing before", None))
     for back in state.reverts:
         found.append((back.at, f"{back.target} goes back to {back.to[0] if back.to else 'its owner'}", None))
     return tuple(sorted(found, key=lambda one: (one[0], one[1])))

@@ -32,12 +32,13 @@ from onboarding.engine import (
     hooks_back,
     moves,
     records,
+    silence,
     steering,
     submitting,
     undelivered,
     waiving,
 )
-from onboarding.engine.effects import Decision, DeliverNotice, Effect, NoticeKind, RunHook
+from onboarding.engine.effects import Decision, DeliverNotice, Effect, RunHook
 from onboarding.engine.events import (
     ClockAdvanced,
     Event,
@@ -48,7 +49,7 @@ from onboarding.engine.events import (
     NoticeFailed,
 )
 from onboarding.engine.moves import Told
-from onboarding.engine.notices import ask_for_opened, not_taken
+from onboarding.engine.notices import BY_ITSELF, ask_for_opened, not_taken
 from onboarding.engine.people import Person, acting, who_is
 from onboarding.engine.plan import Plan
 from onboarding.engine.refusing import Refuse
@@ -157,6 +158,7 @@ def start(plan: Plan, at: datetime) -> Decision:
             )
         )
     turn.record("start", actor=plan.order.started_by, code="started", sentence=f"{definition.title} begins")
+    silence.begin(turn)
     flow.settle(turn, _apply_held)
     return _decide(turn, None)
 
@@ -364,5 +366,5 @@ def _decide(turn: Turn, verdict: Verdict | None) -> Decision:
 def _is_idle(effect: Effect) -> bool:
     """What nobody needs of a run that ends in this turn: asks, reminders, and hooks of its items."""
     if isinstance(effect, DeliverNotice):
-        return effect.notice.kind in (NoticeKind.ASK, NoticeKind.REMINDER)
+        return effect.notice.kind in BY_ITSELF
     return isinstance(effect, RunHook) and effect.item is not None

@@ -1,9 +1,10 @@
 """Who is who: handles, roles, deputies, and who may say what."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from onboarding.engine.plan import Plan
-from onboarding.engine.state import ItemStatus, RunState
+from onboarding.engine.state import ItemState, ItemStatus, RunState
 from onboarding.language.model import Item, ItemKind, Side
 from onboarding.messages import UNVERIFIED
 
@@ -95,6 +96,21 @@ def who_is(plan: Plan, state: RunState, actor: str) -> Person:
             if stage.owner == handle:
                 sides[Side.PROVIDER] = None
     return Person(handle=handle, named_as=actor, roles=roles, sides=tuple(sides), contact=contact)
+
+
+def side_of(plan: Plan, state: RunState, handle: str) -> Side:
+    """On which side somebody reads; a colleague without a part in the run is one of ours."""
+    if handle in plan.order.customer_contacts:
+        return Side.CUSTOMER
+    sides = tuple(plan.roles[role].side for role in _roles_of(plan, state, handle))
+    sides = sides or who_is(plan, state, handle).sides or (Side.PROVIDER,)
+    return Side.CUSTOMER if Side.CUSTOMER in sides else sides[0]
+
+
+def has_since(state: ItemState) -> datetime | None:
+    """Since when whoever has an item now has had it: an answer hands it over."""
+    with_us = state.status in (ItemStatus.ANSWERED, ItemStatus.IN_REVIEW)
+    return state.answered_at or state.opened_at if with_us else state.opened_at
 
 
 def _roles_of(plan: Plan, state: RunState, handle: str) -> tuple[str, ...]:

@@ -4,6 +4,18 @@ from pathlib import Path
 
 SMALL = (Path(__file__).parent.parent / "core" / "data" / "small.yaml").read_text()
 
+# Nobody of the customer owns anything here.
+SILENT = """max_silence: 3bd #!
+   }
+defaults:
+  task: {owner: manager, reminders: gentle, escalation: standard}
+stages:
+  - id: intake
+    title: Intake
+    owner: manager
+    tasks: [{id: prepare, title: Prepare, due: 3bd}]
+"""
+
 # rule, what to find in the small definition, what to write there instead
 CASES: list[tuple[str, str, str]] = [
     # the text
@@ -33,9 +45,6 @@ CASES: list[tuple[str, str, str]] = [
     ("not_built_yet", "signals:", "portal: {show: []} #!\nsignals:"),
     ("not_built_yet", "signals:", "retention: {facts: 4d} #!\nsignals:"),
     ("not_built_yet", "signals:", "on_new_version: offer #!\nsignals:"),
-    ("not_built_yet", "request_budget: 4", "request_budget: 4, digest: true #!\n   "),
-    ("not_built_yet", "request_budget: 4", "request_budget: 4, min_gap: 4bh #!\n   "),
-    ("not_built_yet", "request_budget: 4", "request_budget: 4, max_silence: 3bd #!\n   "),
     ("not_built_yet", "holidays: [2026-12-25]}", "holidays: {country: DE}} #!"),
     ("not_built_yet", "holidays: [2026-12-25]}", "country: DE} #!"),
     ("unknown_key", "target: 10bd", "targett: 10bd #!"),
@@ -166,6 +175,13 @@ CASES: list[tuple[str, str, str]] = [
     ("steps_out_of_order", "{at: due}, {every", "{at: -2bd}, #!\n      {every"),
     ("steps_out_of_order", "      - {at: +2bd", "      - {at: +3bd, do: notify, to: boss}\n      - {at: +2bd #!\n        "),
     ("step_before_open", "at: 80%", "at: -4bd #!\n       "),
+    ("wrong_type", "request_budget: 4", "digest: yes #!\n   "),
+    ("bad_duration", "request_budget: 4", "min_gap: 4 hours #!\n   "),
+    ("bad_duration", "request_budget: 4", "max_silence: 0bd #!\n   "),
+    ("digest_unread", "request_budget: 4}\ndefaults:\n  request: {owner: champion, due: 3bd, reminders: gentle,", "digest: true #!\n   }\ndefaults:\n  request: {owner: champion, due: 3bd,"),
+    ("digest_unread", "request_budget: 4}\ndefaults:\n  request: {owner: champion, due: 3bd, reminders: gentle,", "min_gap: 4bh #!\n   }\ndefaults:\n  request: {owner: champion, due: 3bd,"),
+    ("silence_unread", SMALL[SMALL.index("request_budget: 4") :], SILENT),
+    ("gap_over_silence", "request_budget: 4", "max_silence: 1bd, min_gap: 2bd #!\n   "),
     ("ask_budget", "request_budget: 4", "request_budget: 2 #!\n   "),
     # conditions
     ("unknown_reference", "input.sso, needs", "input.ssso, #!\n        needs"),
