@@ -49,7 +49,7 @@ from onboarding.engine.events import (
     NoticeFailed,
 )
 from onboarding.engine.moves import Told
-from onboarding.engine.notices import BY_ITSELF, ask_for_opened, not_taken
+from onboarding.engine.notices import PROMPTS, ask_for_opened, not_taken
 from onboarding.engine.people import Person, acting, who_is
 from onboarding.engine.plan import Plan
 from onboarding.engine.refusing import Refuse
@@ -366,5 +366,5 @@ def _decide(turn: Turn, verdict: Verdict | None) -> Decision:
 def _is_idle(effect: Effect) -> bool:
     """What nobody needs of a run that ends in this turn: asks, reminders, and hooks of its items."""
     if isinstance(effect, DeliverNotice):
-        return effect.notice.kind in BY_ITSELF
+        return effect.notice.kind in PROMPTS
     return isinstance(effect, RunHook) and effect.item is not None

@@ -10,8 +10,8 @@ from onboarding.engine.state import Alarm, Debt, HoldState, ItemStatus
 from onboarding.engine.turn import Turn
 from onboarding.language.model import Item, ItemKind
 
-BY_ITSELF = (NoticeKind.ASK, NoticeKind.REMINDER, NoticeKind.DIGEST, NoticeKind.SILENCE)
-"""What the least gap between two messages counts from."""
+PROMPTS = (NoticeKind.ASK, NoticeKind.REMINDER, NoticeKind.DIGEST, NoticeKind.SILENCE)
+"""What prompts somebody: the least gap counts from it, and of a run that has ended nobody needs it."""
 
 
 def when(at: datetime | None) -> str:
@@ -63,7 +63,7 @@ def say(
 
 def _note(turn: Turn, notice: Notice) -> None:
     """What later notices depend on: who was written to when, and which asks may still be taken back."""
-    if notice.kind in BY_ITSELF and turn.plan.definition.contact.min_gap is not None:
+    if notice.kind in PROMPTS and turn.plan.definition.contact.min_gap is not None:
         turn.set(written={**turn.state.written, notice.to: notice.not_before or turn.at})
     if notice.kind is NoticeKind.ASK and notice.not_before is not None:
         for name in notice.items or ((notice.item,) if notice.item else ()):
@@ -184,14 +184,19 @@ def settled(turn: Turn, item: Item, by: str, *, said: str = "is settled") -> Non
     """People who were alarmed hear that it is settled, and what has not left yet is withdrawn."""
     current = turn.state.items[item.id]
     turn.item(item.id, sent=(), alarms=(), unsent_asks=(), mark=None)
-    still_asked = [key for other in turn.state.items.values() for key in other.unsent_asks]
-    withdraw(turn, (*current.sent, *(key for key in current.unsent_asks if key not in still_asked)))
+    withdraw(turn, (*current.sent, *_asks_of_nothing(turn, current.unsent_asks)))
     for handle in call_off(turn, current.alarms, by):
         lines = (f"{item.title} {said}; nothing more is needed from you now.",)
         say(
             turn, NoticeKind.RETRACTION, handle, "retraction", f"Settled: {item.title}", lines,
             part=f"settled.{len(current.fired)}", item=item,
         )  # fmt: skip
+
+
+def _asks_of_nothing(turn: Turn, keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Which of these asks, none of them read yet, ask for nothing any more."""
+    others = [key for item in turn.state.items.values() for key in item.unsent_asks] if keys else []
+    return tuple(key for key in keys if key not in others)
 
 
 def withdraw(turn: Turn, keys: tuple[str, ...]) -> None:

@@ -76,15 +76,16 @@ def _what_comes(turn: Turn) -> tuple[str, ...]:
         (item, *acting(plan, state, item))
         for item in plan.items.values()
         if plan.asks_customer(item) and state.items[item.id].status in deadlines.WAITING
-    ]
+        and (not item.optional or state.items[item.id].wanted)
+    ]  # fmt: skip
     theirs = [(item, _role(turn, who)) for item, who, side in open_asks if side is Side.CUSTOMER]
     if theirs:
         waits = [f"{item.title}{role}, due {when(state.items[item.id].due_at)}" for item, role in theirs]
         return f"We wait for: {'; '.join(waits)}.", "You act next."
     title = plan.stages[current_stage(plan, state)].title
     if waiting_on(plan, state) == Side.THIRD_PARTY:
-        return ("Nothing is open with you.", f"We wait for a third party: {title}.")
-    return ("Nothing is open with you.", f"We act next: {title}.")
+        return ("Nothing is needed from you now.", f"We wait for a third party: {title}.")
+    return ("Nothing is needed from you now.", f"We act next: {title}.")
 
 
 def _role(turn: Turn, handle: str) -> str:

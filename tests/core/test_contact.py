@@ -539,9 +539,10 @@ def test_the_customer_hears_how_it_stands_after_three_quiet_days_of_theirs() -> 
 
 
 def test_the_report_names_what_came_and_whose_turn_it_is() -> None:
-    """Nothing is open with them: the stage, never our items or names."""
+    """Nothing is needed from them, a wish at most: the stage, never our items or names."""
     run = begin(
         request("details"),
+        request("wish", optional=True, due=None),
         task("pack", title="Secret of ours"),
         contact={"max_silence": "2bd"},
         stage={"target": "1bd"},
@@ -552,7 +553,7 @@ def test_the_report_names_what_came_and_whose_turn_it_is() -> None:
     (report,) = told(run, NoticeKind.SILENCE)
     assert report.lines == (
         "We have from you: Title of details.",
-        "Nothing is open with you.",
+        "Nothing is needed from you now.",
         "We act next: Stage one.",
         "Next date: All of it is planned until Mon 14 Dec 2026 09:00 UTC.",
     )
