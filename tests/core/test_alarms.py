@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from onboarding.engine.effects import NoticeKind
+from onboarding.engine.events import NoticeFailed
 from onboarding.language.model import Gate, Override, StepAction
 from tests.support.builders import Run, at
 from tests.support.courtesy import (
@@ -171,3 +172,15 @@ def test_the_end_of_a_run_calls_every_alarm_off() -> None:
     run.say("cancel", "olga", reason="x", when=at(4, 10))
 
     assert [one.to for one in told(run, NoticeKind.RETRACTION)] == ["henk"]
+
+
+def test_what_calls_an_alarm_off_and_reaches_nobody_alarms_nobody_else() -> None:
+    """The third word about one thing would help nobody; that it did not arrive stands in the trail."""
+    run = begin(task("pack"), request("details", due="20bd"), stage={"stall": "2bd", "owner": "head"})
+    ring(run, at(4, 9))
+    submit(run, "details", at(4, 10))
+    (said,) = told(run, NoticeKind.RETRACTION)
+    heard = len(told(run))
+    run.hear(NoticeFailed(at=at(4, 11), key=said.key, code="bounced"))
+
+    assert ("bounced", heard) == (run.state.trail[-1].code, len(told(run)))

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from onboarding.engine import machine
 from onboarding.engine.effects import NoticeKind
-from onboarding.language.model import Scale, StepAction
+from onboarding.language.model import ReminderStep, Scale
+from onboarding.language.units import Offset, StepAction, parse_duration
 from onboarding.reading.views import status
 from tests.support.builders import OFFICE, at
 from tests.support.courtesy import (
@@ -211,6 +212,17 @@ def test_reminders_stop_the_moment_the_answer_lands() -> None:
 
     assert [first] == told(run, NoticeKind.REMINDER)
     assert first.key in withdrawn(run)
+
+
+def test_in_compressed_time_a_day_is_as_long_as_the_scale_says() -> None:
+    """Eight seconds are a day: what lies in the first is one message, what lies in the second another."""
+    after = [ReminderStep(at=Offset(-1, parse_duration(step))) for step in ("9s", "5s", "1s")]
+    items = [request(f"r{n}", due="10s", clock="calendar", reminders=(step,)) for n, step in enumerate(after)]
+    run = begin(*items, contact={"digest": True}, definition={"scale": Scale(business_day=8, business_hour=1)})
+    ring(run, at(1, 10))
+
+    assert [one.items for one in told(run, NoticeKind.DIGEST)] == [("r0", "r1")]
+    assert [one.item for one in told(run, NoticeKind.REMINDER)] == ["r2"]
 
 
 # The least gap --------------------------------------------------------------------------------------------------------
