@@ -124,6 +124,7 @@ def outbox(
         "item": "item",
         "step": "step",
         "state": "state",
+        "not_before": "not before",
         "subject": "subject",
     }
     return _show(answer, columns if name else {"run": "run", **columns})

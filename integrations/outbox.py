@@ -20,6 +20,9 @@ class NoticeStore(Protocol):
     def settle(self, key: str, state: str, at: datetime) -> bool:
         """Turns a pending or failed notice into `sent` or `failed`; `False` when it was not either."""
 
+    def early(self, key: str) -> None:
+        """A pending notice waits for nothing any more but its reader's hours."""
+
     def withdraw(self, key: str) -> bool:
         """`True` when nobody will read the notice. A key that is not known stays withdrawn for ever."""
 
@@ -34,10 +37,15 @@ class OutboxNotifier:
     def deliver(self, notice: Notice) -> None:
         """Keeps the notice and marks it as sent; a key that was sent or withdrawn is left alone.
 
-        Raises what the store raises; try again.
+        One that comes before its reader's hours stays pending until it is brought again. Raises what the store raises; try again.
         """
-        if self._store.keep(notice) in ("pending", "failed"):
-            self._store.settle(notice.key, "sent", datetime.now(UTC).replace(microsecond=0))
+        now = datetime.now(UTC).replace(microsecond=0)
+        if self._store.keep(notice) not in ("pending", "failed"):
+            return
+        if notice.not_before is not None and notice.not_before > now:
+            self._store.early(notice.key)
+        else:
+            self._store.settle(notice.key, "sent", now)
 
     def withdraw(self, key: str) -> bool:
         """Takes a notice back that was not sent; also one that was not even brought yet."""

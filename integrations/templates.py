@@ -23,6 +23,8 @@ TEXTS: dict[str, Template] = {
     "ask": Template("Something is needed from you", "Please answer the following points."),
     "reminder": Template("A reminder", "The following points are still open."),
     "escalation": Template("This is late", "You are told because the following is not settled in time."),
+    "silence": Template("How it stands", "You have not heard from us for a while. This is how your onboarding stands."),
+    "goes_on": Template("It goes on", "What you were told about goes on; nothing is left to do."),
     "retraction": Template("Settled", "What you were told about is settled; nothing is left to do."),
     "returned": Template("Please correct this", "The following could not be accepted as it is."),
     "completed": Template("Completed", "The onboarding is complete. This is how it ended."),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from onboarding.engine.effects import Notice, WriteRecords
@@ -35,14 +36,20 @@ class HeldNotices(Protocol):
     """Knows which notices wait."""
 
     def held(self, most: int) -> Sequence[HeldNotice]:
-        """So many of them, the longest waiting first."""
+        """So many of those that wait for history, the longest waiting first."""
+
+    def ripe(self, most: int, now: datetime) -> Sequence[Notice]:
+        """So many of those that waited for nothing but their reader's hours, and these have come."""
 
 
 class Notifier(Protocol):
     """Brings a notice to a person, once for each key."""
 
     def deliver(self, notice: Notice) -> None:
-        """Delivers, or does nothing when this key was delivered before."""
+        """Delivers, or does nothing when this key was delivered before.
+
+        Before `not_before` it only keeps the notice, which is brought again when that has come.
+        """
 
     def withdraw(self, key: str) -> bool:
         """Takes back a notice that has not left; `True` when nobody will read it."""

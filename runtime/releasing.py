@@ -1,8 +1,9 @@
-"""Lets notices go once the turn that asked for them is history. Runs beside a worker; several may run at once.
+"""Lets notices go once the turn that asked for them is history, and their reader reads. Runs beside a worker; several may run at once.
 
 The rows of a turn, and with them its notices, are written before the server keeps the workflow task that decided them. A
 worker that dies in between has told nobody anything: a notice waits until the marker of its batch stands in the history of the
-run. Looking there adds no event and no Action. See docs/decisions/0004-rows-of-a-turn.md.
+run. Looking there adds no event and no Action. See docs/decisions/0004-rows-of-a-turn.md. A notice that came before its reader's
+hours waits here as well, so that no run needs a timer for it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import itertools
 import logging
 import time
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from temporalio.api.common.v1 import WorkflowExecution
@@ -59,12 +61,15 @@ class Releaser:
 
     async def look(self) -> int:
         """Delivers what may go; how many notices that were."""
+        ripe = await asyncio.to_thread(self._held.ripe, MOST, datetime.now(UTC))
+        for notice in ripe:
+            await asyncio.to_thread(self._notifier.deliver, notice)
         held = await asyncio.to_thread(self._held.held, MOST)
         self._again = {batch: when for batch, when in self._again.items() if any(one.batch == batch for one in held)}
         due = [one for one in held if self._again.get(one.batch, (0.0, 0.0))[0] <= time.monotonic()]
         by_run = sorted(due, key=lambda one: (one.notice.run, one.execution))
         groups = [list(group) for _, group in itertools.groupby(by_run, lambda one: (one.notice.run, one.execution))]
-        counts = [0]
+        counts = [len(ripe)]
         for first in range(0, len(groups), AT_ONCE):
             counts += await asyncio.gather(*(self._release(group) for group in groups[first : first + AT_ONCE]))
         return sum(counts)

@@ -16,10 +16,11 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, select, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, StatementError
+from sqlalchemy.schema import CreateColumn
 from sqlmodel import SQLModel
 
 from onboarding.errors import OnboardingError
-from storage.tables import ABOUT, ALL, SCHEMA
+from storage.tables import ABOUT, ADDED, ALL, SCHEMA
 
 BUSY_SECONDS = 5.0
 """How long a writer waits for another one: half of what an attempt of an activity has."""
@@ -165,6 +166,11 @@ def _prepare(engine: Engine) -> None:
             if found is None:
                 _create(connection)
                 return
+    if found < SCHEMA and all(step in ADDED for step in range(found + 1, SCHEMA + 1)):
+        with writing(engine) as connection:
+            if engine.dialect.name == "postgresql":
+                connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
+            found = _bring_up(connection)
     if found != SCHEMA:
         raise DatabaseUnavailable(
             "database_schema",
@@ -189,6 +195,18 @@ def _create(connection: Connection) -> None:
         )
     SQLModel.metadata.create_all(connection, tables=list(ALL), checkfirst=False)
     connection.execute(ABOUT.insert().values(name="schema", value=SCHEMA))
+
+
+def _bring_up(connection: Connection) -> int:
+    """Adds the columns that came since, in the order in which they came; whoever comes second finds nothing to do."""
+    found = _schema_of(connection)
+    assert found is not None, "only a database of ours is brought up"
+    for step in range(found + 1, SCHEMA + 1):
+        for column in ADDED[step]:
+            words = CreateColumn(column).compile(dialect=connection.dialect)
+            connection.execute(text(f"ALTER TABLE {column.table.name} ADD COLUMN {words}"))
+    connection.execute(ABOUT.update().where(ABOUT.c.name == "schema").values(value=max(found, SCHEMA)))
+    return max(found, SCHEMA)
 
 
 def _write_ahead(engine: Engine) -> None:

@@ -93,6 +93,13 @@ class MemoryStore:
                 self.withdraw(key)
             return records.id
 
+    def early(self, key: str) -> None:
+        """As `SqlNoticeStore.early`."""
+        with self._lock:
+            kept = self.notices.get(key)
+            if kept is not None and kept.state == "pending":
+                kept.batch, kept.execution = None, ""
+
     def held(self, most: int) -> Sequence[HeldNotice]:
         """As `SqlNoticeStore.held`."""
         with self._lock:
@@ -101,6 +108,16 @@ class MemoryStore:
                 for kept in self.notices.values()
                 if kept.state == "pending" and kept.notice is not None and kept.batch is not None
             ][:most]
+
+    def ripe(self, most: int, now: datetime) -> Sequence[Notice]:
+        """As `SqlNoticeStore.ripe`."""
+        with self._lock:
+            waiting = [
+                (kept.notice.not_before, kept.notice.key, kept.notice)
+                for kept in self.notices.values()
+                if kept.state == "pending" and kept.notice is not None and kept.batch is None and kept.notice.not_before is not None
+            ]  # fmt: skip
+            return [notice for at, _, notice in sorted(waiting, key=lambda one: one[:2]) if at <= now][:most]
 
     def _forget(self, run: str, batch: str) -> None:
         waits = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
@@ -43,15 +43,25 @@ class SqlNoticeStore:
             )
             return changed.rowcount == 1
 
+    def early(self, key: str) -> None:
+        """The notice waits for nothing any more but its reader's hours: its rows are history."""
+        with writing(self._engine) as connection:
+            waits = and_(NOTICES.c.key == key, NOTICES.c.state == "pending")
+            connection.execute(update(NOTICES).where(waits).values(batch=None, execution=None))
+
+    def ripe(self, most: int, now: datetime) -> Sequence[Notice]:
+        """Notices whose reader's hours have come, the longest waiting first."""
+        waits = and_(NOTICES.c.state == "pending", NOTICES.c.batch.is_(None), NOTICES.c.not_before <= now)
+        query = select(NOTICES).where(waits).order_by(NOTICES.c.not_before, NOTICES.c.key).limit(most)
+        with reading(self._engine) as connection:
+            return tuple(_notice(row) for row in connection.execute(query).mappings())
+
     def held(self, most: int) -> Sequence[HeldNotice]:
         """Notices that wait for their rows to be history, the longest waiting first."""
         query = select(NOTICES).where(NOTICES.c.state == "pending", NOTICES.c.batch.is_not(None))
         with reading(self._engine) as connection:
             found = connection.execute(query.order_by(NOTICES.c.changed_at).limit(most)).mappings().all()
-        return tuple(
-            HeldNotice(Notice(**{name: row[name] for name in _CONTENT}), row["batch"], row["execution"])
-            for row in found
-        )
+        return tuple(HeldNotice(_notice(row), row["batch"], row["execution"]) for row in found)
 
     def withdraw(self, key: str) -> bool:
         """`True` when nobody will read the notice: not sent yet, or not even known (and then never sent)."""
@@ -90,6 +100,10 @@ def withdraw(connection: Connection, key: str, at: datetime) -> bool:
 def insert(connection: Connection, table: Table) -> Any:
     """An insert that can say what happens on a conflict: both dialects spell it alike, the common one not at all."""
     return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+
+
+def _notice(row: Mapping[Any, Any]) -> Notice:
+    return Notice(**{name: row[name] for name in _CONTENT})
 
 
 def _state(connection: Connection, key: str) -> str | None:

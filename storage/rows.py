@@ -195,4 +195,5 @@ def notice_shape(row: Any, state: str) -> dict[str, Any]:
         "subject": row.subject,
         "run": row.run,
         "lines": list(row.lines),
+        "not_before": instant(row.not_before),
     }

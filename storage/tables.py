@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Index, Table
+from sqlalchemy import JSON, BigInteger, Column, DateTime, Index, Table
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
-SCHEMA = 2
-"""Counts up with every change of a table that an older program could not read."""
+SCHEMA = 3
+"""Counts up with every change of a table."""
 
 
 class UtcInstant(TypeDecorator[datetime]):
@@ -236,6 +236,8 @@ class NoticeRecord(SQLModel, table=True):
     step: int | None
     items: tuple[str, ...] = Field(sa_type=Words)
     channel: str | None
+    not_before: datetime | None = Field(sa_type=UtcInstant)
+    """When its reader reads again, where that was later: before it nothing leaves."""
     batch: str | None
     """The rows it came with, and the execution that decided them: it leaves once these are history."""
     execution: str | None
@@ -263,6 +265,8 @@ TRAIL: Table = _TABLES["trail"]
 REFUSED: Table = _TABLES["refused"]
 NOTICES: Table = _TABLES["notices"]
 PEOPLE: Table = _TABLES["people"]
+ADDED: Mapping[int, tuple[Column[Any], ...]] = {3: (NOTICES.c.not_before,)}
+"""Columns that came with a schema, so that a database of the one before can be brought up."""
 ALL: tuple[Table, ...] = (
     ABOUT, RUNS, STAGES, ITEMS, LEDGER, TRAIL, REFUSED, NOTICES, PEOPLE,
 )  # fmt: skip

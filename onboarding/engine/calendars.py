@@ -30,7 +30,8 @@ from onboarding.engine.working_days import (
 from onboarding.language.units import Duration, Unit
 
 __all__ = [
-    "Calendar", "Clock", "NoWorkingTime", "Zone", "add", "add_working_seconds", "end_of_day", "ever_works", "explain_due", "is_working", "next_working",
+    "Calendar", "Clock", "NoWorkingTime", "Zone", "add", "add_working_seconds", "end_of_day", "ever_works", "explain_due", "is_working", "local_day",
+    "next_working",
     "reaches", "share", "subtract", "windows", "working_seconds",
 ]  # fmt: skip
 
@@ -61,6 +62,11 @@ def end_of_day(clock: Clock, day: date) -> datetime:
     """The last working instant of a local day, or the one before it where nobody works on that day."""
     days = days_of(clock)
     return instant_of(days.last_until(days.midnight_after(day))[1])
+
+
+def local_day(clock: Clock, at: datetime) -> int:
+    """The number of the day in the first zone of a clock, or in UTC; the same number is the same day."""
+    return days_of(clock).day_of(second_of(at))
 
 
 def ever_works(clock: Clock) -> bool:

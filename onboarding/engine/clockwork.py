@@ -7,11 +7,12 @@ worker that was away must not make anybody late for an ask they never got (docs/
 
 from dataclasses import replace
 from datetime import datetime
+from enum import Enum, auto
 
-from onboarding.engine import assigning, deadlines, deciding, flow, going_live, holding, waiving
+from onboarding.engine import assigning, deadlines, deciding, flow, gates, going_live, holding, reminding, waiving
 from onboarding.engine.effects import NoticeKind
-from onboarding.engine.notices import say, when
-from onboarding.engine.people import deputy_of, holder, item_owner, stage_owner
+from onboarding.engine.notices import say, when, with_alarm
+from onboarding.engine.people import acting, deputy_of, has_since, holder, item_owner, stage_owner
 from onboarding.engine.state import (
     Debt,
     ItemStatus,
@@ -27,7 +28,20 @@ from onboarding.engine.state import (
 from onboarding.engine.turn import Turn
 from onboarding.language.model import Item, ItemKind, LadderStep, Mark, StepAction
 
-Due = tuple[datetime, int, str, "Planned | StageState | Debt | Revert | None"]
+
+class OfTheRun(Enum):
+    """Instants that belong to no item or stage."""
+
+    PROMISED = auto()
+    SILENCE = auto()
+
+
+Due = tuple[datetime, int, str, "Planned | StageState | Debt | Revert | OfTheRun"]
+"""When, in which order of the same instant, about what."""
+
+
+BLOCKERS_TOLD = 5
+"""What an alert about a stage names: more than this says no longer what to do."""
 
 
 def alarm_at(state: RunState) -> datetime | None:
@@ -55,7 +69,9 @@ def _pending(state: RunState) -> list[Due]:
         found.append((back.at, n, back.target, back))
     promised = going_live.pending(state)
     if promised is not None:
-        found.append((promised, 4_000, "", None))
+        found.append((promised, 4_000, "", OfTheRun.PROMISED))
+    if state.silence_at is not None:
+        found.append((state.silence_at, 4_001, "", OfTheRun.SILENCE))
     return found
 
 
@@ -78,8 +94,10 @@ def advance(turn: Turn, apply_held: flow.ApplyHeld) -> None:
             waiving.expire(turn, what)
         elif isinstance(what, Revert):
             assigning.revert(turn, what)
-        else:
+        elif what is OfTheRun.PROMISED:
             going_live.passed(turn)
+        else:
+            reminding.report(turn)
         flow.settle(turn, apply_held)
 
 
@@ -87,7 +105,6 @@ def _review(turn: Turn) -> None:
     held = turn.state.hold
     assert held is not None, "only a hold is reviewed"
     following = deadlines.review_after(turn)
-    turn.set(hold=replace(held, review_at=following))
     turn.record("hold", code="hold_review", sentence=f"on hold since {held.since:%Y-%m-%d}: {held.reason}")
     stage = next((s for s, state in turn.state.stages.items() if state.status is StageStatus.OPEN), None)
     owner = stage_owner(turn.plan, turn.state, stage) if stage else held.by
@@ -95,10 +112,11 @@ def _review(turn: Turn) -> None:
         f"On hold since {when(held.since)}: {held.reason}.",
         f"Resume it, or hold it longer; the next review is {when(following)}.",
     )
-    say(
+    notice = say(
         turn, NoticeKind.ESCALATION, owner, "escalation", "A run on hold waits for your review", lines,
         part=f"review.{turn.at:%Y%m%dT%H%M%S}", stage=stage,
     )  # fmt: skip
+    turn.set(hold=replace(held, review_at=following, alarms=with_alarm(held.alarms, notice)))
 
 
 def _fire(turn: Turn, item: Item, planned: Planned) -> None:
@@ -106,21 +124,11 @@ def _fire(turn: Turn, item: Item, planned: Planned) -> None:
     turn.item(item.id, planned=current.planned[1:])
     match planned.kind:
         case PlannedKind.REMINDER:
-            _remind(turn, item, planned)
+            reminding.remind(turn, item, planned)
         case PlannedKind.DUE:
             _overdue(turn, item)
         case PlannedKind.STEP:
             _step(turn, item, planned)
-
-
-def _remind(turn: Turn, item: Item, planned: Planned) -> None:
-    current = turn.state.items[item.id]
-    owner = item_owner(turn.plan, turn.state, item)
-    lines = (f"{item.title} is due {when(current.due_at)}.", f"Answer with the item's id: {item.id}.")
-    part = f"reminder{planned.index}.{planned.times}.{planned.at:%Y%m%dT%H%M%S}"
-    key = say(turn, NoticeKind.REMINDER, owner, "reminder", f"Reminder: {item.title}", lines, part=part, item=item)
-    turn.item(item.id, sent=(*current.sent, key))
-    deadlines.again(turn, item, planned)
 
 
 def _overdue(turn: Turn, item: Item) -> None:
@@ -206,10 +214,14 @@ def _recipients(turn: Turn, item: Item, rung: LadderStep) -> tuple[str, ...]:
 
 
 def _tell_of_step(turn: Turn, item: Item, index: int, to: tuple[str, ...]) -> None:
-    _tell(turn, item, to, f"Escalation {index + 1}: {item.title}", part=f"step{index}", step=index + 1)
+    ends = item.ladder[index].do in (StepAction.FAIL, StepAction.SKIP)
+    _tell(turn, item, to, f"Escalation {index + 1}: {item.title}", part=f"step{index}", step=index + 1, ends=ends)
 
 
-def _tell(turn: Turn, item: Item, to: tuple[str, ...], subject: str, *, part: str, step: int = 0) -> None:
+def _tell(
+    turn: Turn, item: Item, to: tuple[str, ...], subject: str, *, part: str, step: int = 0, ends: bool = False
+) -> None:
+    """Tells that an item is late. What `ends` it is no alarm that its end could call off."""
     current = turn.state.items[item.id]
     owner = item_owner(turn.plan, turn.state, item)
     waits = "approve" if item.kind is ItemKind.APPROVAL else "deliver"
@@ -218,25 +230,34 @@ def _tell(turn: Turn, item: Item, to: tuple[str, ...], subject: str, *, part: st
         f"{item.title} is due {when(current.due_at)} and open since {since}.",
         f"We wait for {owner} to {waits} it.",
     )
-    keys = tuple(
-        say(turn, NoticeKind.ESCALATION, handle, "escalation", subject, lines, part=part, item=item, step=step)
-        for handle in to
-    )
-    alarmed = tuple(dict.fromkeys([*current.alarmed, *to]))
-    turn.item(item.id, sent=(*current.sent, *keys), alarmed=alarmed)
+    for handle in to:
+        notice = say(turn, NoticeKind.ESCALATION, handle, "escalation", subject, lines, part=part, item=item, step=step)
+        if not ends:
+            turn.item(item.id, alarms=with_alarm(turn.state.items[item.id].alarms, notice))
 
 
 def _stall(turn: Turn, stage: str) -> None:
     """Nothing has happened in a stage for its whole window: its owner hears of it, with the name of the blocker."""
     rule = turn.plan.stages[stage]
     current = turn.stage(stage, stalled=True)
-    blocking = [name for name in rule.items if turn.state.items[name].status in flow.ACTIVE]
-    names = ", ".join(turn.plan.items[name].title for name in blocking[:3]) or "its gate"
     turn.record(
         "clock", item=stage, code="stalled", sentence=f"{rule.title}: nothing since {when(current.progress_at)}"
     )
-    lines = (f"No progress in {rule.title} since {when(current.progress_at)}.", f"It waits for: {names}.")
-    say(
+    lines = (f"No progress in {rule.title} since {when(current.progress_at)}.", *_blockers(turn, stage))
+    notice = say(
         turn, NoticeKind.ESCALATION, stage_owner(turn.plan, turn.state, stage), "escalation", f"No progress: {rule.title}", lines,
         part=f"stall.{current.progress_at:%Y%m%dT%H%M%S}", stage=stage,
     )  # fmt: skip
+    turn.stage(stage, alarms=with_alarm(current.alarms, notice))
+
+
+def _blockers(turn: Turn, stage: str) -> tuple[str, ...]:
+    """What is open in a stage, who has it since when; where nothing is, what keeps its gate."""
+    found = []
+    for name in turn.plan.stages[stage].items:
+        current, item = turn.state.items[name], turn.plan.items[name]
+        if current.status in flow.ACTIVE:
+            who = acting(turn.plan, turn.state, item)[0]
+            found.append((item.optional, f"{item.title}: with {who} since {when(has_since(current))}."))
+    blocking = [line for _, line in sorted(found, key=lambda one: one[0])]
+    return tuple(blocking or gates.unmet(turn.plan, turn.state, stage))[:BLOCKERS_TOLD]

@@ -5,10 +5,11 @@ Note [The tie goes to the sender]
     advances the clock, and an item is overdue only once the clock was advanced past its due instant here.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from onboarding.engine import calendars, moving
+from onboarding.engine import calendars, moving, readers
 from onboarding.engine.calendars import Clock
 from onboarding.engine.state import ItemState, ItemStatus, Planned, PlannedKind
 from onboarding.engine.turn import Turn
@@ -112,15 +113,46 @@ def instant_of(turn: Turn, item: Item, one: Planned) -> datetime:
             return due
 
 
+def put(turn: Turn, item: Item, planned: Planned) -> None:
+    """Plans one instant more."""
+    turn.item(item.id, planned=in_order([*turn.state.items[item.id].planned, planned]))
+
+
+def take(turn: Turn, item: Item, wanted: Callable[[Planned], bool]) -> bool:
+    """Takes reminders out of an item's plan as if they had been said; repetitions go on from their own instants."""
+    taken = False
+    while True:
+        current = turn.state.items[item.id]
+        mine = [one for one in current.planned if one.kind is PlannedKind.REMINDER and wanted(one)]
+        if not mine:
+            return taken
+        taken = True
+        turn.item(item.id, planned=tuple(one for one in current.planned if one not in mine))
+        for one in mine:
+            again(turn, item, one)
+
+
+def take_along(turn: Turn, handle: str, day: int, without: tuple[str, ...] = ()) -> tuple[Item, ...]:
+    """`digest`: takes the reminders to one person on one day of theirs out of the plans; the items they were about."""
+    if not turn.plan.definition.contact.digest:
+        return ()
+    mine = [
+        item
+        for item in turn.plan.items.values()
+        if item.id not in without
+        and turn.state.items[item.id].owner == handle
+        and turn.state.items[item.id].status in WAITING
+    ]
+    return tuple(item for item in mine if take(turn, item, lambda one: readers.day_of(turn, handle, one.at) == day))
+
+
 def again(turn: Turn, item: Item, fired: Planned) -> None:
     """Plans the next repetition of a reminder that repeats, counted from the one before."""
     step = item.reminders[fired.index]
     if step.every is None or fired.times >= step.max:
         return
-    current = turn.state.items[item.id]
     following = replace(fired, times=fired.times + 1, since=fired.at)
-    following = replace(following, at=instant_of(turn, item, following))
-    turn.item(item.id, planned=in_order([*current.planned, following]))
+    put(turn, item, replace(following, at=instant_of(turn, item, following)))
 
 
 def move_by_hold(turn: Turn, item: Item, since: datetime) -> None:
@@ -151,11 +183,7 @@ def _offset(clock: Clock, due: datetime, offset: Offset | Share) -> datetime:
 
 
 def _readable(turn: Turn, item: Item, at: datetime) -> datetime:
-    """`send_in: working_hours`: the next working instant of whoever is written to."""
-    if turn.plan.definition.contact.send_in != "working_hours" or turn.plan.definition.scale is not None:
-        return at
-    reader = turn.plan.clock(turn.state.calendars, "owner", turn.state.items[item.id].owner, _owner_side(turn, item))
-    return moving.reckoned(calendars.next_working, reader, at) if reader else at
+    return readers.reads_from(turn, turn.state.items[item.id].owner, at)
 
 
 def in_order(planned: list[Planned]) -> tuple[Planned, ...]:

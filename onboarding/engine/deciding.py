@@ -5,7 +5,7 @@ from dataclasses import replace
 from onboarding.engine import flow, rounds
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.moves import RIGHT_MESSAGE, Told, behalf_of, find_item, refuse_closed, together, wrong_kind
-from onboarding.engine.notices import say, settled
+from onboarding.engine.notices import say, settled, with_alarm
 from onboarding.engine.people import Person, barred_by_eyes, may_review, seated, seats, seats_left, stage_owner
 from onboarding.engine.refusing import conflict, forbidden, rejected, unknown
 from onboarding.engine.state import ItemStatus, RunOutcome, Vote
@@ -117,7 +117,7 @@ def _count(
         return back_to(turn, item, reached[0], by)
     best = max((tally[one.name] for one in passing), default=0)
     if best + seats_left(turn.plan, turn.state, item, able) >= item.quorum:
-        flow.progress(turn, item.stage)
+        flow.progress(turn, item.stage, by)
         said = f"{item.title}: {tally[chosen.name]} of {item.quorum} say {chosen.name}."
         return Told(item=item.id, code="counted", sentence=said)
     if back:
@@ -135,7 +135,7 @@ def back_to(turn: Turn, item: Item, chosen: Outcome, by: str) -> Told:
     comment = next((vote.comment for vote in reversed(current.votes) if vote.comment), None)
     names = tuple(name for name in chosen.reopen if turn.state.items[name].status is not ItemStatus.SKIPPED)
     settled(turn, item, by)
-    flow.progress(turn, item.stage)
+    flow.progress(turn, item.stage, by)
     rounds.reopen(turn, names, ItemStatus.RETURNED)
     for name in names:
         if comment:
@@ -171,12 +171,10 @@ def _ask_people(turn: Turn, item: Item, code: str, sentence: str, votes: tuple[V
         f"{sentence}.",
         "Nothing goes on by itself here: decide with the people involved, or give a role to another.",
     )
-    key = say(
+    notice = say(
         turn, NoticeKind.ESCALATION, owner, "escalation", f"Please help to decide: {item.title}", lines,
         part=f"{code}.{turn.state.trail_count}", item=item,
     )  # fmt: skip
     current = turn.state.items[item.id]
-    turn.item(
-        item.id, votes=votes, mark=Mark.ESCALATED, alarmed=together(*current.alarmed, owner), sent=(*current.sent, key)
-    )
+    turn.item(item.id, votes=votes, mark=Mark.ESCALATED, alarms=with_alarm(current.alarms, notice))
     return Told(item=item.id, code=code, sentence=f"{sentence}; {owner} was asked to help.")

@@ -45,6 +45,8 @@ class Notice:
     items: tuple[str, ...] = ()
     """All items of a bundle that this person must answer."""
     channel: str = "mail"
+    not_before: datetime | None = None
+    """The reader's next working instant, where that is later: until then it waits in the outbox."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,11 +4,10 @@
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from onboarding.engine import deadlines, gates, holding
 from onboarding.engine.effects import NoticeKind, RunHook
-from onboarding.engine.notices import say, settled
+from onboarding.engine.notices import all_over, goes_on, paid, say, settled
 from onboarding.engine.people import holder
 from onboarding.engine.state import (
     Debt,
@@ -70,24 +69,19 @@ def _end_hold_of_ladder(turn: Turn) -> None:
 
 
 def _settle_debts(turn: Turn) -> bool:
-    debts = tuple(_settled(turn, debt) for debt in turn.state.debts)
-    if debts == turn.state.debts:
-        return False
-    turn.set(debts=debts)
-    return True
+    met = [debt for debt in turn.state.debts if debt.settled_at is None and _is_met(turn, debt)]
+    for debt in met:
+        paid(turn, debt)
+    return bool(met)
 
 
-def _settled(turn: Turn, debt: Debt) -> Debt:
-    if debt.settled_at is not None:
-        return debt
+def _is_met(turn: Turn, debt: Debt) -> bool:
     if debt.item is not None:
         # Left out by a time-out that the definition wants: nobody owes it any more.
-        met = turn.state.items[debt.item].status in (ItemStatus.DONE, ItemStatus.SKIPPED)
-    else:
-        gate = turn.plan.stages[debt.stage].gate
-        meant = [one for one in gate.all + gate.any if one.text == debt.condition]
-        met = all(gates.raw_condition(turn.plan, turn.state, debt.stage, one)[0] for one in meant)
-    return replace(debt, settled_at=turn.at) if met else debt
+        return turn.state.items[debt.item].status in (ItemStatus.DONE, ItemStatus.SKIPPED)
+    gate = turn.plan.stages[debt.stage].gate
+    meant = [one for one in gate.all + gate.any if one.text == debt.condition]
+    return all(gates.raw_condition(turn.plan, turn.state, debt.stage, one)[0] for one in meant)
 
 
 def _enter_stages(turn: Turn) -> bool:
@@ -262,12 +256,13 @@ def finish_item(
         item.id, status=status, closed_at=turn.at, planned=(), outcome=outcome or current.outcome,
         late=current.late or current.overdue, draft_fields={}, draft_files=(), faults=(),
     )  # fmt: skip
-    progress(turn, item.stage)
+    progress(turn, item.stage, by)
 
 
-def progress(turn: Turn, stage: str) -> None:
-    """Something real happened in a stage: the stall window starts again, an alert clears itself."""
+def progress(turn: Turn, stage: str, by: str) -> None:
+    """Somebody did something real in a stage: the stall window starts again, an alert clears itself."""
     if turn.state.stages[stage].status is StageStatus.OPEN:
+        goes_on(turn, stage, by)
         turn.stage(stage, progress_at=turn.at, stalled=False)
         turn.stage(stage, stall_at=deadlines.stall_at(turn, stage))
 
@@ -311,6 +306,7 @@ def _close_with_stage(turn: Turn, name: str) -> None:
 def _leave(turn: Turn, stage: Stage) -> None:
     for name in stage.items:
         _close_with_stage(turn, name)
+    goes_on(turn, stage.id, "", said="is done")
     turn.stage(stage.id, status=StageStatus.DONE, left_at=turn.at, stall_at=None, stalled=False)
     if stage.milestone is not None:
         turn.set(milestones={**turn.state.milestones, stage.milestone: turn.at})
@@ -322,6 +318,7 @@ def close_run(turn: Turn, outcome: RunOutcome, reason: str) -> None:
     """The run ends and changes no more."""
     for name in turn.plan.items:
         _call_off(turn, name)
+    all_over(turn)
     for held in turn.state.held:
         _dropped(turn, held, OutcomeWord.CLOSED, *RUN_FINISHED)
     turn.set(status=RunStatus.CLOSED, outcome=outcome, reason=reason, closed_at=turn.at, hold=None, held=(), reverts=())

@@ -103,7 +103,7 @@ def move(turn: Turn, due: datetime, cause: str, side: Side, by: str, reason: str
     turn.set(
         promised_at=due, owed_at=owed, first_promised_at=state.first_promised_at or due, promise_missed_at=None,
     )  # fmt: skip
-    keep(turn, PromiseKind.GO_LIVE, "", due, main_contact(turn.plan, turn.state), by, cause, side, reason)
+    keep(turn, PromiseKind.GO_LIVE, "", due, main_contact(turn.plan, turn.state) or "", by, cause, side, reason)
     if state.trail_count:  # the first one belongs to the start
         said = f"going live is promised for {due:%Y-%m-%d %H:%M} UTC ({cause}, on the side of the {side.replace('_', ' ')})"
         turn.record("promise", actor=by, code="promise_moved", sentence=said)

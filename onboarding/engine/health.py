@@ -4,7 +4,7 @@ from datetime import datetime
 
 from onboarding.engine import booking, going_live
 from onboarding.engine.deadlines import WAITING, pending
-from onboarding.engine.people import stage_owner
+from onboarding.engine.people import main_contact, stage_owner
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import PlannedKind, RunState, RunStatus, StageStatus
 from onboarding.language.model import Mark, Side
@@ -117,6 +117,9 @@ def upcoming(plan: Plan, state: RunState) -> tuple[tuple[datetime, str, str | No
     promised = going_live.pending(state)
     if promised is not None and going_live.live_at(plan, state) is None:
         found.append((promised, "the promised date of going live", None))
+    if state.silence_at is not None:
+        to = main_contact(plan, state)
+        found.append((state.silence_at, f"report to {to}, if the customer hears nothing before", None))
     for back in state.reverts:
         found.append((back.at, f"{back.target} goes back to {back.to[0] if back.to else 'its owner'}", None))
     return tuple(sorted(found, key=lambda one: (one[0], one[1])))

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from datetime import datetime
 
-from onboarding.engine import deadlines, going_live, moving
+from onboarding.engine import deadlines, going_live, moving, silence
+from onboarding.engine.notices import resumed
 from onboarding.engine.state import Debt, Held, HoldState, RunStatus, StageStatus
 from onboarding.engine.turn import Turn
 from onboarding.language.model import Side
@@ -29,7 +30,7 @@ def stand_still(
     turn.set(status=RunStatus.ON_HOLD, hold=held)
 
 
-def go_on(turn: Turn) -> None:
+def go_on(turn: Turn, by: str = "") -> None:
     """Ends the hold: due dates, targets, stall windows and waivers move by the time that was held."""
     held = turn.state.hold
     assert held is not None, "only a held run goes on"
@@ -58,6 +59,8 @@ def go_on(turn: Turn) -> None:
     turn.set(debts=tuple(_later(turn, debt, held.since) for debt in turn.state.debts))
     going_live.by_hold(turn, held)
     turn.set(status=RunStatus.RUNNING, hold=None, holds=_that_matter(turn))
+    silence.resumed(turn, held.since)
+    resumed(turn, held, by)
 
 
 def _that_matter(turn: Turn) -> tuple[Held, ...]:

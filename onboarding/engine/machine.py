@@ -34,12 +34,13 @@ from onboarding.engine import (
     new_dates,
     recalendaring,
     records,
+    silence,
     steering,
     submitting,
     undelivered,
     waiving,
 )
-from onboarding.engine.effects import Decision, DeliverNotice, Effect, NoticeKind, RunHook
+from onboarding.engine.effects import Decision, DeliverNotice, Effect, RunHook
 from onboarding.engine.events import (
     ClockAdvanced,
     Event,
@@ -50,7 +51,7 @@ from onboarding.engine.events import (
     NoticeFailed,
 )
 from onboarding.engine.moves import Told
-from onboarding.engine.notices import ask_for_opened, not_taken
+from onboarding.engine.notices import PROMPTS, ask_for_opened, not_taken
 from onboarding.engine.people import Person, acting, who_is
 from onboarding.engine.plan import Plan
 from onboarding.engine.refusing import Refuse
@@ -155,6 +156,7 @@ def start(plan: Plan, at: datetime) -> Decision:
     )
     going_live.first(turn)
     turn.record("start", actor=plan.order.started_by, code="started", sentence=f"{definition.title} begins")
+    silence.begin(turn)
     flow.settle(turn, _apply_held)
     return _decide(turn, None)
 
@@ -365,5 +367,5 @@ def _decide(turn: Turn, verdict: Verdict | None) -> Decision:
 def _is_idle(effect: Effect) -> bool:
     """What nobody needs of a run that ends in this turn: asks, reminders, and hooks of its items."""
     if isinstance(effect, DeliverNotice):
-        return effect.notice.kind in (NoticeKind.ASK, NoticeKind.REMINDER)
+        return effect.notice.kind in PROMPTS
     return isinstance(effect, RunHook) and effect.item is not None

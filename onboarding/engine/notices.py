@@ -1,12 +1,17 @@
 """What a run says to people. A notice names what it is about, what is missing, who acts next and by when; never an address."""
 
+from dataclasses import replace
 from datetime import datetime
 
+from onboarding.engine import deadlines, readers, silence
 from onboarding.engine.effects import Notice, NoticeKind
 from onboarding.engine.people import entitled_to_decide, holder, stage_owner
-from onboarding.engine.state import ItemStatus
+from onboarding.engine.state import Alarm, Debt, HoldState, ItemStatus
 from onboarding.engine.turn import Turn
 from onboarding.language.model import Item, ItemKind
+
+PROMPTS = (NoticeKind.ASK, NoticeKind.REMINDER, NoticeKind.DIGEST, NoticeKind.SILENCE)
+"""What prompts somebody: the least gap counts from it, and of a run that has ended nobody needs it."""
 
 
 def when(at: datetime | None) -> str:
@@ -27,8 +32,12 @@ def say(
     stage: str | None = None,
     step: int = 0,
     items: tuple[str, ...] = (),
-) -> str:
-    """Asks for one notice to one person and returns its key; `part` is what distinguishes it within its item and round."""
+) -> Notice:
+    """Asks for one notice to one person; `part` is what distinguishes it within its item and round.
+
+    Whatever the run says by itself waits for the reader's hours, with `send_in: working_hours`. A receipt does not: it answers
+    what somebody has just done.
+    """
     state = turn.state
     stage_id = item.stage if item is not None else stage
     if item is not None:
@@ -36,13 +45,35 @@ def say(
     else:
         about, round_ = stage_id or "run", state.stages[stage_id].visit if stage_id else 1
     key = f"{state.run}/{about}/{round_}/{part}/{to}"
-    turn.notify(
-        Notice(
-            key=key, kind=kind, to=to, template=template, subject=subject, lines=lines, run=state.run, customer=state.customer,
-            at=turn.at, stage=stage_id, item=item.id if item else None, round=round_, step=step, items=items,
-        )
+    reads_at = turn.at if kind is NoticeKind.RECEIPT else readers.reads_from(turn, to, turn.at)
+    waits = reads_at > turn.at
+    if kind is NoticeKind.ASK and not waits:
+        # One that waits takes nothing along: what it said of other items might be settled when it leaves.
+        own = items or ((item.id,) if item else ())
+        lines += also_open(turn, deadlines.take_along(turn, to, readers.day_of(turn, to, turn.at), own))
+    notice = Notice(
+        key=key, kind=kind, to=to, template=template, subject=subject, lines=lines, run=state.run, customer=state.customer,
+        at=turn.at, stage=stage_id, item=item.id if item else None, round=round_, step=step, items=items,
+        not_before=reads_at if waits else None,
     )  # fmt: skip
-    return key
+    turn.notify(notice)
+    _note(turn, notice)
+    return notice
+
+
+def _note(turn: Turn, notice: Notice) -> None:
+    """What later notices depend on: who was written to when, and which asks may still be taken back."""
+    if notice.kind in PROMPTS and turn.plan.definition.contact.min_gap is not None:
+        turn.set(written={**turn.state.written, notice.to: notice.not_before or turn.at})
+    if notice.kind is NoticeKind.ASK and notice.not_before is not None:
+        for name in notice.items or ((notice.item,) if notice.item else ()):
+            turn.item(name, unsent_asks=(*turn.state.items[name].unsent_asks, notice.key))
+    silence.heard(turn, notice)
+
+
+def also_open(turn: Turn, items: tuple[Item, ...]) -> tuple[str, ...]:
+    """One line for each item somebody is reminded of: what, until when, and its id."""
+    return tuple(f"{item.title} is due {when(turn.state.items[item.id].due_at)}: {item.id}" for item in items)
 
 
 def ask_for_opened(turn: Turn) -> None:
@@ -59,13 +90,21 @@ def ask_for_opened(turn: Turn) -> None:
     turn.opened.clear()
     for members in groups.values():
         if any(turn.plan.asks_customer(item) for item in members):
-            turn.set(asks=turn.state.asks + 1)
+            _count_ask(turn, members[0])
         readers: dict[str, list[Item]] = {}
         for item in members:
             for handle in asked(turn, item):
                 readers.setdefault(handle, []).append(item)
         for handle, mine in readers.items():
             _ask(turn, handle, mine)
+
+
+def _count_ask(turn: Turn, item: Item) -> None:
+    asks, budget = turn.state.asks + 1, turn.plan.definition.contact.request_budget
+    turn.set(asks=asks)
+    if budget is not None and asks == budget + 1:  # further rounds make it no worse, and nothing is left unasked
+        said = f"ask {asks} to the customer, and the budget is {budget}"
+        turn.record("ask", item=item.id, code="over_budget", sentence=said)
 
 
 def asked(turn: Turn, item: Item) -> tuple[str, ...]:
@@ -145,12 +184,84 @@ def not_taken(turn: Turn, item: Item, to: str, why: str, sent_at: datetime) -> N
 def settled(turn: Turn, item: Item, by: str, *, said: str = "is settled") -> None:
     """People who were alarmed hear that it is settled, and what has not left yet is withdrawn."""
     current = turn.state.items[item.id]
-    turn.withdrawn += current.sent
-    for handle in current.alarmed:
-        if handle != by:
-            lines = (f"{item.title} {said}; nothing more is needed from you now.",)
-            say(
-                turn, NoticeKind.RETRACTION, handle, "retraction", f"Settled: {item.title}", lines,
-                part=f"settled.{len(current.fired)}", item=item,
-            )  # fmt: skip
-    turn.item(item.id, sent=(), alarmed=(), mark=None)
+    turn.item(item.id, sent=(), alarms=(), unsent_asks=(), mark=None)
+    withdraw(turn, (*current.sent, *_asks_of_nothing(turn, current.unsent_asks)))
+    for handle in call_off(turn, current.alarms, by):
+        lines = (f"{item.title} {said}; nothing more is needed from you now.",)
+        say(
+            turn, NoticeKind.RETRACTION, handle, "retraction", f"Settled: {item.title}", lines,
+            part=f"settled.{len(current.fired)}", item=item,
+        )  # fmt: skip
+
+
+def _asks_of_nothing(turn: Turn, keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Which of these asks, none of them read yet, ask for nothing any more."""
+    others = [key for item in turn.state.items.values() for key in item.unsent_asks] if keys else []
+    return tuple(key for key in keys if key not in others)
+
+
+def withdraw(turn: Turn, keys: tuple[str, ...]) -> None:
+    """Takes back what has not left."""
+    turn.withdrawn += keys
+    silence.unheard(turn, keys)
+
+
+def with_alarm(alarms: tuple[Alarm, ...], notice: Notice) -> tuple[Alarm, ...]:
+    """The alarms with one more. Of those that one person has read already, the latest is enough."""
+    new = Alarm(to=notice.to, key=notice.key, leaves_at=notice.not_before or notice.at)
+    read = [one for one in alarms if one.to == new.to and one.leaves_at <= notice.at]
+    if read and notice.not_before is None:
+        return tuple(new if one is read[0] else one for one in alarms if one not in read[1:])
+    return (*alarms, new)
+
+
+def call_off(turn: Turn, alarms: tuple[Alarm, ...], by: str) -> tuple[str, ...]:
+    """Takes back alarms that nobody has read yet. Who has read one, and did not settle it themselves, is to hear of it."""
+    withdraw(turn, tuple(one.key for one in alarms))
+    return tuple(dict.fromkeys(one.to for one in alarms if one.leaves_at <= turn.at and one.to != by))
+
+
+def goes_on(turn: Turn, stage: str, by: str, *, said: str = "goes on") -> None:
+    """Something moves in a stage: people who were told that nothing does hear of it."""
+    current = turn.state.stages[stage]
+    if not current.alarms:
+        return
+    turn.stage(stage, alarms=())
+    title = turn.plan.stages[stage].title
+    for handle in call_off(turn, current.alarms, by):
+        say(
+            turn, NoticeKind.RETRACTION, handle, "goes_on", f"It goes on: {title}", (f"{title} {said}; nothing is needed from you now.",),
+            part=f"goes_on.{current.progress_at:%Y%m%dT%H%M%S}", stage=stage,
+        )  # fmt: skip
+
+
+def paid(turn: Turn, debt: Debt) -> None:
+    """A waiver is settled: people who were told that it has run out hear of it."""
+    n = next(n for n, one in enumerate(turn.state.debts) if one is debt)
+    settled_debt = replace(debt, settled_at=turn.at, alarms=())
+    turn.set(debts=tuple(settled_debt if one is debt else one for one in turn.state.debts))
+    for handle in call_off(turn, debt.alarms, ""):
+        lines = (f"{debt.text} is settled; nothing more is needed from you now.",)
+        say(
+            turn, NoticeKind.RETRACTION, handle, "retraction", f"Settled: {debt.text}", lines, part=f"paid.{n}", stage=debt.stage
+        )  # fmt: skip
+
+
+def resumed(turn: Turn, held: HoldState, by: str, *, said: str = "goes on") -> None:
+    """A hold is over: people who were asked to review it hear of it."""
+    for handle in call_off(turn, held.alarms, by):
+        lines = (f"The run {said}; there is nothing to review any more.",)
+        part = f"resumed.{held.since:%Y%m%dT%H%M%S}"
+        say(turn, NoticeKind.RETRACTION, handle, "goes_on", "No longer on hold", lines, part=part)
+
+
+def all_over(turn: Turn) -> None:
+    """The run ends: whoever was told of something that stands still hears that nobody waits for it any more."""
+    said = "has ended with the onboarding"
+    for stage in turn.state.stages:
+        goes_on(turn, stage, "", said=said)
+    for debt in turn.state.debts:
+        if debt.alarms:
+            paid(turn, debt)
+    if turn.state.hold is not None:
+        resumed(turn, turn.state.hold, "", said="has ended")

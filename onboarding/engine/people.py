@@ -1,9 +1,10 @@
 """Who is who: handles, roles, deputies, and who may say what."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from onboarding.engine.plan import Plan
-from onboarding.engine.state import ItemStatus, RunState
+from onboarding.engine.state import ItemState, ItemStatus, RunState
 from onboarding.language.model import Item, ItemKind, Side
 from onboarding.messages import UNVERIFIED
 
@@ -66,13 +67,19 @@ def deputy_of(plan: Plan, state: RunState, role: str) -> str | None:
     return None if deputy is None else holder(plan, state, deputy)
 
 
-def main_contact(plan: Plan, state: RunState) -> str:
-    """Who hears for the customer where nobody is named: the holder of the first customer role of the file that owns an item."""
-    owning = [role for item in plan.items.values() for role in (item.owner, *item.owners)]
+def main_contact(plan: Plan, state: RunState) -> str | None:
+    """Who hears for the customer: the holder of the first customer role of the file that owns something of this run."""
     for role in plan.roles.values():
-        if role.side is Side.CUSTOMER and role.id in owning:
+        if role.side is Side.CUSTOMER and any(
+            role.id in item.owners and not _left_out(state, item.id) for item in plan.items.values()
+        ):
             return holder(plan, state, role.id)
-    return ""
+    return None
+
+
+def _left_out(state: RunState, item: str) -> bool:
+    current = state.items[item]
+    return current.status is ItemStatus.SKIPPED and current.opened_at is None
 
 
 def item_owner(plan: Plan, state: RunState, item: Item) -> str:
@@ -111,6 +118,21 @@ def known_people(plan: Plan, state: RunState) -> tuple[str, ...]:
     held = [handle for each in (*plan.order.people.values(), *state.holders.values()) for handle in each]
     owned = [item.owner for item in state.items.values()] + [stage.owner for stage in state.stages.values()]
     return tuple(dict.fromkeys(one for one in (*held, *owned, *plan.order.customer_contacts) if one))
+
+
+def side_of(plan: Plan, state: RunState, handle: str) -> Side:
+    """On which side somebody reads; a colleague without a part in the run is one of ours."""
+    if handle in plan.order.customer_contacts:
+        return Side.CUSTOMER
+    sides = tuple(plan.roles[role].side for role in _roles_of(plan, state, handle))
+    sides = sides or who_is(plan, state, handle).sides or (Side.PROVIDER,)
+    return Side.CUSTOMER if Side.CUSTOMER in sides else sides[0]
+
+
+def has_since(state: ItemState) -> datetime | None:
+    """Since when whoever has an item now has had it: an answer hands it over."""
+    with_us = state.status in (ItemStatus.ANSWERED, ItemStatus.IN_REVIEW)
+    return state.answered_at or state.opened_at if with_us else state.opened_at
 
 
 def _roles_of(plan: Plan, state: RunState, handle: str) -> tuple[str, ...]:

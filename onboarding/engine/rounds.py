@@ -5,8 +5,8 @@ from typing import Any
 
 from onboarding.engine import flow
 from onboarding.engine.gates import item_debt
-from onboarding.engine.notices import settled
-from onboarding.engine.state import Debt, ItemState, ItemStatus, StageStatus
+from onboarding.engine.notices import paid, settled
+from onboarding.engine.state import ItemState, ItemStatus, StageStatus
 from onboarding.engine.turn import Turn
 from onboarding.language.model import ItemKind
 
@@ -72,8 +72,6 @@ def settle_waivers(turn: Turn, stage: str, item: str | None, condition: str | No
     """All waivers of one thing are settled: nothing is owed twice, and not what is asked for again."""
     about = (stage, item, condition)
 
-    def settled_if_meant(one: Debt) -> Debt:
-        meant = (one.stage, one.item, one.condition) == about and one.settled_at is None
-        return replace(one, settled_at=turn.at) if meant else one
-
-    turn.set(debts=tuple(settled_if_meant(one) for one in turn.state.debts))
+    for debt in turn.state.debts:
+        if (debt.stage, debt.item, debt.condition) == about and debt.settled_at is None:
+            paid(turn, debt)

@@ -101,6 +101,15 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """Somebody is told that something is not as it should be. Before `leaves_at` nobody knows of it."""
+
+    to: str
+    key: str
+    leaves_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Vote:
     """One person's decision in the current round of an approval."""
 
@@ -173,10 +182,12 @@ class ItemState:
     fired: tuple[int, ...] = ()
     """Ladder steps taken in this round, by their place in the ladder; none is taken twice."""
     mark: Mark | None = None
-    alarmed: tuple[str, ...] = ()
-    """Who was told that this item is late: they hear when it is settled."""
+    alarms: tuple[Alarm, ...] = ()
+    """Who is told that this item is late: they hear when it is settled."""
     sent: tuple[str, ...] = ()
-    """Keys of the reminders and escalations of this round: withdrawn, where still possible, when the answer lands."""
+    """Keys of the reminders of this round: withdrawn, where still possible, when the answer lands."""
+    unsent_asks: tuple[str, ...] = ()
+    """Keys of asks that waited for their reader's hours: withdrawn when nothing in them is open any more."""
     overdue: bool = False
     """The deadline was acted on: what comes now is late."""
     late: bool = False
@@ -203,6 +214,8 @@ class StageState:
     progress_at: datetime | None = None
     stall_at: datetime | None = None
     stalled: bool = False
+    alarms: tuple[Alarm, ...] = ()
+    """Who is told that nothing moves: they hear when it does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +244,8 @@ class Debt:
     expires_at: datetime | None = None
     expired: bool = False
     settled_at: datetime | None = None
+    alarms: tuple[Alarm, ...] = ()
+    """Who is told that it has run out: they hear when it is paid."""
 
     @property
     def in_force(self) -> bool:
@@ -254,6 +269,8 @@ class HoldState:
     review_at: datetime
     item: str | None = None
     """The item whose ladder put the run on hold: its answer ends the hold."""
+    alarms: tuple[Alarm, ...] = ()
+    """Who is told to review it: they hear when the run goes on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -429,3 +446,11 @@ class RunState:
     escalations: int = 0
     rounds: int = 0
     """Corrections: rounds beyond the first, over all items."""
+    written: dict[str, datetime] = field(default_factory=dict)
+    """When each handle was last asked, reminded or told how it stands: what `min_gap` counts from."""
+    heard_at: datetime | None = None
+    """From when on the customer has heard nothing: what `max_silence` counts from. A hold moves it."""
+    coming: dict[str, datetime] = field(default_factory=dict)
+    """Keys of notices to the customer that wait for the reader's hours, and when they leave."""
+    silence_at: datetime | None = None
+    """When the customer is told how it stands, if they hear nothing before."""

@@ -35,7 +35,7 @@ def resume(turn: Turn, message: Resume, person: Person) -> Told:
     provider_only(person, "resume the run")
     if turn.state.hold is None:
         raise conflict("not_held", "The run is not on hold.")
-    holding.go_on(turn)
+    holding.go_on(turn, person.handle)
     return Told(item=None, code="resumed", sentence="The run goes on; due dates moved by the time it was held.")
 
 

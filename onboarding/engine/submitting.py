@@ -88,7 +88,7 @@ def _answered(turn: Turn, item: Item, answer: Answer, actors: tuple[str, ...]) -
         draft_fields={}, draft_files=(),
     )  # fmt: skip
     settled(turn, item, answer.by)
-    flow.progress(turn, item.stage)
+    flow.progress(turn, item.stage, answer.by)
     owner = turn.plan.roles[item.owner]
     if owner.side is Side.CUSTOMER:
         receipt(

@@ -8,7 +8,7 @@ from onboarding.engine.people import deputy_of, stage_owner
 from onboarding.engine.turn import Turn, clean
 from onboarding.messages import OutcomeWord
 
-_CALLED_OFF, _PART = "settled", "undelivered"
+_CALLED_OFF, _PART = ("settled", "goes_on", "paid", "resumed"), "undelivered"
 
 
 def undelivered(turn: Turn, key: str, code: str) -> None:
@@ -23,7 +23,7 @@ def undelivered(turn: Turn, key: str, code: str) -> None:
     about, _, part, to = ("", "", "", "") if key.count("/") != turn.state.run.count("/") + 4 else key.rsplit("/", 4)[1:]
     item = turn.plan.items.get(about)
     stage = item.stage if item is not None else about
-    if stage not in turn.plan.stages or part.startswith((_CALLED_OFF, _PART)):
+    if stage not in turn.plan.stages or part.startswith((*_CALLED_OFF, _PART)):
         return
     reader = stage_owner(turn.plan, turn.state, stage)
     if reader == to:

@@ -6,7 +6,7 @@ from datetime import datetime
 from onboarding.engine import deadlines, flow, gates, rounds
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.moves import Told, find_item, refuse_closed_stage
-from onboarding.engine.notices import say
+from onboarding.engine.notices import say, with_alarm
 from onboarding.engine.people import Person, stage_owner
 from onboarding.engine.refusing import conflict, forbidden, must_come, rejected, unknown
 from onboarding.engine.state import Debt, ItemStatus, StageStatus
@@ -94,16 +94,17 @@ def _stage_of_condition(turn: Turn, text: str) -> str:
 
 def expire(turn: Turn, debt: Debt) -> None:
     """A waiver has run out and what it stood for is still not met: an open gate closes again, people hear of it."""
-    turn.set(debts=tuple(replace(one, expired=True) if one is debt else one for one in turn.state.debts))
+    n = next(n for n, one in enumerate(turn.state.debts) if one is debt)
     turn.record("waive", item=debt.item, code="waiver_expired", sentence=f"{debt.text} is still not met")
     turn.set(escalations=turn.state.escalations + 1)
     lines = (f"{debt.text} was waived until now and is still not met.", f"Reason given then: {debt.reason}")
+    expired = replace(debt, expired=True)
     for to in dict.fromkeys((stage_owner(turn.plan, turn.state, debt.stage), debt.by)):
-        say(
-            turn, NoticeKind.ESCALATION, to, "escalation", f"A waiver has run out: {debt.text}", lines,
-            part=f"debt.{turn.state.debts.index(next(d for d in turn.state.debts if d.text == debt.text and d.at == debt.at))}",
-            stage=debt.stage,
+        notice = say(
+            turn, NoticeKind.ESCALATION, to, "escalation", f"A waiver has run out: {debt.text}", lines, part=f"debt.{n}", stage=debt.stage,
         )  # fmt: skip
+        expired = replace(expired, alarms=with_alarm(expired.alarms, notice))
+    turn.set(debts=tuple(expired if one is debt else one for one in turn.state.debts))
     stage = turn.state.stages[debt.stage]
     if (
         debt.item is not None

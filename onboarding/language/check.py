@@ -5,7 +5,7 @@ from onboarding.language.check_items import check_items
 from onboarding.language.check_names import check_names
 from onboarding.language.check_outside import check_outside
 from onboarding.language.check_plan import check_plan, unused
-from onboarding.language.check_policies import check_policies
+from onboarding.language.check_policies import check_policies, unread
 from onboarding.language.checking import Checking
 from onboarding.language.installation import Installation
 from onboarding.language.lowering import lower
@@ -25,4 +25,4 @@ def check(source: Source, installation: Installation, faults: Faults) -> Unused:
     check_items(checking)
     check_policies(checking)
     check_plan(checking)
-    return unused(checking)
+    return [*unused(checking), *unread(checking)]

@@ -3,7 +3,7 @@
 from onboarding.language.checking import Checking
 from onboarding.language.grammar import LadderModel
 from onboarding.language.lowering import NONE
-from onboarding.language.model import Item, StepAction
+from onboarding.language.model import Item, Side, StepAction
 from onboarding.language.places import Path
 from onboarding.language.source import Entry
 from onboarding.language.units import Offset, Share, longer
@@ -14,6 +14,7 @@ def check_policies(checking: Checking) -> None:
     _reminder_plans(checking)
     _ladders(checking)
     _deputies(checking)
+    _contact(checking)
 
 
 def _reminder_plans(checking: Checking) -> None:
@@ -42,6 +43,35 @@ def _reminder_plans(checking: Checking) -> None:
             else:
                 positions.append(((*path, "every"), Offset(1, step.every)))
         _in_order(checking, positions)
+
+
+def _contact(checking: Checking) -> None:
+    contact = checking.source.file.policies.contact
+    if contact.min_gap and contact.max_silence and longer(contact.min_gap, contact.max_silence):
+        sentence = (
+            f"Nothing could be said for {contact.min_gap}, and the customer is to hear something within"
+            f" {contact.max_silence}: shorten the gap, or lengthen the silence."
+        )
+        checking.faults.add("gap_over_silence", ("policies", "contact", "min_gap"), sentence)
+
+
+def unread(checking: Checking) -> list[tuple[str, Path, str]]:
+    """Rules of contact that nobody would ever notice: rule, path, sentence; for variants to compare before it is reported."""
+    contact = checking.source.file.policies.contact
+    found: list[tuple[str, Path, str]] = []
+    reminded = any(item.reminders for item in checking.items)
+    for name, written in (("digest", contact.digest), ("min_gap", contact.min_gap)):
+        if written and not reminded:
+            sentence = f"No item has reminders, so {name!r} changes nothing: give one a plan, or remove the line."
+            found.append(("digest_unread", ("policies", "contact", name), sentence))
+    sides = {role.id: role.side for role in checking.definition.roles}
+    theirs = any(sides.get(role) is Side.CUSTOMER for item in checking.items for role in item.owners)
+    if contact.max_silence and not theirs:
+        sentence = (
+            "No customer role owns an item, so nobody would hear the report: give one an item, or remove the line."
+        )
+        found.append(("silence_unread", ("policies", "contact", "max_silence"), sentence))
+    return found
 
 
 def _in_order(checking: Checking, positions: list[tuple[Path, Offset | Share]]) -> None:

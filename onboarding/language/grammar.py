@@ -155,14 +155,18 @@ class ContactModel(Model):
     """How people are written to."""
 
     send_in: Literal["working_hours", "any_time"] = Field(
-        "any_time", description="Whether reminders wait for the reader's hours; asks and receipts leave at once."
+        "any_time", description="Whether messages wait for the reader's hours; only receipts leave at once."
     )
     request_budget: Annotated[int, Field(strict=True, ge=0, le=10_000)] | None = Field(
         None, description="Separate asks to the customer over the whole run, worst case."
     )
-    digest: Later = Field(None, description="One message per person and day (not built yet).")
-    min_gap: Later = Field(None, description="Least time between two messages (not built yet).")
-    max_silence: Later = Field(None, description="Longest time without a word (not built yet).")
+    digest: Flag = Field(False, description="Whether the reminders of one person and day become one message.")
+    min_gap: DurationText | None = Field(
+        None, description="Least time between two things that the run says by itself to one person."
+    )
+    max_silence: DurationText | None = Field(
+        None, description="Longest time in which the customer hears nothing; then they hear how it stands."
+    )
 
 
 class Policies(Model):

@@ -109,6 +109,9 @@ class _Lowering:
             contact=ContactPolicy(
                 send_in="any_time" if self.scale else contact.send_in,
                 request_budget=contact.request_budget,
+                digest=contact.digest,
+                min_gap=self.duration(contact.min_gap),
+                max_silence=self.duration(contact.max_silence),
             ),
             metrics=tuple(self.metric(name) for name in file.metrics),
             signals=tuple(

@@ -311,10 +311,17 @@ class SignalRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContactPolicy:
-    """How people are written to: `send_in` is `any_time` or `working_hours`; `request_budget` caps separate asks."""
+    """How people are written to: `send_in` is `any_time` or `working_hours`; `request_budget` caps separate asks.
+
+    `digest` merges reminders of one person and day, `min_gap` lies between two things the run says by itself, `max_silence` is the
+    longest time in which the customer hears nothing.
+    """
 
     send_in: str = "any_time"
     request_budget: int | None = None
+    digest: bool = False
+    min_gap: Duration | None = None
+    max_silence: Duration | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,6 +105,9 @@ RULES: dict[str, Rule] = {
         ladder_step           A ladder step has what its action needs.
         steps_out_of_order    Steps stand in time order.
         step_before_open      A ladder step does not lie before the item opens.
+        digest_unread         A digest or a least gap is for a file whose items remind somebody.
+        silence_unread        A longest silence is for a file in which a customer role owns an item.
+        gap_over_silence      The least gap is not longer than the longest silence.
         quorum_unmet          A quorum can be met by different entitled people.
         owner_and_owners      An approval has `owner` or `owners`.
         reserved_outcome      Outcomes are not called escalate, pass, fail or skip.

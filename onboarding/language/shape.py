@@ -130,8 +130,6 @@ _LATER: tuple[tuple[Path, str], ...] = (
     (("emit",), "Events to other systems"),
     (("portal",), "The customer portal"),
     (("retention",), "Retention times"),
-    (("policies", "contact", "min_gap"), "A least time between messages"),
-    (("policies", "contact", "max_silence"), "A longest silence"),
 )
 
 
@@ -141,8 +139,6 @@ def _refuse_later_keywords(data: Any, faults: Faults) -> None:
     late = [(path, what) for path, what in _LATER if document.get(path[:-1]) and path[-1] in document.get(path[:-1])]
     if document.get(("on_new_version",)) not in (None, "stay"):
         late.append((("on_new_version",), "Moving running customers to a new version"))
-    if document.get(("policies", "contact", "digest")) not in (None, False):
-        late.append((("policies", "contact", "digest"), "Merging messages of one day"))
     for path, what in late:
         faults.add(
             "not_built_yet", path, f"{what} ({spell(path)}) is not built yet: remove this line for now.", key=True

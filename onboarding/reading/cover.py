@@ -14,12 +14,12 @@ from datetime import UTC, datetime
 
 from onboarding import limits
 from onboarding.engine import figures, gates, health
-from onboarding.engine.people import acting, stage_owner
+from onboarding.engine.people import acting, has_since, stage_owner
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import RunState, RunStatus, StageState, StageStatus
 from onboarding.language.model import Item, Stage
 from onboarding.limits import COVER_BYTES as COVER_BYTES
-from onboarding.reading.items import holder_since, open_ones
+from onboarding.reading.items import open_ones
 from onboarding.reading.ledger import ended
 from onboarding.reading.shapes import cut, seconds
 
@@ -237,7 +237,7 @@ class _Sheet:
                 self.say(item.title),
                 state.items[item.id].status.replace("_", " "),
                 self.say(acting(plan, state, item)[0]),
-                self.brief(holder_since(state.items[item.id])),
+                self.brief(has_since(state.items[item.id])),
                 f"{self.brief(state.items[item.id].due_at)}{' **overdue**' if state.items[item.id].overdue else ''}",
             )
             for item in shown

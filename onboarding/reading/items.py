@@ -6,7 +6,7 @@ from typing import Any
 
 from onboarding.engine import gates, health
 from onboarding.engine.flow import ACTIVE
-from onboarding.engine.people import acting, entitled_to_decide, item_owner
+from onboarding.engine.people import acting, entitled_to_decide, has_since, item_owner
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import ItemState, ItemStatus, RunState, StageStatus
 from onboarding.language.model import Item, ItemKind, Side
@@ -14,11 +14,6 @@ from onboarding.reading.shapes import Shape, cut, instant, listed, no_cursor, no
 
 NOTHING = "nothing happens by itself"
 _WITH_US = (ItemStatus.ANSWERED, ItemStatus.IN_REVIEW)
-
-
-def holder_since(state: ItemState) -> datetime | None:
-    """Since when whoever has an item now has had it: an answer hands it over."""
-    return state.answered_at or state.opened_at if state.status in _WITH_US else state.opened_at
 
 
 def missing(item: Item, state: ItemState) -> tuple[str, ...]:
@@ -77,7 +72,7 @@ def _open_row(plan: Plan, state: RunState, item: Item) -> Shape:
         **item_row(plan, state, item),
         "who": who,
         "waiting_on": str(side),
-        "since": instant(holder_since(state.items[item.id])),
+        "since": instant(has_since(state.items[item.id])),
         "blocks": [name for name in plan.dependents[item.id] if not gates.item_met(state, name)],
     }
 
@@ -220,7 +215,7 @@ def _holder(plan: Plan, state: RunState, held_up: str | None) -> tuple[str | Non
     """Whoever has the item that is in the way; when none is, a gate is, and its stage's owner has that."""
     if held_up is None:
         return health.current_owner(plan, state), health.waiting_since(state)
-    return acting(plan, state, plan.items[held_up])[0], holder_since(state.items[held_up])
+    return acting(plan, state, plan.items[held_up])[0], has_since(state.items[held_up])
 
 
 def _dates(plan: Plan, state: RunState, name: str, held_up: str | None) -> str:
@@ -228,7 +223,7 @@ def _dates(plan: Plan, state: RunState, name: str, held_up: str | None) -> str:
     if held_up is None:
         return ""
     current = state.items[held_up]
-    since, due = holder_since(current), current.due_at
+    since, due = has_since(current), current.due_at
     who = acting(plan, state, plan.items[held_up])[0]
     parts = ["" if held_up == name else f"; {who} has {_titles(plan, (held_up,))}"]
     if since is not None:

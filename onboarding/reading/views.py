@@ -11,14 +11,14 @@ from typing import Any, TypeVar
 from onboarding.engine import figures, gates, health
 from onboarding.engine.flow import ACTIVE
 from onboarding.engine.gates import ConditionView
-from onboarding.engine.people import acting, stage_owner
+from onboarding.engine.people import acting, has_since, stage_owner
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import Debt, RunState, StageStatus
 from onboarding.language.model import ConditionKind, Item, Stage
 from onboarding.messages import canonical_json
 from onboarding.reading import trail as trails
 from onboarding.reading.customer import customer_view
-from onboarding.reading.items import holder_since, item_row, open_items, why
+from onboarding.reading.items import item_row, open_items, why
 from onboarding.reading.ledger import ledger
 from onboarding.reading.promises import on_time, promises
 from onboarding.reading.shapes import (
@@ -91,6 +91,7 @@ def status(plan: Plan, state: RunState, at: datetime) -> Shape:
         "facts": list(state.facts)[:STATUS_ROWS],
         "debt": gates.open_debt(state),
         "asks": state.asks,
+        "ask_budget": definition.contact.request_budget,
         "escalations": state.escalations,
         "rounds": state.rounds,
         "refused": state.refused_count,
@@ -179,7 +180,7 @@ def _held_by(plan: Plan, state: RunState, stage: str, view: ConditionView) -> tu
     item = _item_of(plan, view)
     if not view.met:
         if item is not None and state.items[item.id].status in ACTIVE:
-            return acting(plan, state, item)[0], holder_since(state.items[item.id])
+            return acting(plan, state, item)[0], has_since(state.items[item.id])
         return view.holder, state.stages[stage].entered_at
     if fact is not None:
         return None, fact.at

@@ -54,6 +54,7 @@ def ghost_of(simulation: Simulation, seed: int) -> Simulation:
     ghost.rng = Random(seed)
     for name in ("waiting", "keys", "heard", "verdicts", "events", "decisions"):
         setattr(ghost, name, copy.copy(getattr(simulation, name)))
+    ghost.ears = simulation.ears.fork()
     return ghost
 
 

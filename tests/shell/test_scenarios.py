@@ -12,7 +12,7 @@ from onboarding.engine.state import RunStatus
 from onboarding.messages import MessageFault, OutcomeWord, Verdict
 from onboarding.reading.views import state_hash
 from tests.support.activations import Activated
-from tests.support.scenario import Scenario, Step, load_scenarios, met, play
+from tests.support.scenario import Scenario, Step, load_scenarios, met, play, spoken_notice
 
 SCENARIOS = load_scenarios()
 
@@ -46,8 +46,9 @@ def _as_heard(step: Step) -> Step:
 
 
 def _spoken(notice: dict[str, Any]) -> str:
-    about = "+".join(notice["items"]) or notice["item"] or notice["stage"]
-    return f"{notice['kind']} {notice['to']} {about}"
+    until = (notice["not_before"] or "").replace("T", " ")[:16]
+    about = str(notice["item"] or notice["stage"])
+    return spoken_notice(f"{notice['kind']} {notice['to']}", notice["items"], about, until)
 
 
 def _do(run: Activated, step: Step) -> Verdict | None:

@@ -8,6 +8,17 @@ SMALL = (Path(__file__).parent.parent / "core" / "data" / "small.yaml").read_tex
 EVERY_MONDAY = ", ".join(str(date(2026, 1, 5) + timedelta(weeks=week)) for week in range(110))
 TO_REQUESTS = SMALL[SMALL.index("  customer: {from") : SMALL.index("owner: champion, due")]
 TO_PREPARE = SMALL[SMALL.index("calendars:") : SMALL.index(" title: Prepare,")]
+# Nobody of the customer owns anything here.
+SILENT = """max_silence: 3bd #!
+   }
+defaults:
+  task: {owner: manager, reminders: gentle, escalation: standard}
+stages:
+  - id: intake
+    title: Intake
+    owner: manager
+    tasks: [{id: prepare, title: Prepare, due: 3bd}]
+"""
 
 # rule, what to find in the small definition, what to write there instead
 CASES: list[tuple[str, str, str]] = [
@@ -180,6 +191,13 @@ CASES: list[tuple[str, str, str]] = [
     ("steps_out_of_order", "{at: due}, {every", "{at: -2bd}, #!\n      {every"),
     ("steps_out_of_order", "      - {at: +2bd", "      - {at: +3bd, do: notify, to: boss}\n      - {at: +2bd #!\n        "),
     ("step_before_open", "at: 80%", "at: -4bd #!\n       "),
+    ("wrong_type", "request_budget: 4", "digest: yes #!\n   "),
+    ("bad_duration", "request_budget: 4", "min_gap: 4 hours #!\n   "),
+    ("bad_duration", "request_budget: 4", "max_silence: 0bd #!\n   "),
+    ("digest_unread", "request_budget: 4}\ndefaults:\n  request: {owner: champion, due: 3bd, reminders: gentle,", "digest: true #!\n   }\ndefaults:\n  request: {owner: champion, due: 3bd,"),
+    ("digest_unread", "request_budget: 4}\ndefaults:\n  request: {owner: champion, due: 3bd, reminders: gentle,", "min_gap: 4bh #!\n   }\ndefaults:\n  request: {owner: champion, due: 3bd,"),
+    ("silence_unread", SMALL[SMALL.index("request_budget: 4") :], SILENT),
+    ("gap_over_silence", "request_budget: 4", "max_silence: 1bd, min_gap: 2bd #!\n   "),
     ("ask_budget", "request_budget: 4", "request_budget: 2 #!\n   "),
     # conditions
     ("unknown_reference", "input.sso, needs", "input.ssso, #!\n        needs"),

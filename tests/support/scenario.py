@@ -7,12 +7,14 @@ A file names its definition, when it begins, and steps in the order of time. A s
     hook: item      the hook of an item comes back, `check: 0` a check of its answer; `ok: false` refuses, `broken: true` fails
 
 and `expect` says what follows from it: `outcome`, `code` and `fault` of the verdict, `items`, `stages`, `run`, `hold`, `facts`,
-`debt`, `asks`, `escalations`, `due` and `why` it is due then, `owner`, and `notices`: all that is sent, as `kind to item`, in order. `play` plays a
+`debt`, `asks`, `escalations`, `due`, `owner`, and `notices`: all that is sent, as `kind to item`, in order, followed by
+`from 2026-12-07 08:00` where it waits for its reader's hours. `play` plays a
 scenario against the core; a shell plays `scenario.steps` by its own means and compares with `met`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -195,9 +197,17 @@ def _ring(plan: Plan, state: RunState, step: Step) -> list[Decision]:
 
 
 def notices(decision: Decision) -> list[str]:
-    """What a decision sends, as `kind to item`; an ask for several items names them all."""
+    """What a decision sends, as `kind to item`; an ask for several items names them all, one that waits says until when."""
     sent = [effect.notice for effect in decision.effects if isinstance(effect, DeliverNotice)]
-    return [f"{one.kind} {one.to} {'+'.join(one.items) or one.item or one.stage}" for one in sent]
+    return [
+        spoken_notice(f"{one.kind} {one.to}", one.items, str(one.item or one.stage), _spoken(one.not_before))
+        for one in sent
+    ]
+
+
+def spoken_notice(what: str, items: Sequence[str], about: str, until: str | None) -> str:
+    """One notice in the words of a scenario."""
+    return f"{what} {'+'.join(items) or about}{f' from {until}' if until else ''}"
 
 
 def met(step: Step, plan: Plan, state: RunState, verdict: Verdict | None, sent: list[str]) -> list[str]:

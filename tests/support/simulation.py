@@ -36,6 +36,7 @@ from onboarding.language.model import (
     Check,
     Condition,
     ConditionKind,
+    ContactPolicy,
     Definition,
     Field,
     FieldType,
@@ -58,6 +59,7 @@ from onboarding.language.model import (
 from onboarding.language.units import Offset, Share, parse_duration
 from onboarding.messages import BY_NAME, OutcomeWord, Received, Refusal, Verdict
 from onboarding.parsing import parse
+from tests.support.ears import Ears
 
 BEGIN = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
 STATE: TypeAdapter[RunState] = TypeAdapter(RunState)
@@ -92,10 +94,11 @@ OFTEN = {
 # Definitions ----------------------------------------------------------------------------------------------------------
 
 
-def random_definition(rng: Random, *, tacit: bool = True) -> Definition:
+def random_definition(rng: Random, *, tacit: bool = True, contact: bool = True) -> Definition:
     """A small definition that can always be finished: needs point backwards, conditions can be met or waived.
 
-    Without `tacit` nothing is settled by a time-out and nothing holds or ends the run by itself.
+    Without `tacit` nothing is settled by a time-out and nothing holds or ends the run by itself; without `contact` every word leaves
+    at once.
     """
     stages: list[Stage] = []
     items: list[Item] = []
@@ -133,7 +136,21 @@ def random_definition(rng: Random, *, tacit: bool = True) -> Definition:
     return Definition(
         schema="onboarding/v1", id="chance", version=1, title="By chance", hash="0" * 64, stages=tuple(stages), items=tuple(items),
         roles=ROLES, inputs=(Field(name="legacy", type=FieldType.BOOL),), target=parse_duration("9bd"), signals=events,
+        contact=_random_contact(rng) if contact else ContactPolicy(),
     )  # fmt: skip
+
+
+def _random_contact(rng: Random) -> ContactPolicy:
+    silence = rng.choice((None, "1bd", "2bd", "30h"))
+    # A gap of business hours is longer than thirty hours on a weekend, and then the gap counts.
+    gap = rng.choice((None, "2h") if silence == "30h" else (None, "2h", "4bh"))
+    return ContactPolicy(
+        send_in=rng.choice(("any_time", "working_hours")),
+        request_budget=rng.choice((None, 2)),
+        digest=rng.random() < 0.5,
+        min_gap=parse_duration(gap) if gap else None,
+        max_silence=parse_duration(silence) if silence else None,
+    )
 
 
 def _random_item(rng: Random, name: str, stage: str, before: list[Item], beside: list[Item], *, tacit: bool) -> Item:
@@ -253,6 +270,7 @@ class Simulation:
         self.plan, self.rng, self.restores = plan, rng, restores
         self.now = BEGIN
         self.waiting: dict[str, RunHook] = {}
+        self.ears = Ears(plan, (OFFICE,))
         self.keys: dict[str, None] = {}
         self.heard: list[Received] = []
         self.verdicts: dict[tuple[str, str], Verdict] = {}
@@ -468,6 +486,8 @@ class Simulation:
             if key is not None:
                 assert key not in self.keys, f"one key, two effects: {key}"
                 self.keys[key] = None
+        if self.plan.order.calendars["provider"] == OFFICE:
+            self.ears.listen(decision, self.now)
         if isinstance(event, MessageReceived):
             self._check_verdict(before, event.received, decision)
         check_step(self.plan, before, event, decision)

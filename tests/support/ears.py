@@ -1,0 +1,116 @@
+"""What people hear of a run and when, and what must hold of it whatever happens: kept beside a simulation, told by nobody else.
+
+All of its people work in one office week, so that a reader's hours need no machine of ours to tell.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from onboarding.engine import calendars
+from onboarding.engine.calendars import Clock
+from onboarding.engine.effects import Decision, DeliverNotice, Notice, NoticeKind, WriteRecords
+from onboarding.engine.people import side_of
+from onboarding.engine.plan import Plan
+from onboarding.engine.silence import main_contact
+from onboarding.engine.state import RunStatus
+from onboarding.language.model import Side
+
+BY_ITSELF = (NoticeKind.REMINDER, NoticeKind.DIGEST, NoticeKind.SILENCE)
+"""What the run says without anything having happened: never early, never too soon."""
+
+
+@dataclass
+class Ears:
+    """Everything that was said in one run, by the instant at which it leaves."""
+
+    plan: Plan
+    clock: Clock
+    written: dict[str, datetime] = field(default_factory=dict)
+    heard: dict[str, datetime] = field(default_factory=dict)
+    """What the customer hears, by key."""
+    alarms: dict[str, tuple[Notice, datetime]] = field(default_factory=dict)
+    steps: dict[tuple[str | None, int, int, str], None] = field(default_factory=dict)
+    held: bool = False
+
+    def fork(self) -> Ears:
+        """The same ears for another future."""
+        other = copy.copy(self)
+        for name in ("written", "heard", "alarms", "steps"):
+            setattr(other, name, dict(getattr(self, name)))
+        return other
+
+    def listen(self, decision: Decision, now: datetime) -> None:
+        """Hears what one decision says, in its order, and then looks at what was not said."""
+        for notice in _notices(decision):
+            self._hours(notice, now)
+            self._gap(notice)
+            self._alarm(notice, now)
+            leaves = notice.not_before or now
+            if side_of(self.plan, decision.state, notice.to) is Side.CUSTOMER or notice.kind is NoticeKind.SILENCE:
+                self.heard[notice.key] = leaves
+        for effect in decision.effects:
+            for key in effect.withdrawn if isinstance(effect, WriteRecords) else ():
+                if key in self.alarms and self.alarms[key][1] > now:
+                    del self.alarms[key]
+                if self.heard.get(key, now) > now:
+                    del self.heard[key]
+        self._silence(decision, now)
+
+    def _hours(self, notice: Notice, now: datetime) -> None:
+        waits = self.plan.definition.contact.send_in == "working_hours"
+        assert notice.not_before is None or (waits and notice.not_before > now), "nothing waits without a reason"
+        if notice.kind is NoticeKind.RECEIPT or notice.kind in BY_ITSELF:
+            assert notice.not_before is None, f"{notice.kind} is said when it is true"
+        if waits and notice.kind is not NoticeKind.RECEIPT:
+            assert calendars.is_working(self.clock, notice.not_before or now), (
+                f"{notice.key} outside the reader's hours"
+            )
+
+    def _gap(self, notice: Notice) -> None:
+        gap, leaves = self.plan.definition.contact.min_gap, notice.not_before or notice.at
+        if gap is not None and notice.kind in BY_ITSELF and notice.to in self.written:
+            free = calendars.add(self.clock, self.written[notice.to], gap)
+            assert leaves >= free, f"{notice.key} within the gap, which ends {free}"
+        if notice.kind in (*BY_ITSELF, NoticeKind.ASK):
+            self.written[notice.to] = leaves
+        assert len(set(notice.items)) == len(notice.items), "each item once"
+
+    def _alarm(self, notice: Notice, now: datetime) -> None:
+        if notice.kind is NoticeKind.ESCALATION:
+            self.alarms[notice.key] = (notice, notice.not_before or now)
+            step = (notice.item, notice.round, notice.step, notice.to)
+            assert not notice.step or step not in self.steps, "each step once"
+            self.steps[step] = None
+        if notice.kind is NoticeKind.RETRACTION and notice.template in ("retraction", "goes_on"):
+            read = [
+                key
+                for key, (alarm, leaves) in self.alarms.items()
+                if (alarm.to, alarm.item) == (notice.to, notice.item) and leaves <= now
+            ]
+            assert read, f"{notice.key}: nobody is told that it is settled who was not alarmed"
+            for key in read if notice.item is not None else ():
+                del self.alarms[key]
+
+    def _silence(self, decision: Decision, now: datetime) -> None:
+        """A hold stops the count; after it the count of the machine is not held against a stricter one."""
+        state, longest = decision.state, self.plan.definition.contact.max_silence
+        if state.hold is not None or self.held:
+            self.heard["hold"] = now
+        self.held = state.hold is not None
+        if longest is None or self.held or state.status is RunStatus.CLOSED or main_contact(self.plan, state) is None:
+            return
+        limit = calendars.add(self.clock, max((*self.heard.values(), state.started_at)), longest)
+        # Where words wait for hours, the end of one working day and the beginning of the next are the same to a reader, and a
+        # worker that comes back at night speaks in the morning.
+        waits = self.plan.definition.contact.send_in == "working_hours" and not calendars.is_working(self.clock, now)
+        assert now <= limit or waits, f"the customer has heard nothing since before {limit}"
+
+
+def _notices(decision: Decision) -> Iterator[Notice]:
+    for effect in decision.effects:
+        if isinstance(effect, DeliverNotice):
+            yield effect.notice
