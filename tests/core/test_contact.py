@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from onboarding.engine import machine
 from onboarding.engine.effects import NoticeKind
-from onboarding.language.model import ReminderStep, Scale
-from onboarding.language.units import Offset, StepAction, parse_duration
+from onboarding.language.model import ReminderStep, Scale, StepAction
+from onboarding.language.units import Offset, parse_duration
 from onboarding.reading.views import status
 from tests.support.builders import OFFICE, at
 from tests.support.courtesy import (
