@@ -48,9 +48,10 @@ def say(
     reads_at = turn.at if kind is NoticeKind.RECEIPT else readers.reads_from(turn, to, turn.at)
     waits = reads_at > turn.at
     if kind is NoticeKind.ASK and not waits:
-        # One that waits takes nothing along: what it said of other items might be settled when it leaves.
-        own = items or ((item.id,) if item else ())
-        lines += also_open(turn, deadlines.take_along(turn, to, readers.day_of(turn, to, turn.at), own))
+        # One that waits takes nothing along: what it said of other items might be settled when it leaves. What is asked for now
+        # keeps the reminders of its own day.
+        now = (item.id if item else "", *items, *(one.id for one in state.items.values() if one.opened_at == turn.at))
+        lines += also_open(turn, deadlines.take_along(turn, to, readers.day_of(turn, to, turn.at), now))
     notice = Notice(
         key=key, kind=kind, to=to, template=template, subject=subject, lines=lines, run=state.run, customer=state.customer,
         at=turn.at, stage=stage_id, item=item.id if item else None, round=round_, step=step, items=items,
