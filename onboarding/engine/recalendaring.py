@@ -191,15 +191,16 @@ def count_item(turn: Turn, item: Item) -> None:
         return  # nothing is planned, or by a release that did not keep what it was counted from
     holds, held, now = turn.state.holds, deadlines.held_clock(turn, item), _now(turn, laid_at)
     if not current.overdue and current.due_at > now:
-        if not current.due_given and item.due is not None:
+        given = current.due_given
+        if not given and item.due is not None:
             clock = deadlines.item_clock(turn, item)
             base, why = moving.explained(clock, item.clock, current.opened_at or laid_at, item.due)
         due, said = moving.after_holds(held, base, holds, laid_at), moving.told(why, held, holds, laid_at)
         if due <= now:
             due = base = now + moving.SECOND
             why = said = f"{said}, which had passed when the calendar was replaced"
-            laid_at = now
-        turn.item(item.id, due_at=due, due_base=base, due_from=why, due_why=said, laid_at=laid_at)
+            laid_at, given = now, True
+        turn.item(item.id, due_at=due, due_base=base, due_from=why, due_why=said, laid_at=laid_at, due_given=given)
     planned = list(current.planned)
     for index, one in enumerate(planned):
         if one.at > now:

@@ -164,7 +164,7 @@ class ItemState:
     due_from: str = ""
     """How `due_base` came about; `due_why` adds what has moved it since."""
     due_given: bool = False
-    """Somebody gave the due instant: no calendar computes it anew."""
+    """Somebody gave the due instant, or it had passed in another calendar: none computes it anew."""
     draft_fields: dict[str, Any] = field(default_factory=dict)
     draft_files: tuple[dict[str, Any], ...] = ()
     faults: tuple[MessageFault, ...] = ()

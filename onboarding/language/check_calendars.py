@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from onboarding.language.checking import Checking
 from onboarding.language.installation import CalendarTables
-from onboarding.language.model import CalendarRule, Side
+from onboarding.language.model import CalendarRule, Region, Side
 from onboarding.language.places import Path
 from onboarding.language.source import Entry
 from onboarding.language.units import Duration
@@ -38,7 +38,12 @@ def _unknown(checking: Checking, tables: CalendarTables) -> bool:
             found.append(("unknown_zone", (*path, "tz"), tables.zone_fault(rule.tz)))
     for compiled in checking.definition.calendars:
         for where, region in zip(_regions_of(checking, compiled.id), compiled.regions, strict=True):
-            found.append(("unknown_country", where, tables.region_fault(region)))
+            country = tables.region_fault(Region(country=region.country))
+            part = tables.region_fault(region) if country is None else None
+            found += [
+                ("unknown_country", (*where, "country"), country),
+                ("unknown_country", (*where, "subdivision"), part),
+            ]
     for broken, place, sentence in found:
         if sentence is not None:
             checking.faults.add(broken, place, sentence)
@@ -50,11 +55,11 @@ def _regions_of(checking: Checking, name: str) -> Iterator[Path]:
     rule = checking.source.file.calendars.get(name)
     written = rule.holidays if rule else []
     if not isinstance(written, list):
-        yield ("calendars", name, "holidays", "country")
+        yield ("calendars", name, "holidays")
         return
     for index, day in enumerate(written):
         if not isinstance(day, str):
-            yield ("calendars", name, "holidays", index, "country")
+            yield ("calendars", name, "holidays", index)
 
 
 def _idle(checking: Checking, tables: CalendarTables) -> bool:

@@ -166,6 +166,25 @@ def test_what_has_passed_in_the_new_calendar_is_due_at_the_next_instant() -> Non
     assert machine.alarm_at(run.state) > soon  # type: ignore[operator]
 
 
+def test_what_was_held_before_a_date_had_passed_is_not_counted_twice() -> None:
+    """The date is another then; only a hold after it moves it, and both stand in its derivation."""
+    run = a_run()
+    run.say("hold", reason="wait", when=at(1, 10))
+    run.say("resume", when=at(1, 12))
+    set_calendar(run, holidays=["2026-12-03"])
+    run.wait(at(4, 11))
+    set_calendar(run, holidays=[], when=at(4, 12))
+    assert unmoved(run.plan, run.state) == []
+    run.say("hold", reason="wait")
+    run.say("resume", when=at(4, 13))
+
+    assert at(4, 13, 0, 1) == due(run, "details")
+    assert why(run, "details").endswith(
+        "moved by 2 hours of working time on hold, which had passed when the calendar was replaced,"
+        " moved by 1 hour of working time on hold"
+    )
+
+
 def test_what_is_overdue_stays_overdue() -> None:
     """Its date is not touched; the steps that are still to come are counted from it."""
     run = a_run()

@@ -69,9 +69,11 @@ def test_a_country_called_no_is_no_truth_value() -> None:
 
 def test_a_list_of_days_off_mixes_dates_and_countries() -> None:
     """Each fault stands at its own entry."""
-    faults = errors_in(SMALL.replace("[2026-12-25]", "[2026-12-25, {country: DE}, {country: XX}, 2026-02-30]"))
+    days = "[2026-12-25, {country: DE, subdivision: XX}, {country: XX}, 2026-02-30]"
+    faults = errors_in(SMALL.replace("[2026-12-25]", days))
 
     assert [
+        ("unknown_country", "calendars.provider.holidays[1].subdivision"),
         ("unknown_country", "calendars.provider.holidays[2].country"),
         ("bad_date", "calendars.provider.holidays[3]"),
     ] == [(fault.rule, fault.place) for fault in faults]
