@@ -151,7 +151,7 @@ def again(turn: Turn, item: Item, fired: Planned) -> None:
     step = item.reminders[fired.index]
     if step.every is None or fired.times >= step.max:
         return
-    following = replace(fired, times=fired.times + 1, since=fired.at)
+    following = replace(fired, times=fired.times + 1, since=fired.at, put_off=False)
     put(turn, item, replace(following, at=instant_of(turn, item, following)))
 
 

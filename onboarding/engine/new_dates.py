@@ -25,7 +25,7 @@ def tell(turn: Turn) -> None:
         first = items[0].title if items else "going live"
         more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
         say(
-            turn, NoticeKind.REMINDER, handle, "reminder", f"Another date: {first}{more}", lines, part=f"date.{turn.state.trail_count}",
+            turn, NoticeKind.ASK, handle, "reminder", f"Another date: {first}{more}", lines, part=f"date.{turn.state.trail_count}",
             item=items[0] if items else None, items=tuple(item.id for item in items),
         )  # fmt: skip
         for item in items:

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from onboarding import limits
-from onboarding.engine import deadlines, moving
+from onboarding.engine import deadlines, moving, silence
 from onboarding.engine.calendars import Calendar, Clock, Zone, ever_works
 from onboarding.engine.moves import Told, provider_only
 from onboarding.engine.people import Person, known_people
@@ -170,6 +170,7 @@ def _count_anew(turn: Turn, before: Calendars) -> None:
         is_open = turn.state.stages[stage.id].status is StageStatus.OPEN
         if is_open and _stage_clock(turn, stage, before) != _stage_clock(turn, stage, turn.state.calendars):
             count_stage(turn, stage)
+    silence.count(turn)
 
 
 def _stage_clock(turn: Turn, stage: Stage, now: Calendars) -> Clock:
@@ -203,7 +204,7 @@ def count_item(turn: Turn, item: Item) -> None:
         turn.item(item.id, due_at=due, due_base=base, due_from=why, due_why=said, laid_at=laid_at, due_given=given)
     planned = list(current.planned)
     for index, one in enumerate(planned):
-        if one.at > now:
+        if one.at > now and not one.put_off:
             counted = moving.after_holds(held, deadlines.instant_of(turn, item, one), holds, laid_at)
             planned[index] = replace(one, at=max(counted, now + moving.SECOND))
     turn.item(item.id, planned=deadlines.in_order(planned))

@@ -21,7 +21,7 @@ def remind(turn: Turn, item: Item, planned: Planned) -> None:
     to = item_owner(turn.plan, turn.state, item)
     free = readers.free_from(turn, to)
     if free > turn.at:
-        deadlines.put(turn, item, replace(planned, at=free))
+        deadlines.put(turn, item, replace(planned, at=free, put_off=True))
         return
     deadlines.again(turn, item, planned)
     day = readers.day_of(turn, to, planned.at)

@@ -90,7 +90,7 @@ class StartOrder:
 class Planned:
     """An instant at which the clock acts on an item. `index` is the step's place in its plan, `times` the repetition.
 
-    `since` is the repetition before, from which this one is counted.
+    `since` is the repetition before, from which this one is counted; `put_off` tells that it waits for its reader's hours or gap.
     """
 
     at: datetime
@@ -98,6 +98,7 @@ class Planned:
     index: int = 0
     times: int = 1
     since: datetime | None = None
+    put_off: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -175,7 +175,7 @@ def test_whoever_has_something_open_hears_of_its_new_date_in_one_message_with_al
     run.say("resume", when=at(2, 10))
 
     told = [effect.notice for effect in run.effects if isinstance(effect, DeliverNotice)]
-    mine = [one for one in told if one.to == "customer:champion" and one.kind == "reminder"]
+    mine = [one for one in told if one.to == "customer:champion" and one.kind == "ask" and "date" in one.key]
     assert len(mine) == 1
     assert mine[0].items == ("details", "papers")
     assert mine[0].lines[0] == "Title of details is due Fri 04 Dec 2026 09:00 UTC, not Thu 03 Dec 2026 09:00 UTC."

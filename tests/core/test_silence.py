@@ -94,7 +94,7 @@ def test_what_was_taken_back_was_never_heard() -> None:
 
 def test_a_hold_stops_the_silence_and_a_resume_moves_it() -> None:
     """One working day was quiet before it, one more may be after it."""
-    run = begin(request("details", due=None), contact={"max_silence": "2bd"})
+    run = begin(request("details", due=None), contact={"max_silence": "2bd"}, definition={"target": None})
     run.say("hold", reason="x", review_at="2026-12-18T10:00:00Z", when=at(2, 9))
     ring(run, at(10, 9))
     assert told(run, NoticeKind.SILENCE) == []

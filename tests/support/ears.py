@@ -1,7 +1,4 @@
-"""What people hear of a run and when, and what must hold of it whatever happens: kept beside a simulation, told by nobody else.
-
-All of its people work in one office week, so that a reader's hours need no machine of ours to tell.
-"""
+"""What people hear of a run and when, and what must hold of it whatever happens: kept beside a simulation, told by nobody else."""
 
 from __future__ import annotations
 
@@ -13,10 +10,9 @@ from datetime import datetime
 from onboarding.engine import calendars
 from onboarding.engine.calendars import Clock
 from onboarding.engine.effects import Decision, DeliverNotice, Notice, NoticeKind, WriteRecords
-from onboarding.engine.people import side_of
+from onboarding.engine.people import main_contact, side_of
 from onboarding.engine.plan import Plan
-from onboarding.engine.silence import main_contact
-from onboarding.engine.state import RunStatus
+from onboarding.engine.state import RunState, RunStatus
 from onboarding.language.model import Side
 
 BY_ITSELF = (NoticeKind.REMINDER, NoticeKind.DIGEST, NoticeKind.SILENCE)
@@ -28,7 +24,6 @@ class Ears:
     """Everything that was said in one run, by the instant at which it leaves."""
 
     plan: Plan
-    clock: Clock
     written: dict[str, datetime] = field(default_factory=dict)
     heard: dict[str, datetime] = field(default_factory=dict)
     """What the customer hears, by key."""
@@ -46,8 +41,9 @@ class Ears:
     def listen(self, decision: Decision, now: datetime) -> None:
         """Hears what one decision says, in its order, and then looks at what was not said."""
         for notice in _notices(decision):
-            self._hours(notice, now)
-            self._gap(notice)
+            clock = self._clock(decision.state, notice.to)
+            self._hours(notice, now, clock)
+            self._gap(notice, clock)
             self._alarm(notice, now)
             leaves = notice.not_before or now
             if side_of(self.plan, decision.state, notice.to) is Side.CUSTOMER or notice.kind is NoticeKind.SILENCE:
@@ -60,20 +56,22 @@ class Ears:
                     del self.heard[key]
         self._silence(decision, now)
 
-    def _hours(self, notice: Notice, now: datetime) -> None:
+    def _clock(self, state: RunState, handle: str) -> Clock:
+        """When somebody reads, by the calendars of this moment."""
+        return self.plan.clock(state.calendars, "owner", handle, side_of(self.plan, state, handle))
+
+    def _hours(self, notice: Notice, now: datetime, clock: Clock) -> None:
         waits = self.plan.definition.contact.send_in == "working_hours"
         assert notice.not_before is None or (waits and notice.not_before > now), "nothing waits without a reason"
         if notice.kind is NoticeKind.RECEIPT or notice.kind in BY_ITSELF:
             assert notice.not_before is None, f"{notice.kind} is said when it is true"
         if waits and notice.kind is not NoticeKind.RECEIPT:
-            assert calendars.is_working(self.clock, notice.not_before or now), (
-                f"{notice.key} outside the reader's hours"
-            )
+            assert calendars.is_working(clock, notice.not_before or now), f"{notice.key} outside the reader's hours"
 
-    def _gap(self, notice: Notice) -> None:
+    def _gap(self, notice: Notice, clock: Clock) -> None:
         gap, leaves = self.plan.definition.contact.min_gap, notice.not_before or notice.at
         if gap is not None and notice.kind in BY_ITSELF and notice.to in self.written:
-            free = calendars.add(self.clock, self.written[notice.to], gap)
+            free = calendars.add(clock, self.written[notice.to], gap)
             assert leaves >= free, f"{notice.key} within the gap, which ends {free}"
         if notice.kind in (*BY_ITSELF, NoticeKind.ASK):
             self.written[notice.to] = leaves
@@ -101,12 +99,14 @@ class Ears:
         if state.hold is not None or self.held:
             self.heard["hold"] = now
         self.held = state.hold is not None
-        if longest is None or self.held or state.status is RunStatus.CLOSED or main_contact(self.plan, state) is None:
+        main = main_contact(self.plan, state)
+        if longest is None or self.held or state.status is RunStatus.CLOSED or main is None:
             return
-        limit = calendars.add(self.clock, max((*self.heard.values(), state.started_at)), longest)
+        clock = self._clock(state, main)
+        limit = calendars.add(clock, max((*self.heard.values(), state.started_at)), longest)
         # Where words wait for hours, the end of one working day and the beginning of the next are the same to a reader, and a
         # worker that comes back at night speaks in the morning.
-        waits = self.plan.definition.contact.send_in == "working_hours" and not calendars.is_working(self.clock, now)
+        waits = self.plan.definition.contact.send_in == "working_hours" and not calendars.is_working(clock, now)
         assert now <= limit or waits, f"the customer has heard nothing since before {limit}"
 
 

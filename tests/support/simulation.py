@@ -270,7 +270,7 @@ class Simulation:
         self.plan, self.rng, self.restores = plan, rng, restores
         self.now = BEGIN
         self.waiting: dict[str, RunHook] = {}
-        self.ears = Ears(plan, (OFFICE,))
+        self.ears = Ears(plan)
         self.keys: dict[str, None] = {}
         self.heard: list[Received] = []
         self.verdicts: dict[tuple[str, str], Verdict] = {}
