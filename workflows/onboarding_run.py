@@ -147,6 +147,7 @@ class OnboardingRun:
     resume = _message(messages.Resume)
     extend = _message(messages.Extend)
     reassign = _message(messages.Reassign)
+    absence = _message(messages.Absence)
     waive = _message(messages.Waive)
     reopen = _message(messages.Reopen)
     note = _message(messages.Note)

@@ -8,12 +8,14 @@ worker that was away must not make anybody late for an ask they never got (docs/
 from dataclasses import replace
 from datetime import datetime
 
-from onboarding.engine import assigning, deadlines, deciding, flow, holding, waiving
+from onboarding.engine import absences, assigning, deadlines, deciding, flow, holding, rota, waiving
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.notices import say, when
 from onboarding.engine.people import deputy_of, holder, item_owner, stage_owner
 from onboarding.engine.state import (
+    Absence,
     Debt,
+    ItemState,
     ItemStatus,
     Planned,
     PlannedKind,
@@ -27,24 +29,31 @@ from onboarding.engine.state import (
 from onboarding.engine.turn import Turn
 from onboarding.language.model import Item, ItemKind, LadderStep, Mark, StepAction
 
-Due = tuple[datetime, int, str, "Planned | StageState | Debt | Revert"]
+Due = tuple[datetime, int, str, "Planned | ItemState | StageState | Debt | Revert | Absence"]
 
 
 def alarm_at(state: RunState) -> datetime | None:
     """The next instant at which something happens by itself, or `None`. Later than the last clock event handled."""
     if state.status is RunStatus.CLOSED:
         return None
-    if state.hold is not None:
-        return state.hold.review_at
-    return min((at for at, *_ in _pending(state)), default=None)
+    review = () if state.hold is None else (state.hold.review_at,)
+    return min((*review, *(at for at, *_ in _pending(state))), default=None)
 
 
 def _pending(state: RunState) -> list[Due]:
-    found: list[Due] = []
+    # People come and go while a run stands still, and before anything that happens at the same instant.
+    found: list[Due] = [
+        (one.until if one.begun else one.since, n - len(state.absences), one.person, one)
+        for n, one in enumerate(state.absences)
+    ]
+    if state.hold is not None:
+        return found
     for n, (name, item) in enumerate(state.items.items()):
         one = deadlines.pending(item)
         if one is not None:
             found.append((one.at, n, name, one))
+        if item.assign_at is not None and item.status in (*deadlines.WAITING, ItemStatus.IN_REVIEW):
+            found.append((item.assign_at, n, name, item))
     for n, (name, stage) in enumerate(state.stages.items(), len(found) + 1_000):
         if stage.status is StageStatus.OPEN and stage.stall_at is not None and not stage.stalled:
             found.append((stage.stall_at, n, name, stage))
@@ -59,16 +68,20 @@ def _pending(state: RunState) -> list[Due]:
 def advance(turn: Turn, apply_held: flow.ApplyHeld) -> None:
     """Acts on every instant up to `turn.at`, in order; a hold or the end of the run stops it."""
     while turn.state.status is not RunStatus.CLOSED:
-        if turn.state.hold is not None:
-            if turn.state.hold.review_at <= turn.at:
-                _review(turn)
-            return
         due = [one for one in _pending(turn.state) if one[0] <= turn.at]
+        held = turn.state.hold
+        if held is not None and held.review_at <= turn.at and all(held.review_at < one[0] for one in due):
+            _review(turn)
+            continue
         if not due:
             return
         _, _, name, what = min(due, key=lambda one: one[:2])
         if isinstance(what, Planned):
             _fire(turn, turn.plan.items[name], what)
+        elif isinstance(what, ItemState):
+            rota.assign(turn, name)
+        elif isinstance(what, Absence):
+            (absences.end if what.begun else absences.begin)(turn, what)
         elif isinstance(what, StageState):
             _stall(turn, name)
         elif isinstance(what, Debt):

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from onboarding.engine import calendars
 from onboarding.engine.calendars import Clock
+from onboarding.engine.presence import item_owner
 from onboarding.engine.state import ItemState, ItemStatus, Planned, PlannedKind
 from onboarding.engine.turn import Turn
 from onboarding.language.model import Item, Side
@@ -26,7 +27,9 @@ _RANK = {PlannedKind.REMINDER: 0, PlannedKind.DUE: 1, PlannedKind.STEP: 2}
 
 def item_clock(turn: Turn, item: Item) -> Clock:
     """The clock of an item as it is owned now."""
-    return turn.plan.clock(turn.state.calendars, item.clock, turn.state.items[item.id].owner, _owner_side(turn, item))
+    return turn.plan.clock(
+        turn.state.calendars, item.clock, item_owner(turn.plan, turn.state, item), _owner_side(turn, item)
+    )
 
 
 def _owner_side(turn: Turn, item: Item) -> Side:
@@ -128,7 +131,8 @@ def _readable(turn: Turn, item: Item, at: datetime) -> datetime:
     """`send_in: working_hours`: the next working instant of whoever is written to."""
     if turn.plan.definition.contact.send_in != "working_hours" or turn.plan.definition.scale is not None:
         return at
-    reader = turn.plan.clock(turn.state.calendars, "owner", turn.state.items[item.id].owner, _owner_side(turn, item))
+    who = item_owner(turn.plan, turn.state, item)
+    reader = turn.plan.clock(turn.state.calendars, "owner", who, _owner_side(turn, item))
     return calendars.next_working(reader, at) if reader else at
 
 

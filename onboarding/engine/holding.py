@@ -36,6 +36,11 @@ def go_on(turn: Turn) -> None:
     for name, current in turn.state.items.items():
         if current.planned or (current.due_at is not None and current.closed_at is None):
             deadlines.move_by_hold(turn, turn.plan.items[name], held.since)
+        if current.assign_at is not None and current.assign_at > held.since:
+            begun = current.answered_at or current.opened_at or held.since
+            clock = turn.plan.clock(turn.state.calendars, "provider", "", Side.PROVIDER)
+            moved_to = deadlines.later_by_hold(clock, current.assign_at, max(held.since, begun), turn.at)
+            turn.item(name, assign_at=moved_to)
     for stage in turn.plan.definition.stages:
         state = turn.state.stages[stage.id]
         if state.status is not StageStatus.OPEN:

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from onboarding.engine.effects import Notice, NoticeKind
-from onboarding.engine.people import entitled_to_decide, holder, stage_owner
+from onboarding.engine.people import asked_of, holder, item_owner, stage_owner
 from onboarding.engine.state import ItemStatus
 from onboarding.engine.turn import Turn
 from onboarding.language.model import Item, ItemKind
@@ -62,18 +62,14 @@ def ask_for_opened(turn: Turn) -> None:
             turn.set(asks=turn.state.asks + 1)
         readers: dict[str, list[Item]] = {}
         for item in members:
-            for handle in _asked(turn, item):
+            asked = asked_of(turn.plan, turn.state, item)
+            for handle in asked:
                 readers.setdefault(handle, []).append(item)
+            if turn.state.items[item.id].assign_at is not None:
+                # Whoever of them does it: the others hear that they need not.
+                turn.item(item.id, alarmed=tuple(dict.fromkeys((*turn.state.items[item.id].alarmed, *asked))))
         for handle, mine in readers.items():
             _ask(turn, handle, mine)
-
-
-def _asked(turn: Turn, item: Item) -> tuple[str, ...]:
-    owner = turn.state.items[item.id].owner
-    if item.kind is not ItemKind.APPROVAL:
-        return (owner,)
-    # Where four eyes bars everybody, the owner of the stage must find somebody who may decide.
-    return entitled_to_decide(turn.plan, turn.state, item) or (stage_owner(turn.plan, turn.state, item.stage),)
 
 
 def _ask(turn: Turn, handle: str, items: list[Item]) -> None:
@@ -108,7 +104,7 @@ def receipt(turn: Turn, item: Item, to: str) -> None:
     open_items = [
         turn.plan.items[name]
         for name, current in turn.state.items.items()
-        if current.owner == to and current.opened_at is not None and current.closed_at is None and name != item.id
+        if item_owner(turn.plan, turn.state, turn.plan.items[name]) == to and current.opened_at is not None and current.closed_at is None and name != item.id
         and current.answered_at is None
     ]  # fmt: skip
     missing = ", ".join(other.title for other in open_items[:5]) or "nothing from you at the moment"
@@ -141,6 +137,19 @@ def not_taken(turn: Turn, item: Item, to: str, why: str, sent_at: datetime) -> N
         say(turn, NoticeKind.RETRACTION, to, "returned", f"Not needed: {item.title}", lines, part=part, item=item)
 
 
+def taken_by(turn: Turn, item: Item, to: tuple[str, ...], asked: tuple[str, ...]) -> None:
+    """Whoever was asked beside the one who has it now hears that it is not theirs to do."""
+    current = turn.state.items[item.id]
+    gone = [handle for handle in asked if handle not in to]
+    for handle in gone:
+        lines = (f"{', '.join(to)} has {item.title} now; nothing is needed from you.",)
+        say(
+            turn, NoticeKind.RETRACTION, handle, "retraction", f"Not yours: {item.title}", lines,
+            part=f"gone.{current.hands}", item=item,
+        )  # fmt: skip
+    turn.item(item.id, alarmed=tuple(handle for handle in current.alarmed if handle not in gone))
+
+
 def settled(turn: Turn, item: Item, by: str, *, said: str = "is settled") -> None:
     """People who were alarmed hear that it is settled, and what has not left yet is withdrawn."""
     current = turn.state.items[item.id]
@@ -150,6 +159,6 @@ def settled(turn: Turn, item: Item, by: str, *, said: str = "is settled") -> Non
             lines = (f"{item.title} {said}; nothing more is needed from you now.",)
             say(
                 turn, NoticeKind.RETRACTION, handle, "retraction", f"Settled: {item.title}", lines,
-                part=f"settled.{len(current.fired)}", item=item,
+                part=f"settled.{len(current.fired)}.{turn.state.trail_count}", item=item,
             )  # fmt: skip
     turn.item(item.id, sent=(), alarmed=(), mark=None)
