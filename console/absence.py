@@ -45,6 +45,9 @@ def absence(
     to: Annotated[str | None, _option("--to", "to")] = None,
     reason: Annotated[str | None, _option("--reason", "reason")] = None,
     actor: Annotated[str | None, _option("--actor", "actor")] = None,
+    on_behalf_of: Annotated[str | None, _option("--on-behalf-of", "on_behalf_of")] = None,
+    sent_at: Annotated[str | None, _option("--sent-at", "sent_at")] = None,
+    channel: Annotated[str | None, _option("--channel", "channel")] = None,
     message_id: Annotated[str | None, _option("--id", "message_id")] = None,
     run: Annotated[str | None, typer.Option("--run", help="Only this run; default: every open one.")] = None,
     output: Output = None,
@@ -52,18 +55,31 @@ def absence(
     """Somebody is away for a while: in every open run whoever stands in has what is theirs until then."""
     ground.settings()
     whole_id = message_id or str(uuid4())
-    given = {"person": person, "since": since, "until": until, "to": to, "reason": reason, "actor": actor}
+    given = {
+        "person": person, "since": since, "until": until, "to": to, "reason": reason, "actor": actor,
+        "on_behalf_of": on_behalf_of, "sent_at": sent_at, "channel": channel,
+    }  # fmt: skip
     content = {name: value for name, value in given.items() if value is not None}
-    runs = (ground.workflow_id(run),) if run is not None else tuple(_open_runs())
     try:
         sending.judged_here("absence", {**content, "message_id": whole_id})
-        told = ground.run(_tell_all(runs, content, whole_id, every=run is None))
     except Answered as no:
         raise Answered(sending.as_verdict(no.answer, whole_id)) from no
-    answer = {"id": whole_id, "rows": told, "next_cursor": None}
+    if run is not None:
+        told = ground.run(_tell_all([ground.workflow_id(run)], content, whole_id))
+        printing.show(told[0], tables.verdict)
+        return _code(told)
+    runs = _open_runs()
+    told = ground.run(_tell_all(runs, content, whole_id)) if runs else []
+    told = [row for row in told if not _no_part(row)]
     if not told:
         hint(f"No open run knows {person[:60]!r}.")
+    answer = {"id": whole_id, "rows": told, "next_cursor": None}
     printing.show(answer, lambda found: tables.rows(found, _COLUMNS), rows="rows")
+    return _code(told)
+
+
+def _code(told: list[dict[str, Any]]) -> int:
+    """The worst of all verdicts: whoever reads only this number must not believe that all is well."""
     return max((BY_OUTCOME.get(str(row["outcome"]), 0) for row in told), default=0)
 
 
@@ -85,13 +101,10 @@ def _open_runs() -> list[str]:
                 return names
 
 
-async def _tell_all(
-    runs: tuple[str, ...], content: dict[str, Any], whole_id: str, *, every: bool
-) -> list[dict[str, Any]]:
+async def _tell_all(runs: list[str], content: dict[str, Any], whole_id: str) -> list[dict[str, Any]]:
     client = await ground.client()
     gate = asyncio.Semaphore(AT_ONCE)
-    told = await asyncio.gather(*(_tell(client, gate, run, content, whole_id) for run in runs))
-    return [row for row in told if not (every and _no_part(row))]
+    return list(await asyncio.gather(*(_tell(client, gate, run, content, whole_id) for run in runs)))
 
 
 async def _tell(
@@ -103,6 +116,8 @@ async def _tell(
             verdict = await sending.send_update(client, run, "absence", message)
         except Answered as no:
             verdict = sending.as_verdict(no.answer, str(message["message_id"]))
+            # Saying it again means: the same command with the same --id.
+            verdict["sentence"] = str(verdict["sentence"]).replace(str(message["message_id"]), whole_id)
     return {"run": run, **verdict}
 
 

@@ -42,18 +42,30 @@ def able_for(plan: Plan, state: RunState, item: Item, role: str) -> tuple[str, .
 def seats(plan: Plan, state: RunState, item: Item) -> Seats:
     """The seats of a decision: one for each owning role, any number for a group; in order, as often as each one's turn comes.
 
-    An owner and their deputy are two people and one seat, so that no role can outvote the others. See `seated`.
+    An owner and their deputy are two people and one seat, so that no role can outvote the others. See `seated`. In order,
+    whoever has a seat of their own speaks on that one: somebody else's turn is not theirs to use up.
     """
     found: list[tuple[str, tuple[str, ...]]] = []
+    own = {role: _own_seat(plan, state, item, role) for role in item.owners if item.in_order}
     more = max(item.quorum - len(item.owners), 0)
     for role in item.owners:
         able = able_for(plan, state, item, role)
+        if item.in_order:
+            elsewhere = [one for other, people in own.items() if other != role for one in people]
+            able = tuple(one for one in able if one in own[role] or one not in elsewhere)
         many = len(able) if plan.is_group(role) else 1
         if item.in_order and plan.is_group(role):
             many = 1 + min(more, len(members(plan, state, role)) - 1)
             more -= many - 1
         found += [(role, able)] * many
     return tuple(found)
+
+
+def _own_seat(plan: Plan, state: RunState, item: Item, role: str) -> tuple[str, ...]:
+    current, held = state.items[item.id], members(plan, state, role)
+    if role != item.owner or not current.owner or current.assign_at is not None:
+        return held
+    return (current.owner,) if current.given and not plan.is_group(role) else (current.owner, *held)
 
 
 def seated(able: Seats, people: tuple[str, ...]) -> dict[str, str] | None:
@@ -113,20 +125,28 @@ def entitled_to_decide(plan: Plan, state: RunState, item: Item) -> tuple[str, ..
     not enough or none of its members has it yet. Whoever four eyes bars is replaced by their deputies, and left out where there
     are none. In order: whoever's turn it is, after those who have spoken.
     """
-    votes = state.items[item.id].votes
-    roles: tuple[str, ...] = item.owners
     if item.in_order:
-        roles = turns_open(seats(plan, state, item), state, item, votes)[-1:]
-    spoken = [vote.handle for vote in votes] if item.in_order else []
-    asked: dict[str, None] = dict.fromkeys(spoken)
-    for role in roles:
-        asked.update(dict.fromkeys(_asked_for(plan, state, item, role, tuple(spoken))))
+        return _asked_in_order(plan, state, item)
+    asked: dict[str, None] = {}
+    for role in item.owners:
+        asked.update(dict.fromkeys(_asked_for(plan, state, item, role, barred_by_eyes(state, item))))
     return tuple(asked)
 
 
-def _asked_for(plan: Plan, state: RunState, item: Item, role: str, spoken: tuple[str, ...]) -> tuple[str, ...]:
-    current = state.items[item.id]
+def _asked_in_order(plan: Plan, state: RunState, item: Item) -> tuple[str, ...]:
+    able, votes = seats(plan, state, item), state.items[item.id].votes
+    spoken = tuple(vote.handle for vote in votes)
     barred = (*barred_by_eyes(state, item), *spoken)
+    for role in turns_open(able, state, item, votes)[-1:]:
+        may = next(people for seat, people in able if seat == role)
+        willing = [one for one in _asked_for(plan, state, item, role, barred) if one in may]
+        others = sorted((one for one in may if one not in barred), key=lambda one: is_away(state, one))
+        return tuple(dict.fromkeys((*spoken, *(willing or others[:1]))))
+    return tuple(dict.fromkeys(spoken))
+
+
+def _asked_for(plan: Plan, state: RunState, item: Item, role: str, barred: tuple[str, ...]) -> tuple[str, ...]:
+    current = state.items[item.id]
     held = members(plan, state, role)
     mine = held[:1] if item.quorum == 1 or not plan.is_group(role) else held
     everybody = item.quorum > 1
@@ -144,8 +164,5 @@ def _asked_for(plan: Plan, state: RunState, item: Item, role: str, spoken: tuple
 
 def voice_of(plan: Plan, state: RunState, item: Item, role: str, handle: str) -> str | None:
     """The absent person for whom somebody decides on the seat of a role, or `None`."""
-    current = state.items[item.id]
-    held = members(plan, state, role)
-    if role == item.owner and current.owner and current.assign_at is None:
-        held = (current.owner,) if current.given and not plan.is_group(role) else (current.owner, *held)
+    held = _own_seat(plan, state, item, role)
     return acted_for(plan, state, role, held, handle, barred_by_eyes(state, item))

@@ -14,7 +14,7 @@ from tests.support.calls import Door
 from tests.support.shell import ROOT
 
 CONTRACT = (
-    "check", "schema", "picture", "start", "submit", "decide", "complete", "happen", "hold", "resume", "extend", "reassign",
+    "check", "schema", "picture", "start", "submit", "decide", "complete", "happen", "hold", "resume", "extend", "reassign", "absence",
     "waive", "reopen", "note", "cancel", "status", "why", "gate", "trail", "ledger", "refused", "list", "inbox", "outbox",
     "report", "demo", "dev", "doctor",
 )  # fmt: skip
@@ -107,6 +107,8 @@ def test_a_field_is_explained_as_its_own_message_means_it(door: Door) -> None:
         (("list", "--waiting-on", "x"), "customer, provider, third_party, nobody"),
         (("extend", RUN, "--due", "2026-01-01T00:00:00Z"), "--stage"),
         (("extend", RUN, "x", "--stage", "y"), "one thing"),
+        (("absence", "dana", "--until", "2026-12-01T00:00:00Z"), "--from"),
+        (("absence", "--from", "2026-12-01T00:00:00Z", "--until", "2026-12-02T00:00:00Z"), "PERSON"),
         (("trail", RUN, "extra"), "extra"),
         (("report", "--by", "segment"), "not_built_yet"),
         (("report", "--by", "colour"), "by definition"),

@@ -547,7 +547,7 @@ class Simulation:
         item, current = self.plan.items[name], self.state.items[name]
         if item.event:
             return self._try("happen", {"event": item.event}, ("integration:x",))
-        everybody = (*ACTORS, "newcomer")
+        everybody = (*ACTORS, *item.owners, "newcomer")
         if item.kind is ItemKind.REQUEST and current.status is ItemStatus.IN_REVIEW:
             roles = (item.review or self.plan.stages[item.stage].owner,)
             said = {"item": name, "outcome": "accept", **self.looked_at(name)}
