@@ -11,7 +11,7 @@ from datetime import datetime
 from onboarding.engine import absences, assigning, deadlines, deciding, flow, holding, rota, waiving
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.notices import say, when
-from onboarding.engine.people import deputy_of, holder, item_owner, stage_owner
+from onboarding.engine.presence import holder, item_owner, principal, stage_owner
 from onboarding.engine.state import (
     Absence,
     Debt,
@@ -202,14 +202,11 @@ def _step(turn: Turn, item: Item, planned: Planned) -> None:
 
 
 def _recipients(turn: Turn, item: Item, rung: LadderStep) -> tuple[str, ...]:
-    found: dict[str, None] = {}
-    for name in rung.to:
-        if name == "deputy":
-            handle = deputy_of(turn.plan, turn.state, item.owner)
-        else:
-            handle = holder(turn.plan, turn.state, name)
-        if handle is not None:
-            found[handle] = None
+    # What is given away goes to the one who has the role; only what is said goes to whoever stands in meanwhile.
+    find = principal if rung.do is StepAction.REASSIGN else holder
+    deputy = turn.plan.roles[item.owner].deputy
+    roles = [deputy if name == "deputy" else name for name in rung.to]
+    found = dict.fromkeys(find(turn.plan, turn.state, role) for role in roles if role is not None)
     return tuple(found) or (stage_owner(turn.plan, turn.state, item.stage),)
 
 

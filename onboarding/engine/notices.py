@@ -108,13 +108,16 @@ def receipt(turn: Turn, item: Item, to: str) -> None:
         and current.answered_at is None
     ]  # fmt: skip
     missing = ", ".join(other.title for other in open_items[:5]) or "nothing from you at the moment"
-    reviewer = (
-        holder(turn.plan, turn.state, item.review) if item.review else stage_owner(turn.plan, turn.state, item.stage)
-    )
+    if item.review is None:
+        following = stage_owner(turn.plan, turn.state, item.stage)
+    elif not turn.plan.is_group(item.review):
+        following = holder(turn.plan, turn.state, item.review)
+    else:
+        following = item.review  # whose turn it will be is not known yet
     lines = (
         f"Arrived: {', '.join(arrived) or item.title}",
         f"Still missing: {missing}",
-        f"Next: {reviewer} goes on with it",
+        f"Next: {following} goes on with it",
     )
     number = str(turn.state.items[item.id].answers) if answer else "event"
     say(

@@ -442,6 +442,18 @@ def test_who_is_away_is_part_of_what_a_run_holds(begin: Any) -> None:
     ]
 
 
+def test_what_a_ladder_gives_to_the_deputy_is_theirs_though_they_are_away_for_a_day(begin: Any) -> None:
+    """Whoever stands in for the deputy has it until they are back, and not for good."""
+    head = HEAD + "policies:\n  escalation:\n    up: [{at: due, do: reassign, to: deputy}]\n"
+    run = begin(stage(tasks("id: a, title: A, owner: onb, due: 1bd, escalation: up")), head=head)
+    run.say("absence", "hanna", person="lars", since="2026-11-30T09:00:00Z", until="2026-12-03T09:00:00Z")
+    run.wait(at(2, 12))
+    assert ("lars", "hanna") == (run.state.items["a"].owner, who(run, "a"))
+
+    run.wait(at(4, 9))
+    assert "lars" == who(run, "a")
+
+
 # In order -------------------------------------------------------------------------------------------------------------
 
 ORDER = stage(
