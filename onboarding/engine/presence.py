@@ -45,7 +45,10 @@ def _candidates(plan: Plan, state: RunState, handle: str, role: str) -> Iterator
     named = absence_of(state, handle)
     if named is not None and named.to is not None:
         yield named.to
-    for one in chain(plan, role):
+    roles = list(chain(plan, role))
+    # A deputy to whom it was given is followed by the next one, and not by whoever it was taken from.
+    mine = next((n for n, one in enumerate(roles) if handle in members(plan, state, one)), 0)
+    for one in roles[mine:]:
         held = members(plan, state, one)
         after = held.index(handle) + 1 if handle in held else 0
         yield from (*held[after:], *held[:after])
