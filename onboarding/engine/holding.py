@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from onboarding.engine import deadlines
+from onboarding.engine import deadlines, rota
 from onboarding.engine.state import Debt, HoldState, RunStatus, StageStatus
 from onboarding.engine.turn import Turn
 from onboarding.language.model import Side
@@ -36,11 +36,7 @@ def go_on(turn: Turn) -> None:
     for name, current in turn.state.items.items():
         if current.planned or (current.due_at is not None and current.closed_at is None):
             deadlines.move_by_hold(turn, turn.plan.items[name], held.since)
-        if current.assign_at is not None and current.assign_at > held.since:
-            begun = current.answered_at or current.opened_at or held.since
-            clock = turn.plan.clock(turn.state.calendars, "provider", "", Side.PROVIDER)
-            moved_to = deadlines.later_by_hold(clock, current.assign_at, max(held.since, begun), turn.at)
-            turn.item(name, assign_at=moved_to)
+        rota.move_by_hold(turn, turn.plan.items[name], held.since)
     for stage in turn.plan.definition.stages:
         state = turn.state.stages[stage.id]
         if state.status is not StageStatus.OPEN:

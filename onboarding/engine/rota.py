@@ -8,7 +8,7 @@ Note [In turn]
 import hashlib
 from datetime import datetime
 
-from onboarding.engine import calendars
+from onboarding.engine import calendars, deadlines
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.notices import say, taken_by, when
 from onboarding.engine.people import asked_of
@@ -97,6 +97,22 @@ def _taken_until(turn: Turn, role: str) -> datetime | None:
     return calendars.add(clock, turn.at, after)
 
 
+def move_by_hold(turn: Turn, item: Item, since: datetime) -> None:
+    """The time in which a group may take something stood still with the run."""
+    current = turn.state.items[item.id]
+    if current.assign_at is None:
+        return
+    role = turn.plan.roles[_role(item, current.status)]
+    business = role.assign_after is not None and role.assign_after.is_business
+    clock = turn.plan.clock(turn.state.calendars, "provider", "", Side.PROVIDER) if business else ()
+    begun = current.answered_at or current.opened_at or since
+    turn.item(item.id, assign_at=deadlines.later_by_hold(clock, current.assign_at, max(since, begun), turn.at))
+
+
+def _role(item: Item, status: ItemStatus) -> str:
+    return item.review if status is ItemStatus.IN_REVIEW and item.review is not None else item.owner
+
+
 def _meanwhile(turn: Turn, item: Item, role: str, barred: tuple[str, ...]) -> str:
     owner = turn.plan.stages[item.stage].owner
     if owner != role and turn.plan.roles[owner].side is turn.plan.roles[role].side:
@@ -108,8 +124,7 @@ def assign(turn: Turn, name: str) -> None:
     """Nobody has taken it: the member whose turn it is gets it and hears of it, the others hear that they need not."""
     item, current = turn.plan.items[name], turn.state.items[name]
     asked = asked_of(turn.plan, turn.state, item)
-    review = current.status is ItemStatus.IN_REVIEW and item.review is not None
-    role = item.review if review and item.review is not None else item.owner
+    review, role = current.status is ItemStatus.IN_REVIEW, _role(item, current.status)
     barred = current.actors if review else barred_by_eyes(turn.state, item)
     turn.item(name, assign_at=None)
     who = in_turn(turn, item, role, barred)

@@ -185,6 +185,17 @@ def test_a_hold_stops_the_time_in_which_a_group_may_take_something(begin: Any) -
     assert at(2, 14) == run.state.items["a"].assign_at
 
 
+def test_a_hold_at_the_very_instant_comes_first(begin: Any) -> None:
+    """The tie goes to the sender; afterwards the group still gets one owner."""
+    run = begin(stage(tasks("id: a, title: A, owner: desk")))
+    run.say("hold", "lars", reason="wait", when=at(1, 13))
+    run.say("resume", "lars", when=at(2, 12))
+    assert "dana" == who(run, "a")
+
+    run.wait(at(2, 17))
+    assert who(run, "a") in ("ivy", "ian")
+
+
 def test_who_is_away_or_barred_is_passed_over(begin: Any) -> None:
     """Whose turn it would be does not matter then."""
     run = begin(
