@@ -116,11 +116,15 @@ def _clause(plan: Plan, state: RunState, item: Item) -> str:
             return _to_do(plan, state, item, who)
 
 
+def named(plan: Plan, state: RunState, item: Item) -> str:
+    """Who has an open item now, and in whose place: `lars for dana`."""
+    who, absent = acting(plan, state, item)[0], stands_for(plan, state, item)
+    return who if absent is None else f"{who} for {absent}"
+
+
 def _who(plan: Plan, state: RunState, item: Item) -> str:
     """Who has an open item now: by name, for whom, or that a group may still take it."""
-    who, absent, current = acting(plan, state, item)[0], stands_for(plan, state, item), state.items[item.id]
-    if absent is not None:
-        who = f"{who} for {absent}"
+    who, current = named(plan, state, item), state.items[item.id]
     if current.assign_at is None:
         return who
     return f"one of {listed(asked_of(plan, state, item))} to take it by {spoken(current.assign_at)} ({who} sees to it until then)"

@@ -18,6 +18,7 @@ from onboarding.engine.state import ItemStatus
 from onboarding.errors import StartRefused
 from onboarding.messages import OutcomeWord
 from onboarding.reading import views
+from onboarding.reading.cover import cover
 from runtime.library import load
 from runtime.zones import zone
 from tests.support.builders import Run, at, papers
@@ -273,6 +274,7 @@ def test_what_an_absent_person_has_is_answered_by_the_deputy_and_theirs_again_af
     assert "dana" == run.state.items["a"].owner
     row = next(one for one in views.open_items(run.plan, run.state, run.now)["rows"] if one["id"] == "a")
     assert ("lars", "dana") == (row["who"], row["stands_for"])
+    assert "lars for dana" in cover(run.plan, run.state, run.now)
     assert "waits for lars for dana to do it" in views.why(run.plan, run.state, "a", run.now)["sentence"]
     run.wait(at(7))
     since = len(run.effects)
