@@ -221,7 +221,7 @@ class Happen(Message):
 
 
 class Hold(Message):
-    """Stops the clocks of the run, booked to a side, until resumed; `review_at` is the one clock that goes on."""
+    """Stops the clocks of the run, booked to a side, until resumed; only `review_at` and the absences of people go on."""
 
     name: ClassVar[str] = "hold"
     reason: Words

@@ -241,7 +241,7 @@ class Debt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldState:
-    """The run stands still since `since`; only `review_at` goes on."""
+    """The run stands still since `since`; only `review_at` goes on, and the absences of people."""
 
     reason: str
     side: Side
