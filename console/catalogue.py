@@ -64,6 +64,7 @@ ENTRIES: tuple[Entry, ...] = (
         note="record a text",
         cancel="close a run as lost or cancelled",
     ),
+    *_entries("Messages to every run", "absence", absence="somebody is away: who stands in, in all their runs"),
     *_entries(
         "One run",
         "reads",

@@ -49,6 +49,11 @@ _HELP: Mapping[str, str] = {
     "submit.files": "File references: a JSON list of {uri, sha256, type, bytes, name}, or @FILE.",
     "submit.draft": "Stores parts; not an answer yet.",
     "decide.outcome": "One of the outcomes that the definition names; of a review: accept or return.",
+    "decide.answer": "The digest of what you looked at, as `open-items` shows it; its first 8 characters do. Something else there now: conflict.",
+    "absence.person": "Who is away: a handle or a role.",
+    "absence.since": "When the absence begins, with an offset: 2026-12-01T08:00:00Z.",
+    "absence.until": "When the person is back, with an offset: 2026-12-11T08:00:00Z. To end it early, say it again with an earlier date.",
+    "absence.to": "Who stands in: a handle or a role; default: the deputy, in a group another member.",
     "complete.provides": "The facts: a JSON object, or @FILE.",
     "happen.event": "The name of an event that the definition waits for.",
     "happen.data": "What the event carries: a JSON object, or @FILE.",
@@ -204,7 +209,7 @@ def _command(kind: type[Message]) -> Callable[..., int]:
     return send
 
 
-ELSEWHERE = ("set_calendar",)
+ELSEWHERE = ("set_calendar", "absence")
 """Messages whose command looks something up first: it has a file of its own."""
 
 for _kind in KINDS:

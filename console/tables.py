@@ -102,7 +102,16 @@ def verdict(answer: Row) -> RenderableType:
     if answer.get("faults"):
         parts.append(grid(answer["faults"], {"place": "place", "code": "code", "sentence": "what to do"}))
     parts.append(
-        pairs(answer, {"message_id": "message id", "item": "item", "status": "status", "received_at": "received"})
+        pairs(
+            answer,
+            {
+                "message_id": "message id",
+                "item": "item",
+                "status": "status",
+                "answer": "answer",
+                "received_at": "received",
+            },
+        )
     )
     if answer.get("next"):
         parts.append(grid(answer["next"], {"item": "item", "title": "title", "who": "who", "due": "due"}, "Open now"))
@@ -169,7 +178,9 @@ def why(answer: Row) -> RenderableType:
         "status": "status",
         "sentence": "why",
         "holder": "with",
+        "stands_for": "in place of",
         "since": "since",
+        "answer": "answer",
         "next": "next",
     }
     return pairs(told, columns)

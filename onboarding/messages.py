@@ -95,6 +95,8 @@ class Verdict:
     received_at: datetime | None = None
     next: tuple[NextItem, ...] = ()
     faults: tuple[MessageFault, ...] = ()
+    answer: str | None = None
+    """The digest of what a decision on the item would be about: to be named in `decide`."""
 
     @property
     def refused(self) -> bool:
@@ -162,6 +164,9 @@ Instant = Annotated[
 ]
 
 
+AnswerDigest = Annotated[str, Field(strict=True, pattern=r"^[0-9a-f]{8,64}$")]
+
+
 class Message(BaseModel):
     """What every message carries; each kind adds its own fields."""
 
@@ -204,6 +209,7 @@ class Decide(Message):
     item: Name
     outcome: Name
     comment: Text | None = None
+    answer: AnswerDigest | None = None
 
 
 class Complete(Message):
@@ -224,7 +230,7 @@ class Happen(Message):
 
 
 class Hold(Message):
-    """Stops the clocks of the run, booked to a side, until resumed; `review_at` is the one clock that goes on."""
+    """Stops the clocks of the run, booked to a side, until resumed; only `review_at` and the absences of people go on."""
 
     name: ClassVar[str] = "hold"
     reason: Words
@@ -290,6 +296,17 @@ class Reassign(Message):
     reason: Text | None = None
 
 
+class Absence(Message):
+    """Somebody is away for a while: whoever stands in has what is theirs until then. Said again, it replaces what was said before."""
+
+    name: ClassVar[str] = "absence"
+    person: Actor
+    since: Instant
+    until: Instant
+    to: Actor | None = None
+    reason: Text | None = None
+
+
 class Waive(Message):
     """Passes a gate condition or an item, with a reason; it becomes debt."""
 
@@ -333,7 +350,7 @@ class Cancel(Message):
 
 
 KINDS: tuple[type[Message], ...] = (
-    Submit, Decide, Complete, Happen, Hold, Resume, Extend, SetCalendar, Reassign, Waive, Reopen, Promise, Note, Cancel,
+    Submit, Decide, Complete, Happen, Hold, Resume, Extend, SetCalendar, Reassign, Absence, Waive, Reopen, Promise, Note, Cancel,
 )  # fmt: skip
 BY_NAME: dict[str, type[Message]] = {kind.name: kind for kind in KINDS}
 

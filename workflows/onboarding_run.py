@@ -153,6 +153,7 @@ class OnboardingRun:
     extend = _message(messages.Extend)
     set_calendar = _message(messages.SetCalendar)
     reassign = _message(messages.Reassign)
+    absence = _message(messages.Absence)
     waive = _message(messages.Waive)
     reopen = _message(messages.Reopen)
     promise = _message(messages.Promise)

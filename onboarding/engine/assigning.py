@@ -7,15 +7,17 @@ Note [By name or by role]
 
 from datetime import datetime
 
-from onboarding.engine import deadlines, gates
+from onboarding.engine import deadlines, gates, rota
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.moves import Told, find_item, find_stage, provider_only, refuse_closed_stage
-from onboarding.engine.notices import say, when
-from onboarding.engine.people import INTEGRATION, Person, holder, item_owner, known_people, stage_owner, who_is
+from onboarding.engine.notices import say, taken_by, when
+from onboarding.engine.people import INTEGRATION, Person, asked_of, known_people, who_is
+from onboarding.engine.presence import item_principal, principal, stage_owner, stand_in
 from onboarding.engine.refusing import conflict, must_come, rejected, unknown
+from onboarding.engine.seating import barred_by_eyes
 from onboarding.engine.state import ItemStatus, Revert, StageStatus
 from onboarding.engine.turn import Turn
-from onboarding.language.model import ItemKind, Side
+from onboarding.language.model import Item, ItemKind, Side
 from onboarding.messages import UNVERIFIED, Reassign
 from onboarding.nearest import nearest
 
@@ -40,8 +42,10 @@ def _reassign_item(turn: Turn, message: Reassign, name: str, person: Person) -> 
     refuse_closed_stage(turn, item.stage, item.id)
     if current is None or current.status in gates.MET:
         raise conflict("not_open", f"{item.id!r} is closed.", item=item.id)
-    to = _new_owner(turn, message, turn.plan.roles[item.owner].side, decides=item.kind is ItemKind.APPROVAL)
-    before = item_owner(turn.plan, turn.state, item)
+    to = new_owner(
+        turn, message.to, message.until, turn.plan.roles[item.owner].side, decides=item.kind is ItemKind.APPROVAL
+    )
+    before = item_principal(turn.plan, turn.state, item)
     _until(turn, "item", item.id, (current.owner,) if current.given else (), message.until)
     give_item(turn, item.id, to)
     return item.title, to, before
@@ -51,7 +55,7 @@ def _reassign_stage(turn: Turn, message: Reassign, name: str, person: Person) ->
     stage = find_stage(turn, name)
     provider_only(person, "reassign a stage")
     refuse_closed_stage(turn, stage)
-    to = _new_owner(turn, message, Side.PROVIDER)
+    to = new_owner(turn, message.to, message.until, Side.PROVIDER)
     current, before = turn.state.stages[stage], stage_owner(turn.plan, turn.state, stage)
     _until(turn, "stage", stage, (current.owner,) if current.given else (), message.until)
     give_stage(turn, stage, to)
@@ -62,17 +66,17 @@ def _reassign_role(turn: Turn, message: Reassign, role: str, person: Person) -> 
     if role not in turn.plan.roles:
         raise unknown("unknown_role", f"This run has no such role{nearest(role, turn.plan.roles)}.")
     provider_only(person, "reassign a role")
-    to = _new_owner(turn, message, turn.plan.roles[role].side, decides=True)
+    to = new_owner(turn, message.to, message.until, turn.plan.roles[role].side, decides=True)
     held = turn.state.holders.get(role, ())
     _until(turn, "role", role, held, message.until)
     give_role(turn, role, (to, *(handle for handle in held[1:] if handle != to)))
     return f"Role {role}", to, held[0] if held else "nobody"
 
 
-def _new_owner(turn: Turn, message: Reassign, side: Side, *, decides: bool = False) -> str:
-    """The handle that `to` names, a person or whoever holds a role. Nobody's decision goes to the other side."""
-    must_come(message.until, turn.at, "The end of the reassignment", "/until")
-    to = who_is(turn.plan, turn.state, message.to).handle
+def new_owner(turn: Turn, named: str, until: datetime | None, side: Side, *, decides: bool = False) -> str:
+    """The handle that the field `to` names, a person or whoever holds a role. Nobody's decision goes to the other side."""
+    must_come(until, turn.at, "The end of the reassignment", "/until")
+    to = who_is(turn.plan, turn.state, named).handle
     if to == UNVERIFIED or to.startswith(INTEGRATION):
         raise rejected("not_a_person", "An owner is a person or a role.", place="/to")
     if to.startswith("customer:") and to not in turn.plan.order.customer_contacts:
@@ -101,10 +105,16 @@ def _stranger(turn: Turn, to: str) -> str:
 def give_item(turn: Turn, name: str, to: str, *, given: bool = True) -> None:
     """Another owner for one item, who hears of it; `given` by name, or because its role has another holder."""
     item, before = turn.plan.items[name], turn.state.items[name].owner
+    waited = turn.state.items[name].assign_at is not None and turn.state.items[name].status in deadlines.WAITING
+    asked = asked_of(turn.plan, turn.state, item) if waited else ()
     current = turn.item(name, owner=to, given=given)
-    if before == to:
+    if waited:
+        current = turn.item(name, assign_at=None, hands=current.hands + 1)
+        taken_by(turn, item, (to,), asked)
+    if before == to and not waited:
         return
     current = turn.item(name, hands=current.hands + 1)
+    to = stand_in(turn.plan, turn.state, to, item.owner)
     is_asked = item.kind not in (ItemKind.EVENT, ItemKind.HOOK) or current.by_person
     if is_asked and current.status in deadlines.WAITING and name not in turn.opened:
         lines = (f"{item.title} is yours now, due {when(current.due_at)}.",)
@@ -120,17 +130,18 @@ def give_stage(turn: Turn, name: str, to: str, *, given: bool = True) -> None:
     if current.status is StageStatus.OPEN and before != to:
         title = turn.plan.stages[name].title
         say(
-            turn, NoticeKind.HANDOFF, to, "handover", f"Yours now: {title}", (f"{title} is yours now.",),
+            turn, NoticeKind.HANDOFF, stand_in(turn.plan, turn.state, to, turn.plan.stages[name].owner), "handover", f"Yours now: {title}", (f"{title} is yours now.",),
             part=f"to.{turn.state.trail_count}.{len(turn.effects)}", stage=name,
         )  # fmt: skip
 
 
 def give_role(turn: Turn, role: str, to: tuple[str, ...]) -> None:
     """Another holder of a role: what follows the role goes along, and who had it hears of that, wanted or not."""
-    before = holder(turn.plan, turn.state, role)
+    before = principal(turn.plan, turn.state, role)
     turn.set(holders={**turn.state.holders, role: to})
     if to[0] == before:
         return
+    reader = stand_in(turn.plan, turn.state, to[0], role)
     part = f"role.{turn.state.trail_count}.{len(turn.effects)}"
     said = f"{to[0]} is {role!r} in this onboarding now."
     say(turn, NoticeKind.HANDOFF, before, "handover", f"No longer yours: role {role}", (said,), part=part)
@@ -144,10 +155,13 @@ def give_role(turn: Turn, role: str, to: tuple[str, ...]) -> None:
             give_stage(turn, stage.id, to[0], given=False)
     for item in turn.plan.definition.items:
         current = turn.state.items[item.id]
-        if item.review == role and current.status is ItemStatus.IN_REVIEW:
+        mine = current.reviewer == before if turn.plan.is_group(role) else not current.reviewer
+        if item.review == role and current.status is ItemStatus.IN_REVIEW and mine:
+            if turn.plan.is_group(role):
+                turn.item(item.id, reviewer=to[0])
             lines = (f"{item.title} was answered and waits for you: accept or return.",)
             part = f"review.{current.answers}.{turn.state.trail_count}"
-            say(turn, NoticeKind.ASK, to[0], "ask", f"Please review: {item.title}", lines, part=part, item=item)
+            say(turn, NoticeKind.ASK, reader, "ask", f"Please review: {item.title}", lines, part=part, item=item)
 
 
 def _until(turn: Turn, kind: str, target: str, now: tuple[str, ...], until: datetime | None) -> None:
@@ -167,19 +181,26 @@ def _until(turn: Turn, kind: str, target: str, now: tuple[str, ...], until: date
     turn.set(reverts=(*others, Revert(at=until, kind=kind, target=target, to=then), *later))
 
 
+def _whose(turn: Turn, item: Item) -> str:
+    group = turn.plan.is_group(item.owner) and turn.state.items[item.id].status not in gates.MET
+    if group:
+        return rota.in_turn(turn, item, item.owner, barred_by_eyes(turn.state, item))
+    return principal(turn.plan, turn.state, item.owner)
+
+
 def revert(turn: Turn, one: Revert) -> None:
     """A reassignment with an end is over. What is done meanwhile stays whose it was; its next round is asked of the right one."""
     turn.set(reverts=tuple(other for other in turn.state.reverts if other is not one))
     given = bool(one.to)
     if one.kind == "item":
         item = turn.plan.items[one.target]
-        back = one.to[0] if given else holder(turn.plan, turn.state, item.owner)
+        back = one.to[0] if given else _whose(turn, item)
         if turn.state.items[one.target].status in gates.MET:
             turn.item(one.target, given=given, owner=back if given else turn.state.items[one.target].owner)
         else:
             give_item(turn, one.target, back, given=given)
     elif one.kind == "stage":
-        back = one.to[0] if given else holder(turn.plan, turn.state, turn.plan.stages[one.target].owner)
+        back = one.to[0] if given else principal(turn.plan, turn.state, turn.plan.stages[one.target].owner)
         give_stage(turn, one.target, back, given=given)
     elif given:
         back = one.to[0]

@@ -9,12 +9,27 @@ from dataclasses import replace
 from datetime import datetime
 from enum import Enum, auto
 
-from onboarding.engine import assigning, deadlines, deciding, flow, gates, going_live, holding, reminding, waiving
+from onboarding.engine import (
+    absences,
+    assigning,
+    deadlines,
+    deciding,
+    flow,
+    gates,
+    going_live,
+    holding,
+    reminding,
+    rota,
+    waiving,
+)
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.notices import say, when, with_alarm
-from onboarding.engine.people import acting, deputy_of, has_since, holder, item_owner, stage_owner
+from onboarding.engine.people import acting, has_since
+from onboarding.engine.presence import holder, item_owner, principal, stage_owner
 from onboarding.engine.state import (
+    Absence,
     Debt,
+    ItemState,
     ItemStatus,
     Planned,
     PlannedKind,
@@ -36,7 +51,7 @@ class OfTheRun(Enum):
     SILENCE = auto()
 
 
-Due = tuple[datetime, int, str, "Planned | StageState | Debt | Revert | OfTheRun"]
+Due = tuple[datetime, int, str, "Planned | ItemState | StageState | Debt | Revert | Absence | OfTheRun"]
 """When, in which order of the same instant, about what."""
 
 
@@ -48,17 +63,24 @@ def alarm_at(state: RunState) -> datetime | None:
     """The next instant at which something happens by itself, or `None`. Later than the last clock event handled."""
     if state.status is RunStatus.CLOSED:
         return None
-    if state.hold is not None:
-        return state.hold.review_at
-    return min((at for at, *_ in _pending(state)), default=None)
+    review = () if state.hold is None else (state.hold.review_at,)
+    return min((*review, *(at for at, *_ in _pending(state))), default=None)
 
 
 def _pending(state: RunState) -> list[Due]:
-    found: list[Due] = []
+    # People come and go while a run stands still, and before anything that happens at the same instant.
+    found: list[Due] = [
+        (one.until if one.begun else one.since, n - len(state.absences), one.person, one)
+        for n, one in enumerate(state.absences)
+    ]
+    if state.hold is not None:
+        return found
     for n, (name, item) in enumerate(state.items.items()):
         one = deadlines.pending(item)
         if one is not None:
             found.append((one.at, n, name, one))
+        if item.assign_at is not None and item.status in (*deadlines.WAITING, ItemStatus.IN_REVIEW):
+            found.append((item.assign_at, n, name, item))
     for n, (name, stage) in enumerate(state.stages.items(), len(found) + 1_000):
         if stage.status is StageStatus.OPEN and stage.stall_at is not None and not stage.stalled:
             found.append((stage.stall_at, n, name, stage))
@@ -78,16 +100,20 @@ def _pending(state: RunState) -> list[Due]:
 def advance(turn: Turn, apply_held: flow.ApplyHeld) -> None:
     """Acts on every instant up to `turn.at`, in order; a hold or the end of the run stops it."""
     while turn.state.status is not RunStatus.CLOSED:
-        if turn.state.hold is not None:
-            if turn.state.hold.review_at <= turn.at:
-                _review(turn)
-            return
         due = [one for one in _pending(turn.state) if one[0] <= turn.at]
+        held = turn.state.hold
+        if held is not None and held.review_at <= turn.at and all(held.review_at < one[0] for one in due):
+            _review(turn)
+            continue
         if not due:
             return
         _, _, name, what = min(due, key=lambda one: one[:2])
         if isinstance(what, Planned):
             _fire(turn, turn.plan.items[name], what)
+        elif isinstance(what, ItemState):
+            rota.assign(turn, name)
+        elif isinstance(what, Absence):
+            (absences.end if what.begun else absences.begin)(turn, what)
         elif isinstance(what, StageState):
             _stall(turn, name)
         elif isinstance(what, Debt):
@@ -202,14 +228,11 @@ def _step(turn: Turn, item: Item, planned: Planned) -> None:
 
 
 def _recipients(turn: Turn, item: Item, rung: LadderStep) -> tuple[str, ...]:
-    found: dict[str, None] = {}
-    for name in rung.to:
-        if name == "deputy":
-            handle = deputy_of(turn.plan, turn.state, item.owner)
-        else:
-            handle = holder(turn.plan, turn.state, name)
-        if handle is not None:
-            found[handle] = None
+    # What is given away goes to the one who has the role; only what is said goes to whoever stands in meanwhile.
+    find = principal if rung.do is StepAction.REASSIGN else holder
+    deputy = turn.plan.roles[item.owner].deputy
+    roles = [deputy if name == "deputy" else name for name in rung.to]
+    found = dict.fromkeys(find(turn.plan, turn.state, role) for role in roles if role is not None)
     return tuple(found) or (stage_owner(turn.plan, turn.state, item.stage),)
 
 

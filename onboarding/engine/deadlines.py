@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from onboarding.engine import calendars, moving, readers
 from onboarding.engine.calendars import Clock
+from onboarding.engine.presence import item_owner
 from onboarding.engine.state import ItemState, ItemStatus, Planned, PlannedKind
 from onboarding.engine.turn import Turn
 from onboarding.language.model import Item, Side
@@ -29,7 +30,10 @@ def item_clock(turn: Turn, item: Item) -> Clock:
     """The clock that the present dates of an item are counted on."""
     current = turn.state.items[item.id]
     return turn.plan.clock(
-        turn.state.calendars, item.clock, current.counted_for or current.owner, _owner_side(turn, item)
+        turn.state.calendars,
+        item.clock,
+        current.counted_for or item_owner(turn.plan, turn.state, item),
+        _owner_side(turn, item),
     )
 
 
@@ -44,7 +48,7 @@ def _owner_side(turn: Turn, item: Item) -> Side:
 
 def lay(turn: Turn, item: Item) -> None:
     """Computes the due instant of a freshly opened item, with its derivation, and all that follows from it."""
-    owner = turn.state.items[item.id].owner
+    owner = item_owner(turn.plan, turn.state, item)
     turn.item(
         item.id,
         due_at=None,
@@ -63,7 +67,7 @@ def lay(turn: Turn, item: Item) -> None:
 
 def give(turn: Turn, item: Item, due: datetime, why: str) -> None:
     """Somebody gives an item another due instant; what is planned around it is laid anew."""
-    turn.item(item.id, counted_for=turn.state.items[item.id].owner, overdue=False)
+    turn.item(item.id, counted_for=item_owner(turn.plan, turn.state, item), overdue=False)
     _begin(turn, item, due, why, given=True)
 
 
@@ -140,7 +144,7 @@ def take_along(turn: Turn, handle: str, day: int, without: tuple[str, ...] = ())
         item
         for item in turn.plan.items.values()
         if item.id not in without
-        and turn.state.items[item.id].owner == handle
+        and item_owner(turn.plan, turn.state, item) == handle
         and turn.state.items[item.id].status in WAITING
     ]
     return tuple(item for item in mine if take(turn, item, lambda one: readers.day_of(turn, handle, one.at) == day))
@@ -183,7 +187,7 @@ def _offset(clock: Clock, due: datetime, offset: Offset | Share) -> datetime:
 
 
 def _readable(turn: Turn, item: Item, at: datetime) -> datetime:
-    return readers.reads_from(turn, turn.state.items[item.id].owner, at)
+    return readers.reads_from(turn, item_owner(turn.plan, turn.state, item), at)
 
 
 def in_order(planned: list[Planned]) -> tuple[Planned, ...]:

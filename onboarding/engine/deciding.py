@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
-from onboarding.engine import flow, rounds
+from onboarding.engine import answers, flow, handoffs, rounds
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.moves import RIGHT_MESSAGE, Told, behalf_of, find_item, refuse_closed, together, wrong_kind
-from onboarding.engine.notices import say, settled, with_alarm
-from onboarding.engine.people import Person, barred_by_eyes, may_review, seated, seats, seats_left, stage_owner
-from onboarding.engine.refusing import conflict, forbidden, rejected, unknown
+from onboarding.engine.notices import say, settled, when, with_alarm
+from onboarding.engine.people import Person, asked_of, may_review, speaks_for, stage_owner
+from onboarding.engine.refusing import Refuse, conflict, forbidden, rejected, unknown
+from onboarding.engine.seating import Seats, barred_by_eyes, seated, seats, seats_left, turns_open, voice_of
 from onboarding.engine.state import ItemStatus, RunOutcome, Vote
 from onboarding.engine.submitting import send_back, take
 from onboarding.engine.turn import Turn
@@ -39,19 +40,25 @@ def decide(turn: Turn, message: Decide, person: Person) -> Told:
     if current.status is ItemStatus.NOT_READY or (reviewing and current.status is not ItemStatus.IN_REVIEW):
         what = "nothing to decide on yet" if not reviewing else "no answer in review"
         raise rejected("not_open_yet", f"{item.id!r} has {what}; decide when it is open.", place="/item", item=item.id)
-    speakers = together(person.handle, *behalf_of(turn, message.on_behalf_of))
+    absent = speaks_for(turn.plan, turn.state, item, person.handle) if reviewing else None
+    speakers = together(person.handle, *behalf_of(turn, message.on_behalf_of), *((absent,) if absent else ()))
     _eyes(turn, item, speakers, reviewing)
+    answers.refuse_changed(turn, item, message.answer)
+    handoffs.refuse_without_reason(item, chosen, message.comment)
     if reviewing:
         turn.item(item.id, actors=together(*current.actors, *speakers))
-        return _reviewed(turn, item, chosen, message.comment)
+        return replace(_reviewed(turn, item, chosen, message.comment), absent=absent)
     # Who lost the role, or acted on what four eyes names, before the decision was made has not decided.
     barred = barred_by_eyes(turn.state, item)
     votes = tuple(vote for vote in current.votes if _has_seat(able, vote.handle) and vote.handle not in barred)
-    seat = _sit(item, able, votes, person.handle)
-    vote = Vote(handle=person.handle, role="", outcome=chosen.name, at=turn.at, comment=message.comment)
+    seat = (_in_order if item.in_order else _sit)(turn, item, able, votes, person.handle)
+    voice = voice_of(turn.plan, turn.state, item, seat[person.handle], person.handle)
+    vote = Vote(
+        handle=person.handle, role="", outcome=chosen.name, at=turn.at, comment=message.comment, on_behalf_of=voice
+    )
     votes = tuple(replace(one, role=seat[one.handle]) for one in (*votes, vote))
-    turn.item(item.id, votes=votes, actors=together(*current.actors, *speakers))
-    return _count(turn, item, able, chosen, person.handle)
+    turn.item(item.id, votes=votes, actors=together(*current.actors, *speakers, *((voice,) if voice else ())))
+    return replace(_count(turn, item, able, chosen, person.handle), absent=voice)
 
 
 def _outcome(item: Item, name: str, reviewing: bool) -> Outcome:
@@ -64,7 +71,7 @@ def _outcome(item: Item, name: str, reviewing: bool) -> Outcome:
     return chosen
 
 
-def _has_seat(able: tuple[tuple[str, tuple[str, ...]], ...], handle: str) -> bool:
+def _has_seat(able: Seats, handle: str) -> bool:
     return any(handle in may for _, may in able)
 
 
@@ -78,18 +85,37 @@ def _eyes(turn: Turn, item: Item, speakers: tuple[str, ...], reviewing: bool) ->
                 raise forbidden("same_person", said, item=item.id)
 
 
-def _sit(
-    item: Item, able: tuple[tuple[str, tuple[str, ...]], ...], votes: tuple[Vote, ...], handle: str
-) -> dict[str, str]:
+def _sit(turn: Turn, item: Item, able: Seats, votes: tuple[Vote, ...], handle: str) -> dict[str, str]:
     """The role that each speaker decides for; a conflict when this one, or somebody on their only seat, has spoken."""
     mine = [vote for vote in votes if vote.handle == handle]
     seat = None if mine else seated(able, (*(vote.handle for vote in votes), handle))
     if seat is not None:
         return seat
     roles = [role for role, may in able if handle in may]
-    before = (mine or [vote for vote in votes if vote.role in roles] or list(votes))[0]
+    raise _spoken(item, (mine or [vote for vote in votes if vote.role in roles] or list(votes))[0])
+
+
+def _spoken(item: Item, before: Vote) -> Refuse:
     said = f"{before.handle!r} said {before.outcome!r} for {before.role!r} on {before.at:%Y-%m-%d %H:%M} UTC"
-    raise conflict("already_decided", f"{said}; each seat decides once.", item=item.id)
+    return conflict("already_decided", f"{said}; each seat decides once.", item=item.id)
+
+
+def _in_order(turn: Turn, item: Item, able: Seats, votes: tuple[Vote, ...], handle: str) -> dict[str, str]:
+    """The role that each speaker decides for, where one speaks after the other: this one, when it is their turn."""
+    mine = next((vote for vote in votes if vote.handle == handle), None)
+    if mine is not None:
+        raise _spoken(item, mine)
+    turns = turns_open(able, turn.state, item, votes)
+    role = next((role for role in turns if (role, True) in [(one, handle in may) for one, may in able]), None)
+    if role is not None:
+        return {**{vote.handle: vote.role for vote in votes}, handle: role}
+    roles = [role for role, may in able if handle in may]
+    spoken = next((vote for vote in votes if vote.role in roles), None)
+    if spoken is not None and not any(role not in [vote.role for vote in votes] for role in roles):
+        raise _spoken(item, spoken)
+    first = [one for one in asked_of(turn.plan, turn.state, item) if one != handle]
+    said = f"{item.id!r} is decided in order, and {' or '.join(first)} decides before {handle!r}."
+    raise forbidden("not_your_turn", said, item=item.id)
 
 
 def _reviewed(turn: Turn, item: Item, chosen: Outcome, comment: str | None) -> Told:
@@ -103,7 +129,7 @@ def _reviewed(turn: Turn, item: Item, chosen: Outcome, comment: str | None) -> T
 
 
 def _count(
-    turn: Turn, item: Item, able: tuple[tuple[str, tuple[str, ...]], ...], chosen: Outcome, by: str
+    turn: Turn, item: Item, able: Seats, chosen: Outcome, by: str
 ) -> Told:  # see docs/decisions/0003-how-a-return-counts.md
     votes = turn.state.items[item.id].votes
     tally = {one.name: sum(1 for vote in votes if vote.outcome == one.name) for one in item.outcomes}
@@ -111,19 +137,33 @@ def _count(
     back = [one for one in item.outcomes if not one.passes and tally[one.name]]
     reached = [one for one in (*passing, *back) if tally[one.name] >= item.quorum]
     if reached and reached[0].passes:
+        handoffs.decided(turn, item, by, reached[0].name, accepted=True)
         flow.finish_item(turn, item, by, outcome=reached[0].name)
         return Told(item=item.id, code="decided", sentence=f"{item.title}: {reached[0].name}.")
     if reached:
         return back_to(turn, item, reached[0], by)
     best = max((tally[one.name] for one in passing), default=0)
-    if best + seats_left(turn.plan, turn.state, item, able) >= item.quorum:
+    if best + seats_left(turn.state, item, able) >= item.quorum:
         flow.progress(turn, item.stage, by)
+        if item.in_order:
+            _ask_next(turn, item)
         said = f"{item.title}: {tally[chosen.name]} of {item.quorum} say {chosen.name}."
         return Told(item=item.id, code="counted", sentence=said)
     if back:
         return back_to(turn, item, max(back, key=lambda one: tally[one.name]), by)
     said = f"{item.title}: everybody who may has spoken, and no outcome has {item.quorum}"
     return _ask_people(turn, item, "no_agreement", said, votes=votes if len({v.outcome for v in votes}) == 1 else ())
+
+
+def _ask_next(turn: Turn, item: Item) -> None:
+    """Where people decide in order: somebody has spoken, and whoever is next is asked."""
+    current = turn.state.items[item.id]
+    lines = tuple(f"{vote.handle} said {vote.outcome}." for vote in current.votes)
+    lines = (*lines, f"{item.title} waits for you now, due {when(current.due_at)}.")
+    for handle in asked_of(turn.plan, turn.state, item):
+        say(
+            turn, NoticeKind.ASK, handle, "ask", f"Please see to: {item.title}", lines, part=f"turn.{turn.state.trail_count}", item=item,
+        )  # fmt: skip
 
 
 def back_to(turn: Turn, item: Item, chosen: Outcome, by: str) -> Told:
@@ -135,6 +175,7 @@ def back_to(turn: Turn, item: Item, chosen: Outcome, by: str) -> Told:
     comment = next((vote.comment for vote in reversed(current.votes) if vote.comment), None)
     names = tuple(name for name in chosen.reopen if turn.state.items[name].status is not ItemStatus.SKIPPED)
     settled(turn, item, by)
+    handoffs.decided(turn, item, by, chosen.name, accepted=False)
     flow.progress(turn, item.stage, by)
     rounds.reopen(turn, names, ItemStatus.RETURNED)
     for name in names:

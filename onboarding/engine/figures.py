@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from onboarding.engine import booking, eras
+from onboarding.engine import booking, eras, handoffs
 from onboarding.engine.booking import SIDES
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import RunState
@@ -32,6 +32,8 @@ def _value(plan: Plan, state: RunState, at: datetime, metric: Metric) -> int | N
             "refusals": state.refused_count,
         }
         return counts[metric.count]
+    if metric.sum == "handoff":
+        return handoffs.seconds_in_all(state, at)
     if metric.sum is not None:
         return by_side(plan, state, at)[metric.sum.removeprefix("clock.")]
     start, end = instant(plan, state, metric.start or ""), instant(plan, state, metric.end or "")

@@ -5,7 +5,7 @@
 
 from collections.abc import Callable
 
-from onboarding.engine import deadlines, gates, holding
+from onboarding.engine import deadlines, gates, holding, rota
 from onboarding.engine.effects import NoticeKind, RunHook
 from onboarding.engine.notices import all_over, goes_on, paid, say, settled
 from onboarding.engine.people import holder
@@ -108,7 +108,7 @@ def _skip_stage(turn: Turn, stage: Stage) -> None:
 def enter_stage(turn: Turn, stage: Stage) -> None:
     """A stage opens, for the first time or again; its target and stall window start."""
     current = turn.state.stages[stage.id]
-    owner = current.owner if current.given else holder(turn.plan, turn.state, stage.owner)
+    owner = rota.stage_holder(turn, stage.id)
     side = turn.plan.roles[stage.owner].side
     clock = turn.plan.clock(turn.state.calendars, stage.clock, owner, side)
     target = None if stage.target is None else deadlines.plan_length(clock, turn.at, stage.target)
@@ -214,9 +214,8 @@ def open_item(turn: Turn, item: Item, status: ItemStatus = ItemStatus.OPEN) -> N
 
     Nothing of an earlier round is left on it (`rounds.fresh`) but who it was given to by name, drafts, and what was wrong before.
     """
-    current = turn.state.items[item.id]
-    owner = current.owner if current.given else holder(turn.plan, turn.state, item.owner)
-    turn.item(item.id, status=status, owner=owner, opened_at=turn.at, awaits=())
+    owner, assign_at = rota.first_owner(turn, item)
+    turn.item(item.id, status=status, owner=owner, opened_at=turn.at, awaits=(), assign_at=assign_at)
     deadlines.lay(turn, item)
     turn.opened.append(item.id)
     if item.kind is ItemKind.HOOK:
@@ -254,7 +253,7 @@ def finish_item(
     settled(turn, item, by)
     turn.item(
         item.id, status=status, closed_at=turn.at, planned=(), outcome=outcome or current.outcome,
-        late=current.late or current.overdue, draft_fields={}, draft_files=(), faults=(),
+        late=current.late or current.overdue, draft_fields={}, draft_files=(), faults=(), assign_at=None,
     )  # fmt: skip
     progress(turn, item.stage, by)
 
@@ -321,5 +320,14 @@ def close_run(turn: Turn, outcome: RunOutcome, reason: str) -> None:
     all_over(turn)
     for held in turn.state.held:
         _dropped(turn, held, OutcomeWord.CLOSED, *RUN_FINISHED)
-    turn.set(status=RunStatus.CLOSED, outcome=outcome, reason=reason, closed_at=turn.at, hold=None, held=(), reverts=())
+    turn.set(
+        status=RunStatus.CLOSED,
+        outcome=outcome,
+        reason=reason,
+        closed_at=turn.at,
+        hold=None,
+        held=(),
+        reverts=(),
+        absences=(),
+    )
     turn.record("run", code=f"run_{outcome}", sentence=reason)

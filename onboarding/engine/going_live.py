@@ -37,7 +37,7 @@ def first(turn: Turn) -> None:
     if agreed is not None:
         _agree(turn, agreed, turn.plan.order.started_by)
     elif target is not None:
-        due = calendars.add(clock(turn), turn.at, target)
+        due = moving.reckoned(calendars.add, clock(turn), turn.at, target)
         move(turn, due, "plan", Side.PROVIDER, ENGINE, f"planned to take {target}")
 
 
@@ -65,7 +65,7 @@ def _agree(turn: Turn, day: Any, by: str) -> None:
     if abs((agreed - turn.at.date()).days) > FURTHEST_DAYS:
         turn.record("promise", actor=by, code="promise_not_taken", sentence=f"{AGREED} is more than ten years away")
         return
-    due = calendars.end_of_day(clock(turn), agreed)
+    due = moving.reckoned(calendars.end_of_day, clock(turn), agreed)
     move(turn, due, "agreed", Side.PROVIDER, by, "agreed with the customer")
 
 

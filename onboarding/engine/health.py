@@ -4,9 +4,9 @@ from datetime import datetime
 
 from onboarding.engine import booking, going_live
 from onboarding.engine.deadlines import WAITING, pending
-from onboarding.engine.people import main_contact, stage_owner
+from onboarding.engine.people import item_owner, main_contact, stage_owner
 from onboarding.engine.plan import Plan
-from onboarding.engine.state import PlannedKind, RunState, RunStatus, StageStatus
+from onboarding.engine.state import ItemStatus, PlannedKind, RunState, RunStatus, StageStatus
 from onboarding.language.model import Mark, Side
 
 ON_TRACK, NOBODY = "on_track", "nobody"
@@ -92,15 +92,19 @@ def upcoming(plan: Plan, state: RunState) -> tuple[tuple[datetime, str, str | No
     """What will happen by itself, as (instant, what, item): reminders, deadlines, ladder steps, stalls, reviews."""
     if state.status is RunStatus.CLOSED:
         return ()
+    found: list[tuple[datetime, str, str | None]] = [
+        (one.until, f"{one.person} is back", None) if one.begun else (one.since, f"{one.person} is away", None)
+        for one in state.absences
+    ]
     if state.hold is not None:
-        return ((state.hold.review_at, "the hold is reviewed", None),)
-    found: list[tuple[datetime, str, str | None]] = []
+        found.append((state.hold.review_at, "the hold is reviewed", None))
+        return tuple(sorted(found, key=lambda one: (one[0], one[1])))
     for name, current in state.items.items():
         item = plan.items[name]
         for one in current.planned if pending(current) else ():
             match one.kind:
                 case PlannedKind.REMINDER:
-                    what = f"reminder to {current.owner}: {item.title}"
+                    what = f"reminder to {item_owner(plan, state, item)}: {item.title}"
                 case PlannedKind.DUE:
                     after = _TIMEOUTS.get(item.on_timeout, f"; without an answer: {item.on_timeout}")
                     alarms = not item.optional or item.on_timeout != "escalate"
@@ -108,6 +112,8 @@ def upcoming(plan: Plan, state: RunState) -> tuple[tuple[datetime, str, str | No
                 case PlannedKind.STEP:
                     what = f"escalation step {one.index + 1} ({item.ladder[one.index].do}): {item.title}"
             found.append((one.at, what, name))
+        if current.assign_at is not None and current.status in (*WAITING, ItemStatus.IN_REVIEW):
+            found.append((current.assign_at, f"somebody of the group gets it in turn: {item.title}", name))
     for name, stage in state.stages.items():
         if stage.status is StageStatus.OPEN and stage.stall_at is not None and not stage.stalled:
             found.append((stage.stall_at, f"alert if nothing happens: {plan.stages[name].title}", None))

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from onboarding.engine import deadlines, going_live, moving, silence
+from onboarding.engine import deadlines, going_live, moving, rota, silence
 from onboarding.engine.notices import resumed
 from onboarding.engine.state import Debt, Held, HoldState, RunStatus, StageStatus
 from onboarding.engine.turn import Turn
@@ -39,6 +39,7 @@ def go_on(turn: Turn, by: str = "") -> None:
     for name, current in turn.state.items.items():
         if current.planned or (current.due_at is not None and current.closed_at is None):
             deadlines.move_by_hold(turn, turn.plan.items[name], held.since)
+        rota.move_by_hold(turn, turn.plan.items[name], held.since)
     for stage in turn.plan.definition.stages:
         state = turn.state.stages[stage.id]
         if state.status is not StageStatus.OPEN:

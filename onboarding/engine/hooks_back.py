@@ -3,7 +3,7 @@
 from typing import Any
 
 from onboarding import limits
-from onboarding.engine import deadlines, flow, fullness
+from onboarding.engine import deadlines, flow, fullness, rota
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.notices import say
 from onboarding.engine.people import stage_owner
@@ -78,6 +78,8 @@ def hook_failed(turn: Turn, key: str, code: str, sentence: str) -> bool:
         case _:
             why = MessageFault(place="", code=code[:64], sentence=clean(sentence))
             turn.item(item.id, by_person=True, opened_at=turn.at, overdue=False, faults=(why,))
+            owner, assign_at = rota.first_owner(turn, item)
+            turn.item(item.id, owner=owner, assign_at=assign_at)
             deadlines.lay(turn, item)
             turn.opened.append(item.id)
     return True

@@ -22,6 +22,8 @@ from typing import Any
 
 from onboarding import limits
 from onboarding.engine import (
+    absences,
+    answers,
     assigning,
     booking,
     clockwork,
@@ -29,6 +31,7 @@ from onboarding.engine import (
     flow,
     fullness,
     going_live,
+    handoffs,
     hooks_back,
     moves,
     new_dates,
@@ -90,6 +93,7 @@ MOVES: dict[str, Callable[[Turn, Any, Person], Told]] = {
     "extend": steering.extend,
     "set_calendar": recalendaring.set_calendar,
     "reassign": assigning.reassign,
+    "absence": absences.absence,
     "waive": waiving.waive,
     "reopen": steering.reopen,
     "promise": steering.promise,
@@ -126,6 +130,12 @@ TRANSITIONS: tuple[tuple[str, str, str, str], ...] = (
         "clock passes due",
         "open, returned, done, skipped",
         "overdue; what `on_timeout` says; `escalate`: the ladder goes on, or the stage owner is told",
+    ),
+    (
+        "open, returned, in_review",
+        "clock passes `assign_after` of its group",
+        "open, returned, in_review",
+        "a member has it in turn; handover to them, retraction to the others",
     ),
     ("not_ready, open, returned", "waive", "waived", "debt"),
     ("answered, in_review", "waive", "answered, in_review", "debt, paid when the answer is accepted"),
@@ -201,7 +211,7 @@ def _message(plan: Plan, state: RunState, received: Received, at: datetime) -> D
         if told.held:
             _keep(turn, received, told)
         outcome = OutcomeWord.HELD if told.held else OutcomeWord.ACCEPTED
-        _record(turn, received.name, received.via, message, person, told, outcome)
+        _record(turn, state, received.via, message, person, told, outcome)
         moved = turn.state
         flow.settle(turn, _apply_held)
         fullness.refuse_overfull(turn, received.name, moved)
@@ -235,14 +245,19 @@ def _keep(turn: Turn, received: Received, told: Told) -> None:
 
 
 def _record(
-    turn: Turn, name: str, via: str, message: Message, person: Person, told: Told, outcome: OutcomeWord
+    turn: Turn, before: RunState, via: str, message: Message, person: Person, told: Told, outcome: OutcomeWord
 ) -> None:
     # Why somebody did something is what people look for in a trail; a note is nothing else.
     said = getattr(message, "reason", None) or getattr(message, "comment", None)
     sentence = message.text if isinstance(message, Note) else f"{told.sentence} {said}" if said else told.sentence
+    behalf = message.on_behalf_of or told.absent
+    if told.absent is not None and told.absent != behalf:
+        sentence += f" In place of {told.absent}, who is away."
+    if behalf is None and outcome is OutcomeWord.ACCEPTED:
+        behalf = absences.in_place_of(turn.plan, before, message.name, person.handle, told.item)
     turn.record(
-        name, actor=person.handle, item=told.item, outcome=outcome, code=told.code, sentence=sentence,
-        message_id=message.message_id, on_behalf_of=message.on_behalf_of, channel=message.channel or via,
+        message.name, actor=person.handle, item=told.item, outcome=outcome, code=told.code, sentence=sentence,
+        message_id=message.message_id, on_behalf_of=behalf, channel=message.channel or via,
     )  # fmt: skip
 
 
@@ -281,12 +296,12 @@ def _apply_held(turn: Turn, held: HeldMessage) -> None:
         turn.state, turn.effects, turn.opened, turn.withdrawn = before, effects, opened, withdrawn
         told = Told(item=held.item, code=no.code, sentence=no.sentence)
         turn.refuse(via=held.via, name=held.name, message_id=message.message_id, code=no.code, sentence=no.sentence)
-        _record(turn, held.name, held.via, message, person, told, no.outcome)
+        _record(turn, before, held.via, message, person, told, no.outcome)
         not_taken(turn, turn.plan.items[held.item], person.handle, no.sentence, held.at)
         return
     finally:
         turn.received_at = turn.at
-    _record(turn, held.name, held.via, message, person, told, OutcomeWord.ACCEPTED)
+    _record(turn, before, held.via, message, person, told, OutcomeWord.ACCEPTED)
 
 
 def _unreadable(plan: Plan, state: RunState, refusal: Refusal, at: datetime) -> Decision:
@@ -303,7 +318,7 @@ def _say_no(plan: Plan, state: RunState, via: str, name: str, message_id: str, n
     told = no.faults[: limits.FAULTS_TOLD] if no.outcome is OutcomeWord.REJECTED else ()
     verdict = Verdict(
         outcome=no.outcome, code=no.code, sentence=clean(no.sentence), message_id=message_id, item=no.item,
-        status=str(item.status) if item else None, received_at=at, next=_next(plan, state),
+        status=str(item.status) if item else None, received_at=at, next=_next(plan, state), answer=_answer(plan, state, no.item),
         faults=tuple(replace(fault, sentence=clean(fault.sentence)) for fault in told),
     )  # fmt: skip
     if via == "update" or state.status is RunStatus.CLOSED:
@@ -327,7 +342,7 @@ def _repeated(plan: Plan, state: RunState, message_id: str, seen: Remembered) ->
     first = "kept for its item" if seen.outcome == OutcomeWord.HELD else "accepted"
     return Verdict(
         outcome=OutcomeWord.DUPLICATE, code=seen.code, sentence=f"This message was {first} before; nothing more happened.",
-        message_id=message_id, item=seen.item, status=seen.status, received_at=seen.at, next=_next(plan, state),
+        message_id=message_id, item=seen.item, status=seen.status, received_at=seen.at, next=_next(plan, state), answer=_answer(plan, state, seen.item),
     )  # fmt: skip
 
 
@@ -336,7 +351,13 @@ def _verdict(turn: Turn, message_id: str, outcome: OutcomeWord, told: Told) -> V
     return Verdict(
         outcome=outcome, code=told.code, sentence=clean(told.sentence), message_id=message_id, item=told.item,
         status=str(item.status) if item else None, received_at=turn.at, next=_next(turn.plan, turn.state),
+        answer=_answer(turn.plan, turn.state, told.item),
     )  # fmt: skip
+
+
+def _answer(plan: Plan, state: RunState, name: str | None) -> str | None:
+    item = plan.items.get(name) if name else None
+    return answers.present(plan, state, item) if item is not None else None
 
 
 def _next(plan: Plan, state: RunState) -> tuple[NextItem, ...]:
@@ -356,7 +377,9 @@ def _next(plan: Plan, state: RunState) -> tuple[NextItem, ...]:
 def _decide(turn: Turn, verdict: Verdict | None) -> Decision:
     going_live.learned(turn)
     new_dates.tell(turn)
+    answers.look_again(turn)
     ask_for_opened(turn)
+    handoffs.follow(turn)
     if turn.state.status is RunStatus.CLOSED:
         turn.effects = [effect for effect in turn.effects if not _is_idle(effect)]
     booked = booking.book(turn)

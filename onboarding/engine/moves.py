@@ -10,7 +10,7 @@ from typing import Any
 
 from onboarding.engine import flow, gates
 from onboarding.engine.notices import receipt
-from onboarding.engine.people import Person, may_complete, who_is
+from onboarding.engine.people import Person, item_owner, may_complete, speaks_for, who_is
 from onboarding.engine.refusing import Refuse, conflict, forbidden, rejected, rejected_for, unknown
 from onboarding.engine.state import ItemStatus, StageStatus
 from onboarding.engine.turn import Turn
@@ -31,12 +31,16 @@ RIGHT_MESSAGE = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What a move tells the sender; `held` when the message is kept for later and nothing else happened."""
+    """What a move tells the sender; `held` when the message is kept for later and nothing else happened.
+
+    `absent` is the person in whose place the sender acted, where that person is away.
+    """
 
     item: str | None
     code: str
     sentence: str
     held: bool = False
+    absent: str | None = None
 
 
 def find_item(turn: Turn, name: str, place: str = "") -> Item:
@@ -137,11 +141,12 @@ def complete(turn: Turn, message: Complete, person: Person) -> Told:
         raise rejected_for(faults, item.id)
     if current.status is ItemStatus.NOT_READY:
         return kept(item, "this")
-    behalf = behalf_of(turn, message.on_behalf_of)
+    absent = speaks_for(turn.plan, turn.state, item, person.handle)
+    behalf = together(*behalf_of(turn, message.on_behalf_of), *((absent,) if absent else ()))
     turn.item(item.id, actors=together(*current.actors, person.handle, *behalf), answered_at=turn.at, tacit=False)
     flow.finish_item(turn, item, person.handle)
     turn.learn(values, item.id, person.handle)
-    return Told(item=item.id, code="completed", sentence=progress_sentence(turn, item))
+    return Told(item=item.id, code="completed", sentence=progress_sentence(turn, item), absent=absent)
 
 
 def happen(turn: Turn, message: Happen, person: Person) -> Told:
@@ -167,7 +172,7 @@ def happen(turn: Turn, message: Happen, person: Person) -> Told:
     turn.item(item.id, actors=together(*current.actors, person.handle), answered_at=turn.at, tacit=False)
     flow.finish_item(turn, item, person.handle)
     if item.kind is ItemKind.REQUEST and turn.plan.roles[item.owner].side is Side.CUSTOMER:
-        receipt(turn, item, current.owner)
+        receipt(turn, item, item_owner(turn.plan, turn.state, item))
     return Told(item=item.id, code="happened", sentence=progress_sentence(turn, item))
 
 

@@ -2,8 +2,8 @@
 
 from onboarding.engine.deadlines import WAITING
 from onboarding.engine.effects import NoticeKind
-from onboarding.engine.notices import asked, say, when
-from onboarding.engine.people import main_contact
+from onboarding.engine.notices import say, when
+from onboarding.engine.people import asked_of, main_contact
 from onboarding.engine.promises import told
 from onboarding.engine.state import ItemState, PromiseKind, RunStatus
 from onboarding.engine.turn import Turn
@@ -38,7 +38,7 @@ def _moved(turn: Turn) -> dict[str, list[Item]]:
     for name, current in turn.state.items.items():
         item, before = turn.plan.items[name], turn.before.items.get(name)
         if before is not None and _has_moved(item, before, current):
-            for handle in asked(turn, item):
+            for handle in asked_of(turn.plan, turn.state, item):
                 if handle != turn.speaker:
                     found.setdefault(handle, []).append(item)
     return found

@@ -5,8 +5,9 @@ from datetime import datetime
 
 from onboarding.engine import deadlines, readers, silence
 from onboarding.engine.effects import Notice, NoticeKind
-from onboarding.engine.people import entitled_to_decide, holder, stage_owner
-from onboarding.engine.state import Alarm, Debt, HoldState, ItemStatus
+from onboarding.engine.people import asked_of, holder, item_owner, stage_owner
+from onboarding.engine.promises import told
+from onboarding.engine.state import Alarm, Debt, HoldState, ItemStatus, PromiseKind
 from onboarding.engine.turn import Turn
 from onboarding.language.model import Item, ItemKind
 
@@ -94,7 +95,7 @@ def ask_for_opened(turn: Turn) -> None:
             _count_ask(turn, members[0])
         readers: dict[str, list[Item]] = {}
         for item in members:
-            for handle in asked(turn, item):
+            for handle in asked_of(turn.plan, turn.state, item):
                 readers.setdefault(handle, []).append(item)
         for handle, mine in readers.items():
             _ask(turn, handle, mine)
@@ -108,15 +109,6 @@ def _count_ask(turn: Turn, item: Item) -> None:
         turn.record("ask", item=item.id, code="over_budget", sentence=said)
 
 
-def asked(turn: Turn, item: Item) -> tuple[str, ...]:
-    """Who is asked for an open item: its owner, or everybody whose decision it takes."""
-    owner = turn.state.items[item.id].owner
-    if item.kind is not ItemKind.APPROVAL:
-        return (owner,)
-    # Where four eyes bars everybody, the owner of the stage must find somebody who may decide.
-    return entitled_to_decide(turn.plan, turn.state, item) or (stage_owner(turn.plan, turn.state, item.stage),)
-
-
 def _ask(turn: Turn, handle: str, items: list[Item]) -> None:
     first = items[0]
     lines: list[str] = []
@@ -127,7 +119,7 @@ def _ask(turn: Turn, handle: str, items: list[Item]) -> None:
     returned = any(turn.state.items[item.id].round > 1 for item in items)
     lines.append(f"Answer with the item's id: {', '.join(item.id for item in items)}.")
     subject = first.title if len(items) == 1 else f"{first.title} and {len(items) - 1} more"
-    say(
+    notice = say(
         turn,
         NoticeKind.ASK,
         handle,
@@ -138,6 +130,16 @@ def _ask(turn: Turn, handle: str, items: list[Item]) -> None:
         item=first,
         items=tuple(item.id for item in items),
     )
+    for item in items:
+        asked_beside(turn, item, notice)
+        told(turn, PromiseKind.ITEM, item.id, turn.state.items[item.id].due_at, handle)
+
+
+def asked_beside(turn: Turn, item: Item, notice: Notice) -> None:
+    """Whoever of a group does it: the others who were asked hear that they need not."""
+    current = turn.state.items[item.id]
+    if current.assign_at is not None:
+        turn.item(item.id, alarms=with_alarm(current.alarms, notice))
 
 
 def receipt(turn: Turn, item: Item, to: str) -> None:
@@ -149,18 +151,24 @@ def receipt(turn: Turn, item: Item, to: str) -> None:
     open_items = [
         turn.plan.items[name]
         for name, current in turn.state.items.items()
-        if current.owner == to and current.opened_at is not None and current.closed_at is None and name != item.id
+        if item_owner(turn.plan, turn.state, turn.plan.items[name]) == to and current.opened_at is not None and current.closed_at is None and name != item.id
         and current.answered_at is None
     ]  # fmt: skip
     missing = ", ".join(other.title for other in open_items[:5]) or "nothing from you at the moment"
-    reviewer = (
-        holder(turn.plan, turn.state, item.review) if item.review else stage_owner(turn.plan, turn.state, item.stage)
-    )
+    if item.review is None:
+        following = stage_owner(turn.plan, turn.state, item.stage)
+    elif not turn.plan.is_group(item.review):
+        following = holder(turn.plan, turn.state, item.review)
+    else:
+        following = item.review  # whose turn it will be is not known yet
+    until = turn.state.stages[item.stage].target_at
+    coming = until if until is not None and until > turn.at else None
     lines = (
         f"Arrived: {', '.join(arrived) or item.title}",
         f"Still missing: {missing}",
-        f"Next: {reviewer} goes on with it",
+        f"Next: {following} goes on with it{f', by {when(coming)}' if coming else ''}",
     )
+    told(turn, PromiseKind.STAGE, item.stage, coming, to)
     number = str(turn.state.items[item.id].answers) if answer else "event"
     say(
         turn,
@@ -182,29 +190,38 @@ def not_taken(turn: Turn, item: Item, to: str, why: str, sent_at: datetime) -> N
         say(turn, NoticeKind.RETRACTION, to, "returned", f"Not needed: {item.title}", lines, part=part, item=item)
 
 
+def taken_by(turn: Turn, item: Item, to: tuple[str, ...], asked: tuple[str, ...]) -> None:
+    """Whoever was asked beside the one who has it now hears that it is not theirs to do."""
+    current = turn.state.items[item.id]
+    gone = tuple(one for one in current.alarms if one.to in asked and one.to not in to)
+    turn.item(item.id, alarms=tuple(one for one in current.alarms if one not in gone))
+    for handle in call_off(turn, gone, ""):
+        lines = (f"{', '.join(to)} has {item.title} now; nothing is needed from you.",)
+        say(
+            turn, NoticeKind.RETRACTION, handle, "retraction", f"Not yours: {item.title}", lines,
+            part=f"gone.{current.hands}", item=item,
+        )  # fmt: skip
+
+
 def settled(turn: Turn, item: Item, by: str, *, said: str = "is settled") -> None:
     """People who were alarmed hear that it is settled, and what has not left yet is withdrawn."""
     current = turn.state.items[item.id]
     turn.item(item.id, sent=(), alarms=(), unsent_asks=(), mark=None)
-    withdraw(turn, (*current.sent, *_asks_of_nothing(turn, current.unsent_asks)))
+    withdraw(turn, (*current.sent, *current.unsent_asks))
     for handle in call_off(turn, current.alarms, by):
         lines = (f"{item.title} {said}; nothing more is needed from you now.",)
         say(
             turn, NoticeKind.RETRACTION, handle, "retraction", f"Settled: {item.title}", lines,
-            part=f"settled.{len(current.fired)}", item=item,
+            part=f"settled.{len(current.fired)}.{turn.state.trail_count}", item=item,
         )  # fmt: skip
 
 
-def _asks_of_nothing(turn: Turn, keys: tuple[str, ...]) -> tuple[str, ...]:
-    """Which of these asks, none of them read yet, ask for nothing any more."""
-    others = [key for item in turn.state.items.values() for key in item.unsent_asks] if keys else []
-    return tuple(key for key in keys if key not in others)
-
-
 def withdraw(turn: Turn, keys: tuple[str, ...]) -> None:
-    """Takes back what has not left."""
-    turn.withdrawn += keys
-    silence.unheard(turn, keys)
+    """Takes back what has not left; an ask that still asks for something else stays."""
+    asking = [key for item in turn.state.items.values() for key in item.unsent_asks] if keys else []
+    gone = tuple(key for key in keys if key not in asking)
+    turn.withdrawn += gone
+    silence.unheard(turn, gone)
 
 
 def with_alarm(alarms: tuple[Alarm, ...], notice: Notice) -> tuple[Alarm, ...]:

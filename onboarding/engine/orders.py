@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from pydantic import TypeAdapter, ValidationError
 
 from onboarding import limits
+from onboarding.engine import quorums
 from onboarding.engine.calendars import Calendar, Clock, Zone, ever_works, reaches
 from onboarding.engine.plan import Plan
 from onboarding.engine.roster import Person, Roster, contact_handle
@@ -89,6 +90,7 @@ def build_order(
     faults += [one for one in roster.faults + calendars.faults if _input_of(one.place) not in known]
     if not faults:
         faults += calendars.idle(roster.people)
+        faults += quorums.unmet(definition, roster.people, values)
     if faults:
         raise StartRefused(faults)
     order = StartOrder(

@@ -1,9 +1,23 @@
 """Who is who: handles, roles, deputies, and who may say what."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from onboarding.engine.plan import Plan
+from onboarding.engine.presence import (
+    acted_for as acted_for,
+    deputy_of as deputy_of,
+    holder as holder,
+    holders as holders,
+    is_away,
+    item_owner as item_owner,
+    item_principal,
+    members,
+    stage_owner as stage_owner,
+    stand_in,
+    with_deputies as with_deputies,
+)
+from onboarding.engine.seating import able_for, entitled_to_decide as entitled_to_decide
 from onboarding.engine.state import ItemState, ItemStatus, RunState
 from onboarding.language.model import Item, ItemKind, Side
 from onboarding.messages import UNVERIFIED
@@ -37,36 +51,6 @@ class Person:
         return Side.PROVIDER in self.sides
 
 
-def holder(plan: Plan, state: RunState, role: str) -> str:
-    """The one handle that answers for a role now."""
-    held = state.holders.get(role) or plan.order.people.get(role) or ()
-    return held[0] if held else role
-
-
-def holders(plan: Plan, state: RunState, role: str) -> tuple[str, ...]:
-    """All handles that may act for a role: one person, or the members of a group, the answering one first."""
-    held = state.holders.get(role) or plan.order.people.get(role) or (role,)
-    return held if plan.is_group(role) else held[:1]
-
-
-def with_deputies(plan: Plan, state: RunState, role: str) -> tuple[str, ...]:
-    """The holders of a role and of its deputies, in that order."""
-    found: dict[str, None] = {}
-    seen: dict[str, None] = {}
-    at: str | None = role
-    while at is not None and at not in seen:
-        seen[at] = None
-        found.update(dict.fromkeys(holders(plan, state, at)))
-        at = plan.roles[at].deputy
-    return tuple(found)
-
-
-def deputy_of(plan: Plan, state: RunState, role: str) -> str | None:
-    """The handle of the first deputy of a role, or `None`."""
-    deputy = plan.roles[role].deputy
-    return None if deputy is None else holder(plan, state, deputy)
-
-
 def main_contact(plan: Plan, state: RunState) -> str | None:
     """Who hears for the customer: the holder of the first customer role of the file that owns something of this run."""
     for role in plan.roles.values():
@@ -82,16 +66,6 @@ def _left_out(state: RunState, item: str) -> bool:
     return current.status is ItemStatus.SKIPPED and current.opened_at is None
 
 
-def item_owner(plan: Plan, state: RunState, item: Item) -> str:
-    """Who owns an item: the stored owner once it opened, before that the holder of its role."""
-    return state.items[item.id].owner or holder(plan, state, item.owner)
-
-
-def stage_owner(plan: Plan, state: RunState, stage: str) -> str:
-    """Who owns a stage."""
-    return state.stages[stage].owner or holder(plan, state, plan.stages[stage].owner)
-
-
 def who_is(plan: Plan, state: RunState, actor: str) -> Person:
     """Reads an actor: a handle first, else a role or contact role, which stands for whoever holds it now."""
     roles = _roles_of(plan, state, actor)
@@ -105,10 +79,10 @@ def who_is(plan: Plan, state: RunState, actor: str) -> Person:
         sides[Side.CUSTOMER] = None
     if not contact:  # whatever a contact was given to do, they steer nothing
         for item in state.items.values():
-            if item.owner == handle:
+            if item.owner and handle in (item.owner, item_owner(plan, state, plan.items[item.id])):
                 sides[plan.roles[plan.items[item.id].owner].side] = None
         for stage in state.stages.values():
-            if stage.owner == handle:
+            if stage.owner and handle in (stage.owner, stage_owner(plan, state, stage.id)):
                 sides[Side.PROVIDER] = None
     return Person(handle=handle, named_as=actor, roles=roles, sides=tuple(sides), contact=contact)
 
@@ -117,7 +91,8 @@ def known_people(plan: Plan, state: RunState) -> tuple[str, ...]:
     """Every handle that this run has ever heard of: who held or holds a role, owns something, or is a contact."""
     held = [handle for each in (*plan.order.people.values(), *state.holders.values()) for handle in each]
     owned = [item.owner for item in state.items.values()] + [stage.owner for stage in state.stages.values()]
-    return tuple(dict.fromkeys(one for one in (*held, *owned, *plan.order.customer_contacts) if one))
+    lent = [one.to for one in state.absences if one.to is not None]
+    return tuple(dict.fromkeys(one for one in (*held, *owned, *plan.order.customer_contacts, *lent) if one))
 
 
 def side_of(plan: Plan, state: RunState, handle: str) -> Side:
@@ -136,12 +111,7 @@ def has_since(state: ItemState) -> datetime | None:
 
 
 def _roles_of(plan: Plan, state: RunState, handle: str) -> tuple[str, ...]:
-    found: tuple[str, ...] = ()
-    for role, group in plan.groups.items():
-        held = state.holders.get(role) or plan.order.people.get(role) or (role,)
-        if handle == held[0] or (group and handle in held):
-            found += (role,)
-    return found
+    return tuple(role for role in plan.roles if handle in holders(plan, state, role))
 
 
 def may_submit(plan: Plan, state: RunState, item: Item, person: Person, behalf: Person | None) -> bool:
@@ -165,84 +135,34 @@ def may_complete(plan: Plan, state: RunState, item: Item, person: Person) -> boo
 
 def may_review(plan: Plan, state: RunState, item: Item, person: Person) -> bool:
     """The reviewing role and its deputies, and whoever the review was asked of because these gave the answer themselves."""
-    return person.handle in (*_reviewers(plan, state, item), reviewer_of(plan, state, item))
+    asked = () if state.items[item.id].assign_at is not None else (reviewer_of(plan, state, item),)
+    return person.handle in (*_reviewers(plan, state, item), *asked)
 
 
 def _reviewers(plan: Plan, state: RunState, item: Item) -> tuple[str, ...]:
     """Where no role is named, the stage owner's: a check that broke is theirs to judge."""
+    actors = state.items[item.id].actors
     if item.review is not None:
-        return with_deputies(plan, state, item.review)
-    return (stage_owner(plan, state, item.stage), *with_deputies(plan, state, plan.stages[item.stage].owner))
+        return with_deputies(plan, state, item.review, actors)
+    deputies = with_deputies(plan, state, plan.stages[item.stage].owner, actors)
+    return (stage_owner(plan, state, item.stage), *deputies)
 
 
 def reviewer_of(plan: Plan, state: RunState, item: Item) -> str:
-    """Who is asked to review an answer: the first who did not give it; in the end the owner of the stage, to find somebody."""
-    stage = stage_owner(plan, state, item.stage)
-    able = (*_reviewers(plan, state, item), stage, *with_deputies(plan, state, plan.stages[item.stage].owner))
-    return next((handle for handle in able if handle not in state.items[item.id].actors), stage)
-
-
-def seats(plan: Plan, state: RunState, item: Item) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """The seats of a decision with those who may take each: one for each owning role, any number for a group.
-
-    An owner and their deputy are two people and one seat, so that no role can outvote the others. See `seated`.
+    """Who is asked to review an answer: the member of a group whose turn it is, else the first who did not give it; in the end
+    the owner of the stage, to find somebody.
     """
-    found: list[tuple[str, tuple[str, ...]]] = []
-    for role in item.owners:
-        able = _acting_for(plan, state, item, role)
-        found += [(role, able)] * (len(able) if plan.is_group(role) else 1)
-    return tuple(found)
+    current, stage = state.items[item.id], stage_owner(plan, state, item.stage)
+    first = () if not current.reviewer else (_standing_reviewer(plan, state, item), current.reviewer)
+    deputies = with_deputies(plan, state, plan.stages[item.stage].owner, current.actors)
+    able = [one for one in (*first, *_reviewers(plan, state, item), stage, *deputies) if one not in current.actors]
+    return next((one for one in able if not is_away(state, one)), able[0] if able else stage)
 
 
-def seated(able: tuple[tuple[str, tuple[str, ...]], ...], people: tuple[str, ...]) -> dict[str, str] | None:
-    """Everybody on a seat of their own, as handle to role, or `None` when there is none for somebody."""
-    taken: dict[int, str] = {}
-
-    def sit(handle: str, tried: list[int]) -> bool:
-        for n, (_, may) in enumerate(able):
-            if handle not in may or n in tried:
-                continue
-            tried.append(n)
-            if n not in taken or sit(taken[n], tried):
-                taken[n] = handle
-                return True
-        return False
-
-    if not all(sit(handle, []) for handle in people):
-        return None
-    return {handle: able[n][0] for n, handle in taken.items()}
-
-
-def barred_by_eyes(state: RunState, item: Item) -> tuple[str, ...]:
-    """Who acted on what `four_eyes` names and may not decide."""
-    return tuple(handle for other in item.four_eyes for handle in state.items[other].actors)
-
-
-def seats_left(plan: Plan, state: RunState, item: Item, able: tuple[tuple[str, tuple[str, ...]], ...]) -> int:
-    """How many more people could still speak: each on a seat of their own, barred ones left out."""
-    spoken = tuple(vote.handle for vote in state.items[item.id].votes)
-    barred = barred_by_eyes(state, item)
-    others = dict.fromkeys(handle for _, may in able for handle in may if handle not in spoken and handle not in barred)
-    people = spoken
-    for handle in others:
-        if seated(able, (*people, handle)) is not None:
-            people += (handle,)
-    return len(people) - len(spoken)
-
-
-def entitled_to_decide(plan: Plan, state: RunState, item: Item) -> tuple[str, ...]:
-    """The distinct people asked for a decision, the stored owner first: one for each owning role, all of a group where one
-    voice is not enough. Whoever four eyes bars is replaced by their deputies, and left out where there are none.
-    """
-    stored, barred = state.items[item.id].owner, barred_by_eyes(state, item)
-    asked: dict[str, None] = {}
-    for role in item.owners:
-        first = (stored,) if stored and role == item.owner else ()
-        mine = dict.fromkeys((*first, *(holders(plan, state, role) if item.quorum > 1 or not first else ())))
-        able = [handle for handle in mine if handle not in barred]
-        able = able or [handle for handle in with_deputies(plan, state, role) if handle not in barred][:1]
-        asked.update(dict.fromkeys(able if item.quorum > 1 else able[:1]))
-    return tuple(asked)
+def _standing_reviewer(plan: Plan, state: RunState, item: Item) -> str:
+    role, reviewer = item.review or plan.stages[item.stage].owner, state.items[item.id].reviewer
+    lent = reviewer not in members(plan, state, role)
+    return stand_in(plan, state, reviewer, plan.stages[item.stage].owner if lent else role)
 
 
 def acting(plan: Plan, state: RunState, item: Item) -> tuple[str, Side]:
@@ -258,7 +178,7 @@ def acting(plan: Plan, state: RunState, item: Item) -> tuple[str, Side]:
     if current.by_person:
         return item_owner(plan, state, item), Side.PROVIDER
     owner = item_owner(plan, state, item)
-    if item.kind is ItemKind.APPROVAL and current.status is not ItemStatus.NOT_READY:
+    if item.kind is ItemKind.APPROVAL and current.status is not ItemStatus.NOT_READY and current.assign_at is None:
         voted = [vote.handle for vote in current.votes]
         waiting = [handle for handle in entitled_to_decide(plan, state, item) if handle not in voted]
         if not waiting:  # nobody who was asked may still speak: whoever has the stage brings somebody who may
@@ -269,15 +189,49 @@ def acting(plan: Plan, state: RunState, item: Item) -> tuple[str, Side]:
     return owner, item.side
 
 
+def asked_of(plan: Plan, state: RunState, item: Item) -> tuple[str, ...]:
+    """Everybody who is asked to do something about an open item now."""
+    current = state.items[item.id]
+    if current.status is ItemStatus.ANSWERED:
+        return ()
+    if current.status is ItemStatus.IN_REVIEW:
+        if current.assign_at is None or item.review is None:
+            return (reviewer_of(plan, state, item),)
+        able = [one for one in _members_there(plan, state, item.review) if one not in current.actors]
+        return tuple(able) or (reviewer_of(plan, state, item),)
+    if item.kind is ItemKind.APPROVAL:
+        voted = [vote.handle for vote in current.votes]
+        asked = tuple(one for one in entitled_to_decide(plan, state, item) if one not in voted)
+        # Where four eyes bars everybody, the owner of the stage must find somebody who may decide.
+        return asked or (stage_owner(plan, state, item.stage),)
+    if item.kind in (ItemKind.EVENT, ItemKind.HOOK) and not current.by_person:
+        return ()
+    if current.assign_at is not None:
+        return _members_there(plan, state, item.owner) or (item_owner(plan, state, item),)
+    return (item_owner(plan, state, item),)
+
+
+def _members_there(plan: Plan, state: RunState, role: str) -> tuple[str, ...]:
+    return tuple(one for one in members(plan, state, role) if not is_away(state, one))
+
+
+def stands_for(plan: Plan, state: RunState, item: Item) -> str | None:
+    """The absent person for whom somebody else has an open item now, or `None`."""
+    if not state.absences:
+        return None
+    at_home = acting(plan, replace(state, absences=()), item)[0]
+    return at_home if at_home != acting(plan, state, item)[0] and is_away(state, at_home) else None
+
+
+def speaks_for(plan: Plan, state: RunState, item: Item, handle: str) -> str | None:
+    """The absent person in whose place somebody answers, finishes or reviews an item, or `None`. Decisions: `seating.voice_of`."""
+    current = state.items[item.id]
+    if current.status is ItemStatus.IN_REVIEW:
+        role = item.review or plan.stages[item.stage].owner
+        held = (current.reviewer,) if current.reviewer else members(plan, state, role)
+        return acted_for(plan, state, role, held, handle, current.actors)
+    return acted_for(plan, state, item.owner, (item_principal(plan, state, item),), handle)
+
+
 def _owners(plan: Plan, state: RunState, item: Item) -> tuple[str, ...]:
-    return _acting_for(plan, state, item, item.owner) or (item_owner(plan, state, item),)
-
-
-def _acting_for(plan: Plan, state: RunState, item: Item, role: str) -> tuple[str, ...]:
-    """Who may act for one of an item's roles, the owner first. Whoever it was taken from may not, unless they are its deputy."""
-    able, current = with_deputies(plan, state, role), state.items[item.id]
-    if role != item.owner or not current.owner:
-        return able
-    if current.given and not plan.is_group(role):
-        able = able[len(holders(plan, state, role)) :]
-    return tuple(dict.fromkeys((current.owner, *able)))
+    return able_for(plan, state, item, item.owner) or (item_owner(plan, state, item),)

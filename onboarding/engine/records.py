@@ -2,7 +2,7 @@
 
 from onboarding.engine import booking, figures, flow, health
 from onboarding.engine.effects import ItemRow, LedgerRow, RunRow, StageRow, WriteRecords
-from onboarding.engine.people import acting, item_owner
+from onboarding.engine.people import acting, item_owner, stage_owner
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import RunState, StageState
 from onboarding.engine.turn import Turn
@@ -25,9 +25,9 @@ def rows(turn: Turn, booked: tuple[LedgerRow, ...]) -> WriteRecords:
     for name, stage in after.stages.items():
         entered = before.stages.get(name)
         if entered is not None and entered.visit and entered.visit != stage.visit:
-            stages.append(stage_row(plan, entered))
-        if entered is not stage:
-            stages.append(stage_row(plan, stage))
+            stages.append(stage_row(plan, before, entered))
+        if entered is not stage or (stage.owner and stage_owner(plan, before, name) != stage_owner(plan, after, name)):
+            stages.append(stage_row(plan, after, stage))
     return WriteRecords(
         run=run_row(plan, after),
         trail=tuple(entry for entry in after.trail if entry.n > before.trail_count),
@@ -42,7 +42,8 @@ def rows(turn: Turn, booked: tuple[LedgerRow, ...]) -> WriteRecords:
 def _changed_hands(plan: Plan, before: RunState, after: RunState, name: str) -> bool:
     """Whether somebody else has an item that is otherwise the same: a role or its stage went to another person."""
     stage = plan.items[name].stage
-    if before.holders is after.holders and before.stages[stage].owner == after.stages[stage].owner:
+    same = before.holders is after.holders and before.absences is after.absences
+    if same and before.stages[stage].owner == after.stages[stage].owner:
         return False
     return item_row(plan, before, name) != item_row(plan, after, name)
 
@@ -55,16 +56,16 @@ def whole(plan: Plan, state: RunState) -> WriteRecords:
         trail=state.trail,
         ledger=tuple(booking.row(plan, state, one, n) for n, one in enumerate(state.ledger, start=first)),
         items=tuple(item_row(plan, state, name) for name in state.items),
-        stages=tuple(stage_row(plan, stage) for stage in state.stages.values()),
+        stages=tuple(stage_row(plan, state, stage) for stage in state.stages.values()),
         refused=state.refused,
         whole=True,
     )
 
 
-def stage_row(plan: Plan, stage: StageState) -> StageRow:
+def stage_row(plan: Plan, state: RunState, stage: StageState) -> StageRow:
     """One stage as it stands now."""
     return StageRow(
-        stage=stage.id, visit=max(stage.visit, 1), title=plan.stages[stage.id].title, owner=stage.owner, status=stage.status,
+        stage=stage.id, visit=max(stage.visit, 1), title=plan.stages[stage.id].title, owner=stage.owner and stage_owner(plan, state, stage.id), status=stage.status,
         entered_at=stage.entered_at, left_at=stage.left_at, target_at=stage.target_at,
     )  # fmt: skip
 

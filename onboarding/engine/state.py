@@ -119,6 +119,8 @@ class Vote:
     outcome: str
     at: datetime
     comment: str | None = None
+    on_behalf_of: str | None = None
+    """The absent person whose seat it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +197,12 @@ class ItemState:
     tacit: bool = False
     by_person: bool = False
     """A hook that failed and became a person's job."""
+    assign_at: datetime | None = None
+    """When a member of its group gets it, or its review, unless one of them takes it before."""
+    reviewer: str = ""
+    """The member of a group who has the review."""
+    shown: tuple[str, ...] = ()
+    """Digests of what people were asked to decide on in this round; more than one: it changed under their eyes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,7 +269,7 @@ class Debt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldState:
-    """The run stands still since `since`; only `review_at` goes on."""
+    """The run stands still since `since`; only `review_at` goes on, and the absences of people."""
 
     reason: str
     side: Side
@@ -326,6 +334,38 @@ class Promise:
     cause: str
     side: Side
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absence:
+    """A person is away from `since` to `until`; `begun` once the run has acted on that. `to` stands in, where it was named."""
+
+    person: str
+    since: datetime
+    until: datetime
+    by: str
+    to: str | None = None
+    reason: str = ""
+    begun: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handoff:
+    """One thing handed over, as it stands after its last release. `seconds` and `rounds` are those of all that ended.
+
+    It is on the clock of `receiver` from `released_at` to `ended_at`; `accepted` is `None` while nobody has decided, or when it
+    ended in another way than by a decision.
+    """
+
+    item: str
+    giver: str
+    receiver: str
+    released_at: datetime
+    ended_at: datetime | None = None
+    accepted: bool | None = None
+    outcome: str | None = None
+    seconds: int = 0
+    rounds: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -432,6 +472,11 @@ class RunState:
     holds: tuple[Held, ...] = ()
     """The holds that have moved what is still open."""
     reverts: tuple[Revert, ...] = ()
+    absences: tuple[Absence, ...] = ()
+    """One for each person at most; an absence that is over is gone."""
+    turns: dict[str, int] = field(default_factory=dict)
+    """For each group role how far round its members the turn has gone."""
+    handoffs: dict[str, Handoff] = field(default_factory=dict)
     held: tuple[HeldMessage, ...] = ()
     remembered: dict[str, Remembered] = field(default_factory=dict)
     refused: tuple[RefusedEntry, ...] = ()

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from onboarding.engine import flow, gates, rounds
+from onboarding.engine import flow, gates, rota, rounds
 from onboarding.engine.effects import NoticeKind, RunHook
 from onboarding.engine.moves import (
     RIGHT_MESSAGE,
@@ -15,8 +15,9 @@ from onboarding.engine.moves import (
     together,
     wrong_kind,
 )
-from onboarding.engine.notices import receipt, say, settled
-from onboarding.engine.people import Person, item_owner, may_submit, reviewer_of, who_is
+from onboarding.engine.notices import asked_beside, receipt, say, settled
+from onboarding.engine.people import Person, asked_of, item_owner, may_submit, speaks_for, who_is
+from onboarding.engine.presence import item_principal
 from onboarding.engine.refusing import forbidden, rejected_for
 from onboarding.engine.state import Answer, ItemState, ItemStatus, StageStatus
 from onboarding.engine.turn import Turn
@@ -56,8 +57,11 @@ def submit(turn: Turn, message: Submit, person: Person) -> Told:
     answer = Answer(
         fields=fields, files=files, by=person.handle, on_behalf_of=message.on_behalf_of, at=turn.received_at, digest=digest,
     )  # fmt: skip
-    _answered(turn, item, answer, together(person.handle, *([behalf.handle] if behalf else [])))
-    return Told(item=item.id, code="answered", sentence=progress_sentence(turn, item))
+    absent = None if person.nobody else speaks_for(turn.plan, turn.state, item, person.handle)
+    _answered(
+        turn, item, answer, together(person.handle, *([behalf.handle] if behalf else []), *([absent] if absent else []))
+    )
+    return Told(item=item.id, code="answered", sentence=progress_sentence(turn, item), absent=absent)
 
 
 def _content(
@@ -82,17 +86,19 @@ def _answered(turn: Turn, item: Item, answer: Answer, actors: tuple[str, ...]) -
     current = turn.state.items[item.id]
     # What was waived or passed may never have been open: it is from the moment somebody answers.
     turn.item(
-        item.id, owner=item_owner(turn.plan, turn.state, item), opened_at=current.opened_at or turn.at, closed_at=None,
+        item.id, owner=item_principal(turn.plan, turn.state, item), opened_at=current.opened_at or turn.at, closed_at=None,
         status=ItemStatus.ANSWERED, answer=answer, answers=current.answers + 1, answered_at=turn.at, late=current.overdue,
         actors=together(*current.actors, *actors), checks=tuple("pending" for _ in item.checks), faults=(), votes=(),
-        draft_fields={}, draft_files=(),
+        draft_fields={}, draft_files=(), assign_at=None, reviewer="",
     )  # fmt: skip
     settled(turn, item, answer.by)
     flow.progress(turn, item.stage, answer.by)
     owner = turn.plan.roles[item.owner]
     if owner.side is Side.CUSTOMER:
         receipt(
-            turn, item, answer.by if answer.by in turn.plan.order.customer_contacts else turn.state.items[item.id].owner
+            turn,
+            item,
+            answer.by if answer.by in turn.plan.order.customer_contacts else item_owner(turn.plan, turn.state, item),
         )
     for index, check in enumerate(item.checks):
         named = (
@@ -125,14 +131,24 @@ def after_checks(turn: Turn, item: Item) -> None:
     if "pending" in words:
         return
     if item.review is not None or "broken" in words:
-        reviewer = reviewer_of(turn.plan, turn.state, item)
-        turn.item(item.id, status=ItemStatus.IN_REVIEW)
-        lines = (f"{item.title} was answered and waits for you: accept or return.",)
-        say(
-            turn, NoticeKind.ASK, reviewer, "ask", f"Please review: {item.title}", lines, part=f"review.{current.answers}", item=item,
-        )  # fmt: skip
+        _ask_for_review(turn, item)
         return
     take(turn, item)
+
+
+def _ask_for_review(turn: Turn, item: Item) -> None:
+    current = turn.state.items[item.id]
+    assert current.answer is not None, "only an answer is reviewed"
+    digest = current.answer.digest
+    before = current.shown[-1:]
+    turn.item(item.id, status=ItemStatus.IN_REVIEW, shown=current.shown if before == (digest,) else (*before, digest))
+    rota.review_in_turn(turn, item)
+    lines = (f"{item.title} was answered and waits for you: accept or return.", f"The answer is {digest}.")
+    for handle in asked_of(turn.plan, turn.state, item):
+        notice = say(
+            turn, NoticeKind.ASK, handle, "ask", f"Please review: {item.title}", lines, part=f"review.{current.answers}", item=item,
+        )  # fmt: skip
+        asked_beside(turn, item, notice)
 
 
 def take(turn: Turn, item: Item) -> None:
@@ -173,5 +189,5 @@ def send_back(turn: Turn, item: Item, faults: tuple[MessageFault, ...]) -> None:
         kind, subject, ending = NoticeKind.RETRACTION, f"Not accepted: {item.title}", "Nothing more is needed from you."
     lines = (f"{item.title} was not accepted.", *(fault.sentence for fault in faults[:10]), ending)
     say(
-        turn, kind, current.owner, "returned", subject, lines, part=f"again.{current.answers}", item=item, items=(item.id,)
+        turn, kind, item_owner(turn.plan, turn.state, item), "returned", subject, lines, part=f"again.{current.answers}", item=item, items=(item.id,)
     )  # fmt: skip

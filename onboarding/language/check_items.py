@@ -138,6 +138,39 @@ def _approval(checking: Checking, entry: Entry, item: Item, written: ApprovalMod
             name="decisions",
         )
     _quorum(checking, entry, item, written)
+    if item.in_order and len(item.owners) == 1:
+        sentence = f"{item.id!r} has one owner, so there is no order: remove `in_order`, or name several `owners`."
+        faults.add("in_order_alone", (*entry.path, "in_order"), sentence, key=True)
+    if item.handoff:
+        _handoff(checking, entry, item)
+
+
+def _handoff(checking: Checking, entry: Entry, item: Item) -> None:
+    """What is handed over was done by another role of ours, and may be sent back."""
+    roles = {role.id: role for role in checking.definition.roles}
+    if any(owner not in roles for owner in item.owners):
+        return
+    given = [
+        each
+        for each in checking.items
+        if (each.id in item.needs or each.stage in item.needs)
+        and each.kind not in (ItemKind.HOOK, ItemKind.EVENT)
+        and each.owner in roles
+        and roles[each.owner].side is Side.PROVIDER
+        and each.owner not in item.owners
+    ]
+    lacking = []
+    if any(roles[owner].side is not Side.PROVIDER for owner in item.owners):
+        lacking.append("owners on our side only")
+    if not given:
+        lacking.append("a task of another role of ours among its `needs`")
+    if all(outcome.passes for outcome in item.outcomes):
+        lacking.append("an outcome that reopens something")
+    if not any(outcome.passes for outcome in item.outcomes):
+        lacking.append("an outcome that passes")
+    if lacking:
+        sentence = f"{item.id!r} is a handoff and needs {' and '.join(lacking)}: add that, or remove `handoff`."
+        checking.faults.add("handoff_shape", (*entry.path, "handoff"), sentence, key=True)
 
 
 def _quorum(checking: Checking, entry: Entry, item: Item, written: ApprovalModel) -> None:

@@ -59,6 +59,9 @@ def _roles(checking: Checking) -> None:
             found = " and ".join(given) or "none"
             sentence = f"The role {name!r} has exactly one of from, value, contact, group, found {found}."
             checking.faults.add("role_source", path, sentence, name=name if not given else None, key=True)
+        if role.assign_after and not role.group:
+            sentence = f"{name!r} is held by one person, who has everything at once: remove `assign_after`, or give the role a group."
+            checking.faults.add("assign_without_group", (*path, "assign_after"), sentence, key=True)
         if role.from_:
             refer_input(checking, (*path, "from"), role.from_, _PERSON)
         if role.deputy and checking.refer("unknown_role", (*path, "deputy"), role.deputy, roles, "role"):

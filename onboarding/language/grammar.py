@@ -131,6 +131,10 @@ class RoleModel(Model):
     contact: Text | None = Field(None, description="The role of an entry of the contacts input.")
     group: Text | None = Field(None, description="A group of this installation; any member may act.")
     deputy: Text | None = Field(None, description="The role that stands in, on the same side.")
+    assign_after: DurationText | None = Field(
+        None,
+        description="How long the members of a group may take what is theirs; then one gets it in turn. At once when left out.",
+    )
 
 
 class ReminderModel(Model):
@@ -292,6 +296,13 @@ class ApprovalModel(ItemModel):
         None, description="Outcomes: pass, or items to reopen."
     )
     four_eyes: Strings = Field([], description="Items whose doers may not decide here.")
+    in_order: Flag = Field(
+        False, description="Whether the owners decide one after the other, in the order of `owners`."
+    )
+    handoff: Flag = Field(
+        False,
+        description="Whether this accepts what another role hands over; the time until then is a number of its own.",
+    )
 
 
 class EventModel(ItemModel):
@@ -385,8 +396,8 @@ class MetricModel(Model):
     to: Text | None = Field(None, description="Where it ends.")
     clock: Text | None = Field(None, description="Whose time counts; calendar when left out.")
     goal: DurationText | None = Field(None, description="How long it should be.")
-    sum: Literal["clock.customer", "clock.provider", "clock.third_party", "clock.hold"] | None = Field(
-        None, description="Time booked to a side."
+    sum: Literal["clock.customer", "clock.provider", "clock.third_party", "clock.hold", "handoff"] | None = Field(
+        None, description="Time booked to a side, or between release and acceptance of handoffs."
     )
     count: Literal["asks", "escalations", "rounds", "refusals"] | None = Field(None, description="How many.")
 

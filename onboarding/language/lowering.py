@@ -145,7 +145,10 @@ class _Lowering:
             (RoleSource.GROUP, written.group),
         )
         source, ref = next(((kind, text) for kind, text in sources if text), (RoleSource.VALUE, ""))
-        return Role(id=name, side=Side(written.side), source=source, ref=ref or "", deputy=written.deputy)
+        return Role(
+            id=name, side=Side(written.side), source=source, ref=ref or "", deputy=written.deputy,
+            assign_after=self.duration(written.assign_after),
+        )  # fmt: skip
 
     def side_of(self, role: str) -> Side:
         found = self.roles.get(role)
@@ -275,6 +278,8 @@ class _Lowering:
                 "quorum": written.quorum or len(owners),
                 "outcomes": self.outcomes(written),
                 "four_eyes": tuple(written.four_eyes),
+                "in_order": written.in_order,
+                "handoff": written.handoff,
             }
         if isinstance(written, EventModel):
             return {"event": written.event}

@@ -189,6 +189,8 @@ class Item:
     quorum: int = 1
     outcomes: tuple[Outcome, ...] = ()
     four_eyes: tuple[str, ...] = ()
+    in_order: bool = False
+    handoff: bool = False
     # hook
     activity: str | None = None
     with_facts: tuple[str, ...] = ()
@@ -256,13 +258,17 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
-    """A role and where its holder comes from; `ref` is the input path, the value, the contact role or the group."""
+    """A role and where its holder comes from; `ref` is the input path, the value, the contact role or the group.
+
+    `assign_after` is how long the members of a group may take what is theirs, before it is given to one of them.
+    """
 
     id: str
     side: Side
     source: RoleSource
     ref: str
     deputy: str | None = None
+    assign_after: Duration | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

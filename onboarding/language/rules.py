@@ -64,6 +64,7 @@ RULES: dict[str, Rule] = {
         duplicate_milestone   A milestone belongs to one stage.
         no_items              A stage has at least one item.
         role_source           A role has exactly one of from, value, contact, group.
+        assign_without_group  `assign_after` is for a role that a group has.
         unknown_role          A role is declared under `roles`.
         unknown_name          `needs`, `reopen` and `four_eyes` name items or stages that exist.
         unknown_item          An item is named that exists.
@@ -109,6 +110,7 @@ RULES: dict[str, Rule] = {
         silence_unread        A longest silence is for a file in which a customer role owns an item.
         gap_over_silence      The least gap is not longer than the longest silence.
         quorum_unmet          A quorum can be met by different entitled people.
+        handoff_shape         A handoff accepts or sends back what another role of ours did.
         owner_and_owners      An approval has `owner` or `owners`.
         reserved_outcome      Outcomes are not called escalate, pass, fail or skip.
         no_passing_outcome    An approval has an outcome that passes.
@@ -144,6 +146,7 @@ RULES: dict[str, Rule] = {
         target_too_short      The stage targets fit into the target of the file.
         due_over_target       An item is due within the target of its stage.
         deputy_missing        Where a ladder turns to the deputy, the owner has one.
+        in_order_alone        An order of deciding has several owners.
         no_calendar           Business time has a declared provider calendar.
         always_true           A condition can become false.
         """,

@@ -14,12 +14,12 @@ from datetime import UTC, datetime
 
 from onboarding import limits
 from onboarding.engine import figures, gates, health
-from onboarding.engine.people import acting, has_since, stage_owner
+from onboarding.engine.people import has_since, stage_owner
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import RunState, RunStatus, StageState, StageStatus
 from onboarding.language.model import Item, Stage
 from onboarding.limits import COVER_BYTES as COVER_BYTES
-from onboarding.reading.items import open_ones
+from onboarding.reading.items import named, open_ones
 from onboarding.reading.ledger import ended
 from onboarding.reading.shapes import cut, seconds
 
@@ -189,7 +189,7 @@ class _Sheet:
         items = sorted(open_ones(plan, state), key=lambda item: (item.id != now, item.optional, plan.place[item.id]))
         first: dict[str, Item] = {}
         for item in items:
-            first.setdefault(acting(plan, state, item)[0], item)
+            first.setdefault(named(plan, state, item), item)
         if not first:
             stage = health.current_stage(plan, state)
             lacking = gates.unmet(plan, state, stage)
@@ -236,7 +236,7 @@ class _Sheet:
             (
                 self.say(item.title),
                 state.items[item.id].status.replace("_", " "),
-                self.say(acting(plan, state, item)[0]),
+                self.say(named(plan, state, item)),
                 self.brief(has_since(state.items[item.id])),
                 f"{self.brief(state.items[item.id].due_at)}{' **overdue**' if state.items[item.id].overdue else ''}",
             )

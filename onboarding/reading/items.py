@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from onboarding.engine import gates, health
+from onboarding.engine import answers, gates, health
 from onboarding.engine.flow import ACTIVE
-from onboarding.engine.people import acting, entitled_to_decide, has_since, item_owner
+from onboarding.engine.people import acting, asked_of, has_since, item_owner, stands_for
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import ItemState, ItemStatus, RunState, StageStatus
 from onboarding.language.model import Item, ItemKind, Side
@@ -50,6 +50,9 @@ def item_row(plan: Plan, state: RunState, item: Item) -> Shape:
         "steps": len(current.fired),
         "mark": str(current.mark) if current.mark else None,
         "waits_for": waits_for(plan, state, item),
+        "answer": answers.present(plan, state, item) if current.status in ACTIVE else None,
+        "stands_for": stands_for(plan, state, item) if current.status in ACTIVE else None,
+        "assign_at": instant(current.assign_at),
     }
 
 
@@ -90,10 +93,10 @@ def waits_for(plan: Plan, state: RunState, item: Item) -> str | None:
 
 def _clause(plan: Plan, state: RunState, item: Item) -> str:
     current = state.items[item.id]
-    who, _ = acting(plan, state, item)
+    if current.status is ItemStatus.NOT_READY:
+        return _not_ready(plan, state, item)
+    who = _who(plan, state, item)
     match current.status:
-        case ItemStatus.NOT_READY:
-            return _not_ready(plan, state, item)
         case ItemStatus.ANSWERED:
             pairs = zip(item.checks, current.checks, strict=False)
             pending = [check.activity for check, word in pairs if word == "pending" and check.blocks]
@@ -106,6 +109,20 @@ def _clause(plan: Plan, state: RunState, item: Item) -> str:
             return f"waits for {who} to accept or return the answer"
         case _:
             return _to_do(plan, state, item, who)
+
+
+def named(plan: Plan, state: RunState, item: Item) -> str:
+    """Who has an open item now, and in whose place: `lars for dana`."""
+    who, absent = acting(plan, state, item)[0], stands_for(plan, state, item)
+    return who if absent is None else f"{who} for {absent}"
+
+
+def _who(plan: Plan, state: RunState, item: Item) -> str:
+    """Who has an open item now: by name, for whom, or that a group may still take it."""
+    who, current = named(plan, state, item), state.items[item.id]
+    if current.assign_at is None:
+        return who
+    return f"one of {listed(asked_of(plan, state, item))} to take it by {spoken(current.assign_at)} ({who} sees to it until then)"
 
 
 def _to_do(plan: Plan, state: RunState, item: Item, who: str) -> str:
@@ -121,7 +138,9 @@ def _to_do(plan: Plan, state: RunState, item: Item, who: str) -> str:
             return f"waits for {who} to deliver {lacking or 'it'}"
         case ItemKind.APPROVAL:
             said = [vote.handle for vote in current.votes]
-            left = [handle for handle in entitled_to_decide(plan, state, item) if handle not in said]
+            asked = asked_of(plan, state, item) if current.assign_at is None else ()
+            now = acting(plan, state, item)[0]
+            left = [who if one == now else one for one in asked]
             names = listed([outcome.name for outcome in item.outcomes])
             votes = f"; {len(said)} of {item.quorum} decisions are there" if item.quorum > 1 else ""
             return f"waits for {listed(left) or who} to decide ({names}){votes}"
@@ -207,6 +226,8 @@ def why(plan: Plan, state: RunState, item: Any, at: datetime) -> Shape:
         "blocked_by": held_up if held_up != item else None,
         "due_at": instant(current.due_at),
         "due_why": current.due_why or None,
+        "answer": answers.present(plan, state, rule) if current.status in ACTIVE else None,
+        "stands_for": stands_for(plan, state, plan.items[held_up]) if held_up is not None else None,
         "next": {"at": instant(coming[0]), "what": cut(coming[1])} if coming else {"at": None, "what": NOTHING},
     }
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from onboarding.engine import figures
+from onboarding.engine import figures, handoffs
 from onboarding.engine.booking import SIDES, split
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import Booking, RunState
@@ -32,6 +32,7 @@ def ledger(plan: Plan, state: RunState, at: datetime, cursor: Any = None) -> Sha
         "by_side": {str(side): booked.get(side, 0) for side in SIDES},
         **page(rows, start, "entries"),
         "earlier": state.ledger_count - len(state.ledger),
+        "handoff_seconds": handoffs.seconds_in_all(state, end),
         "metrics": figures.metrics(plan, state, end),
     }
 

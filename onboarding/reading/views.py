@@ -18,6 +18,7 @@ from onboarding.language.model import ConditionKind, Item, Stage
 from onboarding.messages import canonical_json
 from onboarding.reading import trail as trails
 from onboarding.reading.customer import customer_view
+from onboarding.reading.hands import absence_rows, handoff_rows
 from onboarding.reading.items import item_row, open_items, why
 from onboarding.reading.ledger import ledger
 from onboarding.reading.promises import on_time, promises
@@ -94,6 +95,8 @@ def status(plan: Plan, state: RunState, at: datetime) -> Shape:
         "ask_budget": definition.contact.request_budget,
         "escalations": state.escalations,
         "rounds": state.rounds,
+        "handoffs": handoff_rows(state, at),
+        "absences": absence_rows(state),
         "refused": state.refused_count,
         "next": [
             {"at": instant(moment), "what": cut(what), "item": item}
@@ -241,11 +244,14 @@ def refused(plan: Plan, state: RunState, cursor: Any = None) -> Shape:
 
 def state_hash(state: RunState) -> str:
     """SHA-256 of what the run holds, without when, in which order, by which message and for whom it came to be."""
-    held = {
+    held: Shape = {
         "run": [str(state.status), str(state.outcome)],
         "stages": {name: [str(stage.status), stage.owner] for name, stage in state.stages.items()},
         "items": {name: [str(item.status), item.round, item.outcome, item.owner] for name, item in state.items.items()},
         "holders": {role: list(handles) for role, handles in state.holders.items()},
         "facts": {name: fact.value for name, fact in state.facts.items()},
     }
+    away = {one.person: one.to for one in state.absences if one.begun}
+    if away:  # who answers for what is part of who has it
+        held["away"] = away
     return hashlib.sha256(canonical_json(held).encode("utf-8", "surrogatepass")).hexdigest()

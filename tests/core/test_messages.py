@@ -16,7 +16,7 @@ BASE: dict[str, Any] = {"message_id": "m1", "actor": "dana"}
 FILE: dict[str, Any] = {"uri": "s3://a", "sha256": "a" * 64, "type": "pdf", "bytes": 10, "name": "a.pdf"}
 VALID: dict[str, dict[str, Any]] = {
     "submit": {"item": "details", "fields": {"a": 1}, "files": [FILE], "draft": True},
-    "decide": {"item": "go", "outcome": "yes", "comment": "fine"},
+    "decide": {"item": "go", "outcome": "yes", "comment": "fine", "answer": "0123abcd"},
     "complete": {"item": "pack", "provides": {"scope": "all"}, "comment": "fine"},
     "happen": {"event": "esign.completed", "data": {"reference": "c-1"}},
     "hold": {"reason": "budget", "side": "customer", "review_at": "2026-12-01T09:00:00+01:00"},
@@ -31,6 +31,13 @@ VALID: dict[str, dict[str, Any]] = {
         "reason": "they moved",
     },
     "reassign": {"role": "lead", "to": "eve", "until": "2026-12-01T09:00:00Z", "reason": "away"},
+    "absence": {
+        "person": "dana",
+        "since": "2026-12-01T09:00:00Z",
+        "until": "2026-12-08T09:00:00Z",
+        "to": "eve",
+        "reason": "ill",
+    },
     "waive": {"condition": "facts.vat_id", "reason": "trust", "expires": "2026-12-01T09:00:00Z"},
     "reopen": {"items": ["details"], "reason": "wrong"},
     "promise": {"due": "2026-12-01T00:00:00Z", "reason": "agreed on the phone", "side": "customer"},

@@ -165,7 +165,7 @@ def test_a_run_carries_a_bounded_number_of_promises_and_always_the_last_date_of_
 
     answer = views.promises(run.plan, run.state, run.now)
     assert len(run.state.promises) == limits.PROMISES_KEPT
-    assert answer["earlier"] == 21
+    assert answer["earlier"] == run.state.promise_count - limits.PROMISES_KEPT >= 20
     assert run.state.promised_at == run.state.promises[-1].due_at
 
 

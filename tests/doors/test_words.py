@@ -16,6 +16,7 @@ from tests.support.shell import ROOT
 CONTRACT = (
     "check", "schema", "picture", "start", "submit", "decide", "complete", "happen", "hold", "resume", "extend", "reassign",
     "set-calendar",
+    "check", "schema", "picture", "start", "submit", "decide", "complete", "happen", "hold", "resume", "extend", "reassign", "absence",
     "waive", "reopen", "note", "cancel", "status", "why", "gate", "trail", "ledger", "refused", "list", "inbox", "outbox",
     "report", "demo", "dev", "doctor",
 )  # fmt: skip
@@ -114,6 +115,8 @@ def test_a_field_is_explained_as_its_own_message_means_it(door: Door) -> None:
         (("set-calendar", RUN, "customer", "--subdivision", "MD", "--reason", "r"), "--country"),
         (("set-calendar", RUN, "customer", "--no-holidays", "--holiday", "2026-12-24", "--reason", "r"), "leaves none"),
         (("set-calendar", RUN), "Missing argument 'CALENDAR'"),
+        (("absence", "dana", "--until", "2026-12-01T00:00:00Z"), "--from"),
+        (("absence", "--from", "2026-12-01T00:00:00Z", "--until", "2026-12-02T00:00:00Z"), "PERSON"),
         (("trail", RUN, "extra"), "extra"),
         (("report", "--by", "segment"), "not_built_yet"),
         (("report", "--by", "colour"), "by definition"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
@@ -45,6 +46,9 @@ CASES = {
     "extend": Case(("papers", "--due", "2031-01-01T00:00:00Z", "--reason", "r"), "lena", stranger="customer:owner"),
     "set-calendar": Case(("customer", "--week", "mon-thu", "--reason", "r"), "lena", stranger="customer:owner"),
     "reassign": Case(("call", "--to", "hugo"), "lena", stranger="customer:owner"),
+    "absence": Case(
+        ("lena", "--from", "2026-01-01T00:00:00Z", "--until", "2031-01-01T00:00:00Z"), "hugo", stranger="customer:owner"
+    ),
     "waive": Case(("facts.count >= 5", "--reason", "r"), "hugo", stranger="lena"),
     "reopen": Case(("papers", "--reason", "r"), "lena", before=(PAPERS,), stranger="customer:owner"),
     "promise": Case(("--due", "2031-01-01T00:00:00Z", "--reason", "r"), "lena", stranger="customer:owner"),
@@ -75,6 +79,8 @@ def started(cli: Door, **more: str) -> str:
 
 def say(cli: Door, run: str, name: str, *words: str) -> Answer:
     """One message."""
+    if name == "absence":
+        return cli(name, *words, "--run", run, "-o", "json")
     return cli(name, run, *words, "-o", "json")
 
 
@@ -372,3 +378,40 @@ def _notes(cli: Door, run: str, how_many: int) -> list[int]:
             answer = say(cli, run, "note", f"Note {number}", "--actor", "lena", "--id", f"n-{number}")
         codes.append(answer.code)
     return codes
+
+
+async def test_an_absence_is_said_once_to_every_open_run_of_the_person(cli: Door) -> None:
+    """A row for each run with its verdict; the same command again does nothing; who is nobody's is told so."""
+    await asyncio.to_thread(_absence_everywhere, cli)
+
+
+def _absence_everywhere(cli: Door) -> None:
+    first, second, over = started(cli), started(cli), started(cli)
+    assert say(cli, over, "cancel", "--reason", "r", "--actor", "lena").code == 0
+    words = ("absence", "lena", "--from", "2026-01-01T00:00:00Z", "--until", "2031-01-01T00:00:00Z", "--actor", "hugo")
+    _until(
+        lambda: (
+            {first, second}
+            <= {row["run"] for row in cli("list", "--state", "running", "--all", "-o", "json").data["rows"]}
+        )
+    )
+
+    told = cli(*words, "--id", "holiday", "-o", "json")
+    again = cli(*words, "--id", "holiday", "-o", "json")
+    nobody = cli("absence", "noone", *words[2:], "-o", "json")
+
+    mine = {row["run"]: row["code"] for row in told.data["rows"]}
+    assert (told.code, mine[first], mine[second]) == (0, "absence_noted", "absence_noted")
+    assert over not in mine
+    assert {"duplicate"} == {row["outcome"] for row in again.data["rows"] if row["run"] in (first, second)}
+    assert (nobody.code, nobody.data["rows"]) == (0, [])
+    why = cli("why", first, "call", "-o", "json").data
+    assert (why["holder"], why["stands_for"]) == ("hugo", "lena")
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    for _ in range(60):
+        if holds():
+            return
+        time.sleep(0.5)
+    raise AssertionError("it did not come to be")

@@ -28,13 +28,15 @@ class Ears:
     heard: dict[str, datetime] = field(default_factory=dict)
     """What the customer hears, by key."""
     alarms: dict[str, tuple[Notice, datetime]] = field(default_factory=dict)
+    asked: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    """Who was asked for which item, and when the latest ask leaves: of a group, those who need not do it hear that."""
     steps: dict[tuple[str | None, int, int, str], None] = field(default_factory=dict)
     held: bool = False
 
     def fork(self) -> Ears:
         """The same ears for another future."""
         other = copy.copy(self)
-        for name in ("written", "heard", "alarms", "steps"):
+        for name in ("written", "heard", "alarms", "asked", "steps"):
             setattr(other, name, dict(getattr(self, name)))
         return other
 
@@ -83,13 +85,19 @@ class Ears:
             step = (notice.item, notice.round, notice.step, notice.to)
             assert not notice.step or step not in self.steps, "each step once"
             self.steps[step] = None
+        if notice.kind is NoticeKind.ASK:
+            for name in notice.items or ((notice.item,) if notice.item else ()):
+                self.asked[notice.to, name] = notice.not_before or now
         if notice.kind is NoticeKind.RETRACTION and notice.template in ("retraction", "goes_on"):
             read = [
                 key
                 for key, (alarm, leaves) in self.alarms.items()
                 if (alarm.to, alarm.item) == (notice.to, notice.item) and leaves <= now
             ]
-            assert read, f"{notice.key}: nobody is told that it is settled who was not alarmed"
+            asked = self.asked.get((notice.to, notice.item or ""))
+            assert read or (asked is not None and asked <= now), (
+                f"{notice.key}: nobody is told that it is settled who was not alarmed"
+            )
             for key in read if notice.item is not None else ():
                 del self.alarms[key]
 

@@ -148,6 +148,10 @@ CASES: list[tuple[str, str, str]] = [
     ("deputy_chain", "value: boss@provider.example", "value: boss@provider.example, deputy: manager #!\n   "),
     ("quorum_unmet", "quorum: 1", "quorum: 3 #!"),
     ("quorum_unmet", "        quorum: 1", "        quorum: 1\n      - {id: own, title: Own, owner: boss, four_eyes: [own_work]} #!\n    tasks: [{id: own_work, title: Own work, owner: boss}]"),
+    ("assign_without_group", "value: boss@provider.example", "value: boss@provider.example, assign_after: 4bh #!\n   "),
+    ("handoff_shape", "        quorum: 1", "        quorum: 1\n        handoff: true #!"),
+    ("handoff_shape", "        quorum: 1", "        quorum: 1\n      - {id: own, title: Own, owner: boss, handoff: true, needs: [own_work]} #!\n    tasks: [{id: own_work, title: Own work, owner: boss}]"),
+    ("handoff_shape", "        quorum: 1", "        quorum: 1\n      - {id: own, title: Own, owner: boss, handoff: true, needs: [own_work], decisions: {yes: pass}} #!\n    tasks: [{id: own_work, title: Own work, owner: manager}]"),
     ("owner_and_owners", "owners: [champion, manager]", "owner: manager\n        owners: [champion, manager] #!"),
     ("reserved_outcome", "go: pass", "escalate: pass #!\n         "),
     ("no_passing_outcome", "decisions: {go: pass, again:", "decisions: {again: #!\n         "),
@@ -229,5 +233,6 @@ WARNINGS: list[tuple[str, str, str]] = [
     ("target_too_short", "target: 10bd", "target: 9bd #!"),
     ("due_over_target", "      - id: signature\n", "      - id: signature\n        due: 6bd #!\n"),
     ("due_over_target", "remove: [sso_link]", "override: {intake: {target: 2bd}} #!"),
+    ("in_order_alone", "      - id: accepted\n", "      - {id: alone, title: Alone, owner: boss, in_order: true} #!\n      - id: accepted\n"),
     ("always_true", "input.sso, needs", "'true', #!\n        needs"),
 ]  # fmt: skip

@@ -7,13 +7,14 @@ A file names its definition, when it begins, and steps in the order of time. A s
     hook: item      the hook of an item comes back, `check: 0` a check of its answer; `ok: false` refuses, `broken: true` fails
 
 and `expect` says what follows from it: `outcome`, `code` and `fault` of the verdict, `items`, `stages`, `run`, `hold`, `facts`,
-`debt`, `asks`, `escalations`, `due`, `owner`, and `notices`: all that is sent, as `kind to item`, in order, followed by
-`from 2026-12-07 08:00` where it waits for its reader's hours. `play` plays a
+`debt`, `asks`, `escalations`, `due`, `owner`, `who` (has an item now), `stands_for`, `behalf` (in whose place the message
+was said), `handed` (seconds between release and acceptance), and `notices`: all that is sent, as `kind to item`, in order. `play` plays a
 scenario against the core; a shell plays `scenario.steps` by its own means and compares with `met`.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -33,16 +34,22 @@ from onboarding.engine.events import (
     MessageReceived,
     MessageUnreadable,
 )
+from onboarding.engine.handoffs import seconds_in_all
 from onboarding.engine.orders import build_order
+from onboarding.engine.people import acting, stands_for
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import RunState, StartOrder
-from onboarding.messages import Received, Verdict
+from onboarding.messages import Received, Verdict, canonical_json
 from onboarding.parsing import parse
 from runtime import library, zones
 from runtime.holidays_data import public_holidays
 
 FOLDER = Path(__file__).parent.parent / "scenarios"
 _PAPER = {"uri": "s3://bucket/a.pdf", "type": "pdf", "bytes": 1_000}
+
+
+def _files(step: int, count: int) -> list[dict[str, Any]]:
+    return [{**_PAPER, "sha256": f"{step:032x}{n:032x}", "name": f"{n}.pdf"} for n in range(count)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,13 +80,14 @@ class Step:
 
     @property
     def raw(self) -> dict[str, Any]:
-        """The message as its sender writes it; `files: 2` stands for two small references."""
+        """The message as its sender writes it; `files: 2` stands for two small references, `answer: {step: 5, files: 2}` for the
+        digest of the two that came in the fifth step."""
         content = dict(self.content)
         if isinstance(content.get("files"), int):
-            count = content["files"]
-            content["files"] = [
-                {**_PAPER, "sha256": f"{self.number:032x}{n:032x}", "name": f"{n}.pdf"} for n in range(count)
-            ]
+            content["files"] = _files(self.number, content["files"])
+        if isinstance(content.get("answer"), dict):
+            given = {"fields": {}, "files": _files(content["answer"]["step"], content["answer"]["files"])}
+            content["answer"] = hashlib.sha256(canonical_json(given).encode()).hexdigest()
         return {"message_id": self.message_id, "actor": self.actor, **content}
 
 
@@ -222,12 +230,16 @@ def met(step: Step, plan: Plan, state: RunState, verdict: Verdict | None, sent: 
         "asks": state.asks,
         "escalations": state.escalations,
         "notices": sent,
+        "behalf": _behalf(state, step),
+        "handed": seconds_in_all(state, step.at),
     }
     parts: dict[str, dict[str, Any]] = {
         "items": {name: str(item.status) for name, item in state.items.items()},
         "stages": {name: str(stage.status) for name, stage in state.stages.items()},
         "due": {name: _spoken(item.due_at) for name, item in state.items.items()},
         "why": {name: item.due_why for name, item in state.items.items()},
+        "who": {name: acting(plan, state, plan.items[name])[0] for name in state.items},
+        "stands_for": {name: stands_for(plan, state, plan.items[name]) for name in state.items},
         "owner": {name: item.owner for name, item in state.items.items()},
         "rounds": {name: item.round for name, item in state.items.items()},
         "late": {name: item.late or item.overdue for name, item in state.items.items()},
@@ -247,6 +259,10 @@ def met(step: Step, plan: Plan, state: RunState, verdict: Verdict | None, sent: 
             if got != (_spoken(_instant(value)) if key == "due" else value):
                 wrong.append(f"{key} of {name} is {got!r}, not {value!r}")
     return wrong
+
+
+def _behalf(state: RunState, step: Step) -> str | None:
+    return next((one.on_behalf_of for one in state.trail if one.message_id == step.message_id), None)
 
 
 def _spoken(at: datetime | None) -> str | None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from onboarding.engine import figures, gates, machine
+from onboarding.engine import answers, figures, gates, machine
 from onboarding.engine.calendars import Calendar, Zone
 from onboarding.engine.effects import Decision, DeliverNotice, RunHook, WriteRecords
 from onboarding.engine.events import (
@@ -29,7 +29,9 @@ from onboarding.engine.events import (
     NoticeFailed,
 )
 from onboarding.engine.flow import ACTIVE
+from onboarding.engine.people import acting, asked_of, item_owner, stage_owner
 from onboarding.engine.plan import Plan
+from onboarding.engine.presence import is_away
 from onboarding.engine.state import ItemState, ItemStatus, RunState, RunStatus, StageStatus, StartOrder
 from onboarding.language.expressions import reference_kind
 from onboarding.language.model import (
@@ -85,7 +87,7 @@ STRANGERS = ("nobody", "unverified", "integration:crm", "customer:sponsor", "mai
 OURS = ("lead", "head", "crew")
 THEIRS = ("champion", "signer")
 OFTEN = {
-    "submit": 12, "decide": 12, "complete": 10, "happen": 10, "hold": 1.5, "resume": 4, "extend": 5, "set_calendar": 3, "reassign": 6, "waive": 6,
+    "submit": 12, "decide": 12, "complete": 10, "happen": 10, "hold": 1.5, "resume": 4, "extend": 5, "set_calendar": 3, "reassign": 6, "absence": 5, "waive": 6,
     "reopen": 7, "promise": 2, "note": 2, "cancel": 0.1,
 }  # fmt: skip
 """How often each message is drawn."""
@@ -135,7 +137,7 @@ def random_definition(rng: Random, *, tacit: bool = True, contact: bool = True) 
     events = tuple(SignalRule(event=item.event, fulfils=item.id, match={}) for item in items if item.event)
     return Definition(
         schema="onboarding/v1", id="chance", version=1, title="By chance", hash="0" * 64, stages=tuple(stages), items=tuple(items),
-        roles=ROLES, inputs=(Field(name="legacy", type=FieldType.BOOL),), target=parse_duration("9bd"), signals=events,
+        roles=_random_roles(rng), inputs=(Field(name="legacy", type=FieldType.BOOL),), target=parse_duration("9bd"), signals=events,
         contact=_random_contact(rng) if contact else ContactPolicy(),
     )  # fmt: skip
 
@@ -151,6 +153,12 @@ def _random_contact(rng: Random) -> ContactPolicy:
         min_gap=parse_duration(gap) if gap else None,
         max_silence=parse_duration(silence) if silence else None,
     )
+
+
+def _random_roles(rng: Random) -> tuple[Role, ...]:
+    """The people of a run; a group has its work at once, or its members may take it for a while."""
+    wait = rng.choice((None, None, parse_duration("4bh"), parse_duration("50m")))
+    return tuple(replace(role, assign_after=wait) if role.id == "crew" else role for role in ROLES)
 
 
 def _random_item(rng: Random, name: str, stage: str, before: list[Item], beside: list[Item], *, tacit: bool) -> Item:
@@ -236,6 +244,8 @@ def _random_approval(rng: Random, needs: tuple[str, ...], owner: str, *, tacit: 
         "quorum": rng.randint(1, len(owners)),
         "outcomes": (*outcomes, back) if needs else outcomes,
         "four_eyes": needs[:1] if rng.random() < 0.3 else (),
+        "in_order": len(owners) > 1 and rng.random() < 0.4,
+        "handoff": bool(needs) and all(role in OURS for role in owners) and rng.random() < 0.6,
     }
 
 
@@ -307,12 +317,14 @@ class Simulation:
             return self.say("happen", {"event": item.event}, actor="integration:x")
         if item.kind is ItemKind.REQUEST and status is ItemStatus.IN_REVIEW:
             word = self.rng.choice(("accept", "accept", "return"))
-            return self.say("decide", {"item": name, "outcome": word}, actor=item.review or self.rng.choice(OURS))
+            said = {"item": name, "outcome": word, **self.looked_at(name)}
+            return self.say("decide", said, actor=item.review or self.rng.choice(OURS))
         if item.kind is ItemKind.REQUEST:
             return self.say("submit", {"item": name, **self.answer(name)}, actor="customer:champion")
         if item.kind is ItemKind.APPROVAL:
             word = self.rng.choice([one.name for one in item.outcomes])
-            return self.say("decide", {"item": name, "outcome": word}, actor=self.rng.choice(item.owners))
+            said = {"item": name, "outcome": word, "comment": "so", **self.looked_at(name)}
+            return self.say("decide", said, actor=self.rng.choice(item.owners))
         return self.say("complete", {"item": name, "provides": self.given(name)}, actor=item.owner)
 
     def _content(self, name: str) -> dict[str, Any]:
@@ -327,7 +339,9 @@ class Simulation:
                 return {"item": item, **self.answer(item, wrong=wrong), "draft": rng.random() < 0.1}
             case "decide":
                 names = [one.name for one in self.plan.items[item].outcomes] or ["accept", "return"]
-                return {"item": item, "outcome": "perhaps" if wrong else rng.choice(names)}
+                said = {"comment": "because"} if rng.random() < 0.7 else {}
+                about = self.looked_at(item) if rng.random() < 0.6 else {"answer": "0" * 8} if wrong else {}
+                return {"item": item, "outcome": "perhaps" if wrong else rng.choice(names), **said, **about}
             case "complete":
                 return {"item": item, "provides": {} if wrong else self.given(item)}
             case "happen":
@@ -344,6 +358,13 @@ class Simulation:
                 target = rng.choice(({"item": item}, {"stage": stage}, {"role": rng.choice(tuple(PEOPLE))}))
                 until = {"until": later} if rng.random() < 0.4 else {}
                 return {**target, "to": rng.choice((*ACTORS, "newcomer")), **until}
+            case "absence":
+                begins = rng.choice((-90_000, 0, 30, 4_000, 90_000))
+                since = self.now + timedelta(seconds=begins)
+                until = self.now + timedelta(seconds=rng.choice((20, 7_000, 100_000, 500_000)) + max(begins, 0))
+                named = {"to": rng.choice((*ACTORS, "newcomer"))} if rng.random() < 0.3 else {}
+                person = rng.choice((*ACTORS, "newcomer"))
+                return {"person": person, "since": since.isoformat(), "until": until.isoformat(), **named}
             case "waive":
                 texts = gates.waivable(self.plan, stage)
                 target = {"condition": rng.choice(texts)} if texts and rng.random() < 0.5 else {"item": item}
@@ -385,6 +406,11 @@ class Simulation:
         if item.secret:
             return {"fields": {"reference": "vault:kv/1"}}
         return {"fields": self.given(name)}
+
+    def looked_at(self, name: str) -> dict[str, Any]:
+        """What a decision on an item is about now, as whoever decides names it."""
+        digest = answers.present(self.plan, self.state, self.plan.items[name])
+        return {} if digest is None else {"answer": digest}
 
     def given(self, name: str) -> dict[str, Any]:
         """The facts that an item asks for."""
@@ -565,16 +591,15 @@ class Simulation:
         item, current = self.plan.items[name], self.state.items[name]
         if item.event:
             return self._try("happen", {"event": item.event}, ("integration:x",))
-        everybody = (*ACTORS, "newcomer")
+        everybody = (*ACTORS, *item.owners, "newcomer")
         if item.kind is ItemKind.REQUEST and current.status is ItemStatus.IN_REVIEW:
             roles = (item.review or self.plan.stages[item.stage].owner,)
-            return self._try("decide", {"item": name, "outcome": "accept"}, everybody) or self._unblock(
-                name, "accept", roles
-            )
+            said = {"item": name, "outcome": "accept", **self.looked_at(name)}
+            return self._try("decide", said, everybody) or self._unblock(name, "accept", roles)
         if item.kind is ItemKind.REQUEST:
             return self._try("submit", {"item": name, **self.answer(name)}, ("customer:champion",))
         if item.kind is ItemKind.APPROVAL:
-            passed = self._try("decide", {"item": name, "outcome": "yes"}, everybody)
+            passed = self._try("decide", {"item": name, "outcome": "yes", **self.looked_at(name)}, everybody)
             return passed or self._unblock(name, "yes", item.owners)
         return self._try("complete", {"item": name, "provides": self.given(name)}, everybody)
 
@@ -589,7 +614,7 @@ class Simulation:
         self.number += 1
         someone = f"fresh{self.number}"
         given = self._try("reassign", {**what, "to": someone}, ("head",))
-        return given and self._try("decide", {"item": name, "outcome": outcome}, (someone,))
+        return given and self._try("decide", {"item": name, "outcome": outcome, **self.looked_at(name)}, (someone,))
 
     def _try(self, name: str, content: dict[str, Any], actors: Sequence[str]) -> bool:
         for actor in actors:
@@ -623,6 +648,63 @@ def check_step(plan: Plan, before: RunState, event: Event | None, decision: Deci
     _check_calendars(plan, before, decision)
     _check_items(plan, before, state)
     _check_stages(plan, before, state)
+    _check_owners(plan, state)
+    _check_names(plan, before, event, decision)
+    _check_handoffs(plan, state)
+
+
+def _check_owners(plan: Plan, state: RunState) -> None:
+    """At every instant each open stage and each active item has exactly one owner, who is a person of this run."""
+    groups = [role.ref for role in plan.roles.values() if plan.is_group(role.id)]
+    nobody = ("", "unverified", "engine", *plan.roles, *groups)
+    for name, stage in state.stages.items():
+        if stage.status is StageStatus.OPEN:
+            assert stage.owner not in nobody, "a stage is a person's"
+            assert stage_owner(plan, state, name) not in nobody, "a person answers for a stage"
+    for name, item in state.items.items():
+        if item.status in ACTIVE:
+            rule = plan.items[name]
+            assert item.owner not in nobody, "an item is a person's"
+            assert acting(plan, state, rule)[0] not in nobody, "a person has an item"
+            assert item_owner(plan, state, rule) not in nobody, "a person answers for an item"
+            assert "" not in asked_of(plan, state, rule)
+            assert (
+                item.assign_at is None
+                or item.assign_at > state.at
+                or state.hold is not None
+                or item.status is ItemStatus.ANSWERED
+            )
+    if state.booking is not None and state.hold is None:
+        assert state.booking.who not in nobody, "the time is one person's"
+    people = [one.person for one in state.absences]
+    assert len(set(people)) == len(people), "one absence for each person"
+
+
+def _check_names(plan: Plan, before: RunState, event: Event | None, decision: Decision) -> None:
+    """Nobody acts in the place of an absent person without both names in the record."""
+    told = decision.verdict
+    if not isinstance(event, MessageReceived) or told is None or told.outcome is not OutcomeWord.ACCEPTED:
+        return
+    if event.received.name not in ("submit", "complete") or told.item is None:
+        return
+    owner = before.items[told.item].owner
+    if before.items[told.item].assign_at is not None or not owner or not is_away(before, owner):
+        return
+    mine = [one for one in decision.state.trail if one.message_id == event.received.message.message_id]
+    entry = mine[-1]
+    if told.code != "draft_kept" and entry.actor not in (owner, "unverified"):
+        assert owner in (entry.on_behalf_of or "") or owner in entry.sentence, "both names are in the trail"
+
+
+def _check_handoffs(plan: Plan, state: RunState) -> None:
+    """What was handed over is on the clock of one person from its release until somebody decides, and not a second longer."""
+    for name, item in plan.items.items():
+        running = state.handoffs.get(name)
+        waits = item.handoff and state.items[name].status is ItemStatus.OPEN
+        assert waits == (running is not None and running.ended_at is None), "released, or decided"
+        if running is not None:
+            assert running.receiver, "somebody must accept it"
+            assert running.seconds >= 0
 
 
 def _check_ledger(plan: Plan, state: RunState) -> None:
@@ -676,7 +758,9 @@ def _check_items(plan: Plan, before: RunState, state: RunState) -> None:
             assert current.owner, "exactly one owner"
             assert current.opened_at is not None
         if old is not None and current.status in ACTIVE and old.status is ItemStatus.NOT_READY:
-            assert gates.needs_met(plan, state, item.needs), "nothing opens before its needs hold"
+            # A waiver may have run out in the same turn, after what it let pass.
+            owed = any(gates.item_debt(state, one) is not None for one in item.needs if one in state.items)
+            assert owed or gates.needs_met(plan, state, item.needs), "nothing opens before its needs hold"
             assert state.stages[item.stage].status is StageStatus.OPEN
         if current.closed_at and current.opened_at:
             assert current.closed_at >= current.opened_at
