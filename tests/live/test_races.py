@@ -155,7 +155,7 @@ async def test_a_sender_and_a_deadline_meet_and_everything_names_one_winner(
     async with a_worker(client, edge, f"kept-{customer}"), _ever_new_worker(client, edge, f"forgotten-{customer}"):
         runs = []
         for n in range(RUNS):
-            order = deadline_order(tmp_path, f"{customer}-{n}", [6 + 2 * due + n % 2 for due in range(EACH + 1)])
+            order = deadline_order(tmp_path, f"{customer}-{n}", [6 + 2 * due + n % 2 for due in range(EACH + 1)], n)
             runs.append(await a_run(client, order, f"{'kept' if n % 5 else 'forgotten'}-{customer}"))
         verdicts = await asyncio.gather(*(_answer_all(run, other_client) for run in runs))
         told: list[Told] = []

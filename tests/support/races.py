@@ -50,11 +50,11 @@ VARIANTS = ("ladder", "stage_owner", "skip", "pass")
 """What a deadline does: a step of a ladder, word to the owner of the stage, leaving out, passing by itself."""
 
 
-def deadline_order(folder: Path, customer: str, dues: list[int]) -> StartOrder:
-    """A run with one item for each number of seconds, the variants in turn."""
+def deadline_order(folder: Path, customer: str, dues: list[int], first: int = 0) -> StartOrder:
+    """A run with one item for each number of seconds, the variants in turn from the `first` on."""
     tasks, approvals = [], []
     for n, due in enumerate(dues):
-        variant = VARIANTS[n % len(VARIANTS)]
+        variant = VARIANTS[(n + first) % len(VARIANTS)]
         about = f"id: {variant}_{n}, title: {variant} {n}, due: {due}s"
         match variant:
             case "ladder":
