@@ -143,7 +143,13 @@ def complete(turn: Turn, message: Complete, person: Person) -> Told:
         return kept(item, "this")
     absent = speaks_for(turn.plan, turn.state, item, person.handle)
     behalf = together(*behalf_of(turn, message.on_behalf_of), *((absent,) if absent else ()))
-    turn.item(item.id, actors=together(*current.actors, person.handle, *behalf), answered_at=turn.at, tacit=False)
+    turn.item(
+        item.id,
+        actors=together(*current.actors, person.handle, *behalf),
+        answered_at=turn.at,
+        tacit=False,
+        outcome=None,
+    )
     flow.finish_item(turn, item, person.handle)
     turn.learn(values, item.id, person.handle)
     return Told(item=item.id, code="completed", sentence=progress_sentence(turn, item), absent=absent)
@@ -169,7 +175,7 @@ def happen(turn: Turn, message: Happen, person: Person) -> Told:
     current = turn.state.items[item.id]
     if current.status is ItemStatus.NOT_READY:
         return kept(item, "the event")
-    turn.item(item.id, actors=together(*current.actors, person.handle), answered_at=turn.at, tacit=False)
+    turn.item(item.id, actors=together(*current.actors, person.handle), answered_at=turn.at, tacit=False, outcome=None)
     flow.finish_item(turn, item, person.handle)
     if item.kind is ItemKind.REQUEST and turn.plan.roles[item.owner].side is Side.CUSTOMER:
         receipt(turn, item, item_owner(turn.plan, turn.state, item))

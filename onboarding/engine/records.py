@@ -40,10 +40,13 @@ def rows(turn: Turn, booked: tuple[LedgerRow, ...]) -> WriteRecords:
 
 
 def _changed_hands(plan: Plan, before: RunState, after: RunState, name: str) -> bool:
-    """Whether somebody else has an item that is otherwise the same: a role or its stage went to another person."""
-    stage = plan.items[name].stage
-    same = before.holders is after.holders and before.absences is after.absences
-    if same and before.stages[stage].owner == after.stages[stage].owner:
+    """Whether somebody else has an item that is otherwise the same."""
+    item = plan.items[name]
+    given = before.holders is not after.holders or before.stages[item.stage].owner != after.stages[item.stage].owner
+    # Whoever has acted on what four eyes looks at may no longer decide here: their deputy has it now.
+    barred = any(before.items[other].actors != after.items[other].actors for other in item.four_eyes)
+    away = before.absences is not after.absences
+    if not (given or barred or away):
         return False
     return item_row(plan, before, name) != item_row(plan, after, name)
 

@@ -89,7 +89,7 @@ def _answered(turn: Turn, item: Item, answer: Answer, actors: tuple[str, ...]) -
         item.id, owner=item_principal(turn.plan, turn.state, item), opened_at=current.opened_at or turn.at, closed_at=None,
         status=ItemStatus.ANSWERED, answer=answer, answers=current.answers + 1, answered_at=turn.at, late=current.overdue,
         actors=together(*current.actors, *actors), checks=tuple("pending" for _ in item.checks), faults=(), votes=(),
-        draft_fields={}, draft_files=(), assign_at=None, reviewer="",
+        draft_fields={}, draft_files=(), assign_at=None, reviewer="", outcome=None,
     )  # fmt: skip
     settled(turn, item, answer.by)
     flow.progress(turn, item.stage, answer.by)

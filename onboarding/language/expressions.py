@@ -187,16 +187,25 @@ def program_of(declarations: Declarations, text: str) -> Program | Problem:
     """The compiled condition, or what the CEL package has against it."""
     reading = read(text)
     variables: dict[str, _Variable] = {}
-    types: dict[str, Any] = {}
+    types: dict[str, FieldType] = {}
     for reference in reading.references:
         path = reference.names[: {"items": 3, "debt": 1}.get(reference.names[0], 2)]
         asked = reference.asked and len(reference.names) == len(path)
         name = ".".join(("has", *path) if asked else path)
-        kind, number = _type(declarations, path)
-        variables[name] = _Variable(name, path, number, asked)
-        types[name] = cel.Type.BOOL if asked else kind
+        kind = _type(declarations, path)
+        variables[name] = _Variable(name, path, kind is FieldType.NUMBER, asked)
+        types[name] = FieldType.BOOL if asked else kind
+    expression = _compiled(reading.rewritten, tuple(types.items()))
+    return expression if isinstance(expression, Problem) else Program(expression, tuple(variables.values()))
+
+
+@lru_cache(maxsize=4_096)
+def _compiled(text: str, types: tuple[tuple[str, FieldType], ...]) -> Any:
+    """What the CEL package makes of a text, or has against it. Runs of many definitions share it: compiling is what costs."""
     try:
-        expression = cel.NewEnv(variables=types).compile(reading.rewritten)
+        expression = cel.NewEnv(variables={name: _TYPES.get(kind, cel.Type.STRING) for name, kind in types}).compile(
+            text
+        )
     except Exception as error:
         return _from_cel(str(error))
     found = expression.return_type().name()
@@ -204,26 +213,27 @@ def program_of(declarations: Declarations, text: str) -> Program | Problem:
         return Problem(
             "condition_type", f"A condition is true or false, this one is a {_word(found)}: compare it with something."
         )
-    return Program(expression, tuple(variables.values()))
+    return expression
 
 
-def _type(declarations: Declarations, path: tuple[str, ...]) -> tuple[Any, bool]:
+_TYPES = {
+    FieldType.INT: cel.Type.INT,
+    FieldType.NUMBER: cel.Type.DOUBLE,
+    FieldType.BOOL: cel.Type.BOOL,
+    FieldType.LIST: cel.Type.List(cel.Type.DYN),
+    FieldType.CONTACTS: cel.Type.List(cel.Type.Map(cel.Type.STRING, cel.Type.DYN)),
+}
+"""Texts and what is written as one are not listed."""
+
+
+def _type(declarations: Declarations, path: tuple[str, ...]) -> FieldType:
     if path[0] == "debt":
-        return cel.Type.INT, False
+        return FieldType.INT
     if path[0] == "milestones" or (path[0] == "items" and path[-1:] == ("done",)):
-        return cel.Type.BOOL, False
+        return FieldType.BOOL
     table = {"input": declarations.inputs, "facts": declarations.facts}.get(path[0], {})
     found = table.get(path[1]) if len(path) > 1 else None
-    if found is None:
-        return cel.Type.STRING, False
-    kinds = {
-        FieldType.INT: cel.Type.INT,
-        FieldType.NUMBER: cel.Type.DOUBLE,
-        FieldType.BOOL: cel.Type.BOOL,
-        FieldType.LIST: cel.Type.List(cel.Type.DYN),
-        FieldType.CONTACTS: cel.Type.List(cel.Type.Map(cel.Type.STRING, cel.Type.DYN)),
-    }
-    return kinds.get(found.type, cel.Type.STRING), found.type is FieldType.NUMBER
+    return FieldType.STRING if found is None else found.type
 
 
 def _word(cel_type: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from onboarding.engine import gates, machine
-from onboarding.engine.effects import DeliverNotice, NoticeKind, RunHook
+from onboarding.engine.effects import DeliverNotice, NoticeKind, RunHook, WriteRecords
 from onboarding.engine.orders import build_order
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import ItemStatus, RunStatus, StageStatus
@@ -435,3 +435,34 @@ def test_no_review_waits_unnoticed(begin: Any) -> None:
 
     assert (NoticeKind.ESCALATION, "dana") in told(run, effects)
     assert run.state.stages["one"].stalled
+
+
+def test_late_work_is_not_called_a_time_out(begin: Any) -> None:
+    """Whatever the clock did before, what a person delivered has the outcome of a delivery."""
+    tasks = "    tasks: [{id: t, title: T, due: 1d, clock: calendar, on_timeout: skip}, {id: u, title: U}]\n"
+    requests = "    requests: [{id: doc, title: D, owner: champion, due: 1d, clock: calendar, on_timeout: skip, fields: {x: {type: int, required: true}}}]\n"
+    run = begin(stage_one(tasks + requests) + LAST)
+    ring(run, at(4))
+    assert (run.state.items["t"].outcome, run.state.items["doc"].outcome) == ("timeout", "timeout")
+    run.say("complete", "dana", item="t")
+    run.say("submit", "carla", item="doc", fields={"x": 1})
+
+    for name in ("t", "doc"):
+        item = run.state.items[name]
+        assert (item.status, item.outcome, item.late, item.tacit) == (ItemStatus.DONE, None, True, False)
+
+
+def test_an_approval_goes_to_the_deputy_in_the_rows_too_when_four_eyes_bars_its_owner(begin: Any) -> None:
+    """Acting on one item changes who has another: its row is written with the same turn."""
+    items = (
+        "    tasks: [{id: t, title: T}]\n"
+        "    approvals:\n"
+        "      - {id: first, title: F, owners: [onb, head], decisions: {yes: pass}}\n"
+        "      - {id: second, title: S, owner: onb, decisions: {yes: pass}, four_eyes: [first]}\n"
+    )
+    run = begin(stage_one(items) + LAST)
+    effects = len(run.effects)
+    run.say("decide", "dana", item="first", outcome="yes")
+
+    (rows,) = (effect for effect in run.effects[effects:] if isinstance(effect, WriteRecords))
+    assert [(row.item, row.owner) for row in rows.items] == [("first", "hanna"), ("second", "lars")]

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
 from temporalio.client import Client
 
 from integrations.outbox import OutboxNotifier
-from onboarding.engine.chain import digest_of
 from onboarding.engine.state import StartOrder
 from onboarding.language.model import ContactPolicy
 from runtime.devserver import DevServer
@@ -27,12 +24,11 @@ from storage.notices import SqlNoticeStore
 from storage.read_table import ReadTable
 from storage.records import SqlRecordStore
 from storage.tables import RUNS
+from tests.support.agreement import rows_are_history
 from tests.support.records import a_notice, a_run as a_row, a_trail, a_turn, an_item
-from tests.support.shell import ROOT, Edge, Run, a_run, a_worker, an_order, answer_all
+from tests.support.shell import ROOT, Edge, a_run, a_worker, an_order, answer_all
 
 pytestmark = pytest.mark.live
-
-NOT_CHAINED = ("digest", "sentence")
 
 
 @pytest.fixture
@@ -134,31 +130,3 @@ def heard_at_once(customer: str) -> StartOrder:
     """A run whose words leave at once: what is sent must not depend on the day on which a test runs."""
     order = an_order("quick-start", customer=customer)
     return replace(order, definition=replace(order.definition, contact=ContactPolicy()))
-
-
-async def rows_are_history(run: Run, database: Engine) -> None:
-    """Trail, items and ledger of the run and of the rows are the same, and the chain of the trail holds."""
-    reads = ReadTable(database)
-    for _ in range(100):  # rows may be a moment behind the answer
-        trail, status = await run.ask("trail"), await run.ask("status")
-        written = reads.trail(run.handle.id)["rows"]
-        if [row["digest"] for row in trail["rows"]] == [row["digest"] for row in written]:
-            break
-        await asyncio.sleep(0.05)
-    assert [row["digest"] for row in trail["rows"]] == [row["digest"] for row in written]
-    digest = ""
-    for row in written:
-        digest = digest_of(digest, {name: value for name, value in row.items() if name not in NOT_CHAINED})
-        assert digest == row["digest"]
-    names = ("id", "round", "status", "owner", "due_at", "closed_at", "outcome")
-    assert picked(status["items"], names) == picked(reads.items(run.handle.id), names)
-    assert picked(status["stages"], ("id", "state")) == picked(reads.stages(run.handle.id), ("id", "state"))
-    stretches = reads.ledger(run.handle.id)
-    assert [row["n"] for row in stretches] == list(range(1, len(stretches) + 1))
-    assert all(one["to"] == after["from"] for one, after in itertools.pairwise(stretches))
-    assert status["state"] == reads.find(run.handle.id)["state"]  # type: ignore[index]
-
-
-def picked(rows: list[dict[str, Any]], names: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Some fields of each row, in one order."""
-    return sorted(({name: row[name] for name in names} for row in rows), key=lambda row: str(row["id"]))

@@ -38,6 +38,10 @@ class Activated:
         self.now = at
         self.notices: list[dict[str, Any]] = []
         """Every notice that was asked for, with its rows or on its own, in order."""
+        self.calls: list[dict[str, Any]] = []
+        """Every hook and check that was called, in order."""
+        self.rows: list[dict[str, Any]] = []
+        """Every batch of rows, in order."""
         self.verdict: dict[str, Any] | None = None
         """The answer to the last update."""
         self.closed = False
@@ -126,12 +130,14 @@ class Activated:
             case "schedule_local_activity":
                 batch = _argument(command.schedule_local_activity.arguments)
                 self.notices += batch["notices"]
+                self.rows.append(batch)
                 return [_landed(command.schedule_local_activity.seq, batch["id"], local=True)]
             case "schedule_activity":
                 about = command.schedule_activity
                 effect = _argument(about.arguments)
                 if about.activity_type == "run_hook":
                     self._hooks[effect["key"]] = about.seq
+                    self.calls.append(effect)
                     return []
                 assert about.activity_type == "deliver_notice", about.activity_type
                 self.notices.append(effect)

@@ -38,7 +38,14 @@ DATA = ROOT / "tests" / "data"
 YEARS = (2026, 2028)
 
 
-def an_order(definition: str, *, customer: str, inputs: Mapping[str, Any] | None = None, **changes: Any) -> StartOrder:
+def an_order(
+    definition: str,
+    *,
+    customer: str,
+    inputs: Mapping[str, Any] | None = None,
+    years: tuple[int, int] = YEARS,
+    **changes: Any,
+) -> StartOrder:
     """The order of a run through a shipped definition (its id) or one of tests/data (its file name)."""
     path = DATA / f"{definition}.yaml"
     ref = str(path) if path.exists() else definition
@@ -50,8 +57,8 @@ def an_order(definition: str, *, customer: str, inputs: Mapping[str, Any] | None
         load(ref),
         customer=customer,
         inputs={**inputs, **changes},
-        zones=lambda name: zone(name, *YEARS),
-        holidays=lambda country, part: public_holidays(country, part, *YEARS),
+        zones=lambda name: zone(name, *years),
+        holidays=lambda country, part: public_holidays(country, part, *years),
         groups={"implementation": ("eve", "finn")},
         started_by="dana",
     )
