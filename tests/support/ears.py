@@ -40,7 +40,7 @@ class Ears:
             setattr(other, name, dict(getattr(self, name)))
         return other
 
-    def listen(self, decision: Decision, now: datetime) -> None:
+    def listen(self, decision: Decision, now: datetime, *, ticked: bool = True) -> None:
         """Hears what one decision says, in its order, and then looks at what was not said."""
         for notice in _notices(decision):
             clock = self._clock(decision.state, notice.to)
@@ -56,7 +56,7 @@ class Ears:
                     del self.alarms[key]
                 if self.heard.get(key, now) > now:
                     del self.heard[key]
-        self._silence(decision, now)
+        self._silence(decision, now, ticked=ticked)
 
     def _clock(self, state: RunState, handle: str) -> Clock:
         """When somebody reads, by the calendars of this moment."""
@@ -88,7 +88,8 @@ class Ears:
         if notice.kind is NoticeKind.ASK:
             for name in notice.items or ((notice.item,) if notice.item else ()):
                 self.asked[notice.to, name] = notice.not_before or now
-        if notice.kind is NoticeKind.RETRACTION and notice.template in ("retraction", "goes_on"):
+        lent = "/away." in notice.key  # somebody is back, or away, and has or loses what was never an alarm
+        if notice.kind is NoticeKind.RETRACTION and notice.template in ("retraction", "goes_on") and not lent:
             read = [
                 key
                 for key, (alarm, leaves) in self.alarms.items()
@@ -101,14 +102,14 @@ class Ears:
             for key in read if notice.item is not None else ():
                 del self.alarms[key]
 
-    def _silence(self, decision: Decision, now: datetime) -> None:
+    def _silence(self, decision: Decision, now: datetime, *, ticked: bool) -> None:
         """A hold stops the count; after it the count of the machine is not held against a stricter one."""
         state, longest = decision.state, self.plan.definition.contact.max_silence
         if state.hold is not None or self.held:
             self.heard["hold"] = now
         self.held = state.hold is not None
         main = main_contact(self.plan, state)
-        if longest is None or self.held or state.status is RunStatus.CLOSED or main is None:
+        if not ticked or longest is None or self.held or state.status is RunStatus.CLOSED or main is None:
             return
         clock = self._clock(state, main)
         limit = calendars.add(clock, max((*self.heard.values(), state.started_at)), longest)

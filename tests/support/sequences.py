@@ -235,7 +235,7 @@ class Storm(Simulation):
         for name, item in state.items.items():
             assert self.rows.items[name, item.round] == records.item_row(plan, state, name), name
         for stage in state.stages.values():
-            assert self.rows.stages[stage.id, max(stage.visit, 1)] == records.stage_row(plan, stage), stage.id
+            assert self.rows.stages[stage.id, max(stage.visit, 1)] == records.stage_row(plan, state, stage), stage.id
         row = self.rows.run
         assert row is not None
         told = (row.state, row.outcome, row.asks, row.escalations, row.refused, row.milestones)

@@ -515,7 +515,7 @@ class Simulation:
                 assert key not in self.keys, f"one key, two effects: {key}"
                 self.keys[key] = None
         if self.plan.order.calendars["provider"] == OFFICE:
-            self.ears.listen(decision, self.now)
+            self.ears.listen(decision, self.now, ticked=isinstance(event, ClockAdvanced))
         if isinstance(event, MessageReceived):
             self._check_verdict(before, event.received, decision)
         check_step(self.plan, before, event, decision)
@@ -653,12 +653,12 @@ def check_step(plan: Plan, before: RunState, event: Event | None, decision: Deci
     _check_calendars(plan, before, decision)
     _check_items(plan, before, state)
     _check_stages(plan, before, state)
-    _check_owners(plan, state)
+    _check_owners(plan, state, event)
     _check_names(plan, before, event, decision)
     _check_handoffs(plan, state)
 
 
-def _check_owners(plan: Plan, state: RunState) -> None:
+def _check_owners(plan: Plan, state: RunState, event: Event | None) -> None:
     """At every instant each open stage and each active item has exactly one owner, who is a person of this run."""
     groups = [role.ref for role in plan.roles.values() if plan.is_group(role.id)]
     nobody = ("", "unverified", "engine", *plan.roles, *groups)
@@ -676,6 +676,7 @@ def _check_owners(plan: Plan, state: RunState) -> None:
             assert (
                 item.assign_at is None
                 or item.assign_at > state.at
+                or not isinstance(event, ClockAdvanced)
                 or state.hold is not None
                 or item.status is ItemStatus.ANSWERED
             )
@@ -744,7 +745,7 @@ def _check_calendars(plan: Plan, before: RunState, decision: Decision) -> None:
             assert one in old.planned or one.at > now, "nothing is planned in the past"
     for name, stage in state.stages.items():
         if stage != before.stages[name]:
-            assert stage.stall_at is None or stage.stall_at > now
+            assert stage.stall_at is None or stage.stalled or stage.stall_at > now
 
 
 def sorted_like(old: ItemState, new: ItemState) -> list[tuple[str, int, int]]:
