@@ -94,6 +94,8 @@ def _last_go_live(state: RunState) -> Promise:
 def move(turn: Turn, due: datetime, cause: str, side: Side, by: str, reason: str) -> None:
     """Another date of going live, with what it means for the one we are measured against. What the customer hears of it is in `new_dates.py`."""
     state = turn.state
+    if due == state.promised_at and state.promises and _last_go_live(state).cause == cause:
+        return  # said once more
     if state.promised_at is None or state.owed_at is None or cause == "agreed":
         owed = due
     elif side is Side.PROVIDER:

@@ -2,10 +2,10 @@
 
 from onboarding.engine.deadlines import WAITING
 from onboarding.engine.effects import NoticeKind
-from onboarding.engine.notices import say, when
+from onboarding.engine.notices import say, when, withdraw
 from onboarding.engine.people import asked_of, main_contact
 from onboarding.engine.promises import told
-from onboarding.engine.state import ItemState, PromiseKind, RunStatus
+from onboarding.engine.state import Alarm, ItemState, PromiseKind, RunStatus
 from onboarding.engine.turn import Turn
 from onboarding.language.model import Item, ItemKind
 
@@ -24,12 +24,25 @@ def tell(turn: Turn) -> None:
             lines += live
         first = items[0].title if items else "going live"
         more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
-        say(
+        if live and handle == contact:
+            _take_back(turn)
+        notice = say(
             turn, NoticeKind.ASK, handle, "reminder", f"Another date: {first}{more}", lines, part=f"date.{turn.state.trail_count}",
             item=items[0] if items else None, items=tuple(item.id for item in items),
         )  # fmt: skip
+        if live and handle == contact and not items:
+            leaves_at = notice.not_before or notice.at
+            turn.set(live_told=Alarm(to=handle, key=notice.key, leaves_at=leaves_at))
         for item in items:
             told(turn, PromiseKind.ITEM, item.id, turn.state.items[item.id].due_at, handle)
+
+
+def _take_back(turn: Turn) -> None:
+    """What was to be said about going live, and has not left, is not true any more."""
+    before = turn.state.live_told
+    turn.set(live_told=None)
+    if before is not None and before.leaves_at > turn.at:
+        withdraw(turn, (before.key,))
 
 
 def _moved(turn: Turn) -> dict[str, list[Item]]:

@@ -456,6 +456,8 @@ class RunState:
     owed_at: datetime | None = None
     """The date that tells whether we were on time, see Note [What we are measured against]."""
     promise_missed_at: datetime | None = None
+    live_told: Alarm | None = None
+    """The last word about the date of going live: taken back where another one comes before it has left."""
     promises: tuple[Promise, ...] = ()
     promise_count: int = 0
     stages: dict[str, StageState] = field(default_factory=dict)

@@ -7,8 +7,8 @@ from typing import Any
 
 from onboarding import limits
 from onboarding.engine import machine
-from onboarding.engine.effects import DeliverNotice
-from onboarding.language.model import Field, FieldType, ItemKind, Scale
+from onboarding.engine.effects import DeliverNotice, WriteRecords
+from onboarding.language.model import ContactPolicy, Field, FieldType, ItemKind, Scale
 from onboarding.reading import views
 from tests.support.builders import Run, a_definition, a_finished_run, a_run, a_stage, an_item, an_order, at
 
@@ -193,3 +193,26 @@ def test_a_new_date_of_a_task_is_told_to_whoever_has_it_unless_they_gave_it() ->
     run.say("extend", "henk", item="credit_check", due="2026-12-10T12:00:00Z", reason="more time", when=at(1, 12))
 
     assert [to for to, _ in sent(run, "reminder")] == ["henk"]
+
+
+def test_the_same_date_agreed_once_more_is_no_move() -> None:
+    run = agreeing()
+    given = {"rating": "good", "promised_live_on": "2026-12-11"}
+    run.say("complete", item="credit_check", provides=given, when=at(1, 12))
+    run.say("reopen", items=["credit_check"], reason="again", when=at(1, 13))
+    run.say("complete", item="credit_check", provides=given, when=at(1, 14))
+
+    assert [cause for _, cause, _, _ in go_lives(run)] == ["plan", "agreed"]
+
+
+def test_a_date_that_has_not_been_read_is_taken_back_when_another_one_is_promised() -> None:
+    run = a_run(an_order(a_definition(contact=ContactPolicy(send_in="working_hours"))), start=at(6))
+    run.say("promise", due="2026-12-18T15:00:00Z", reason="r", when=at(6, 10))
+    run.say("promise", due="2026-12-21T15:00:00Z", reason="r", when=at(6, 11))
+
+    told = [
+        effect.notice for effect in run.effects if isinstance(effect, DeliverNotice) and "date" in effect.notice.key
+    ]
+    gone = [key for effect in run.effects if isinstance(effect, WriteRecords) for key in effect.withdrawn]
+    assert [one.key for one in told][:1] == gone
+    assert told[1].not_before == at(8, 9)
