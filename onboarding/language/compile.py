@@ -14,7 +14,7 @@ from onboarding.language.grammar import VariantModel
 from onboarding.language.installation import PORTABLE, Installation
 from onboarding.language.model import Definition, Field, Scale
 from onboarding.language.places import Document
-from onboarding.language.rules import Faults, in_line_order
+from onboarding.language.rules import RULES, Faults, in_line_order
 from onboarding.language.shape import shape
 from onboarding.language.source import Source
 from onboarding.language.variants import Combination, combinations, holding, patched
@@ -97,6 +97,10 @@ def _check(document: Document, installation: Installation) -> tuple[list[Fault],
         sources |= patches
         for rule, path, sentence in idle:
             if all(sentence in sentences for sentences in idle_everywhere):
+                faults.add(rule, path, sentence, key=True)
+    elif not shaped.known and not base.file.variants:  # nothing that is missing here could stand elsewhere
+        for rule, path, sentence in idle:
+            if RULES[rule].severity == "error":
                 faults.add(rule, path, sentence, key=True)
     return in_line_order(faults.found), sources
 

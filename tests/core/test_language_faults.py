@@ -156,3 +156,24 @@ def test_a_fault_behind_a_broken_entry_keeps_its_own_line() -> None:
 
     assert ("unknown_role", line) in [(fault.rule, fault.line) for fault in errors_in(text)]
     assert 5 == len(errors_in(text))
+
+
+UNREAD = """schema: onboarding/v1
+id: unread
+version: 1
+title: Nobody reads it
+roles:
+  onboarding: {side: provider, value: dana}
+policies:
+  contact: {digest: true}
+stages:
+  - id: start
+    title: Start
+    owner: onboarding
+    tasks: [{id: call, title: Call, due: 1d, needs: [nothing]}]
+"""
+
+
+def test_what_nobody_would_read_is_told_beside_other_mistakes() -> None:
+    """A need that does not exist and a digest without reminders: both at once, since neither explains the other."""
+    assert ["digest_unread", "unknown_name"] == [fault.rule for fault in errors_in(UNREAD)]
