@@ -42,10 +42,21 @@ class OutboxNotifier:
         now = datetime.now(UTC).replace(microsecond=0)
         if self._store.keep(notice) not in ("pending", "failed"):
             return
-        if notice.not_before is not None and notice.not_before > now:
+        if self._retracts_nothing(notice):
+            self._store.withdraw(notice.key)
+        elif notice.not_before is not None and notice.not_before > now:
             self._store.early(notice.key)
         else:
             self._store.settle(notice.key, "sent", now)
+
+    def _retracts_nothing(self, notice: Notice) -> bool:
+        """Whether everything it calls off is taken back, so that its reader has heard of nothing.
+
+        The rows of the same turn take the same keys back. They may come later, and an alarm that left in between would never be
+        called off: so each is taken back here as well.
+        """
+        gone = [self._store.withdraw(key) for key in notice.retracts]
+        return bool(gone) and all(gone)
 
     def withdraw(self, key: str) -> bool:
         """Takes a notice back that was not sent; also one that was not even brought yet."""

@@ -48,7 +48,8 @@ class Notifier(Protocol):
     def deliver(self, notice: Notice) -> None:
         """Delivers, or does nothing when this key was delivered before.
 
-        Before `not_before` it only keeps the notice, which is brought again when that has come.
+        Before `not_before` it only keeps the notice, which is brought again when that has come. One with `retracts` takes these
+        keys back first; where nobody will read any of them, it is withdrawn itself.
         """
 
     def withdraw(self, key: str) -> bool:

@@ -70,7 +70,7 @@ class Settings(BaseSettings):
     definitions: Path = ROOT / "definitions"
     """The folder in which a definition is found by its id."""
     directory: Path | None = None
-    """A YAML file with the members of groups; without it groups are empty."""
+    """A YAML file with the members of groups; a group that is in none has one member, of its own name."""
     log_format: Literal["auto", "console", "json"] = "auto"
     """`auto` is `console` on a terminal and `json` elsewhere."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -238,6 +238,8 @@ class NoticeRecord(SQLModel, table=True):
     channel: str | None
     not_before: datetime | None = Field(sa_type=UtcInstant)
     """When its reader reads again, where that was later: before it nothing leaves."""
+    retracts: tuple[str, ...] | None = Field(sa_type=Words)
+    """Keys of what it calls off."""
     batch: str | None
     """The rows it came with, and the execution that decided them: it leaves once these are history."""
     execution: str | None
@@ -265,7 +267,7 @@ TRAIL: Table = _TABLES["trail"]
 REFUSED: Table = _TABLES["refused"]
 NOTICES: Table = _TABLES["notices"]
 PEOPLE: Table = _TABLES["people"]
-ADDED: Mapping[int, tuple[Column[Any], ...]] = {3: (NOTICES.c.not_before,)}
+ADDED: Mapping[int, tuple[Column[Any], ...]] = {3: (NOTICES.c.not_before, NOTICES.c.retracts)}
 """Columns that came with a schema, so that a database of the one before can be brought up."""
 ALL: tuple[Table, ...] = (
     ABOUT, RUNS, STAGES, ITEMS, LEDGER, TRAIL, REFUSED, NOTICES, PEOPLE,

@@ -51,9 +51,10 @@ def absence(turn: Turn, message: Said, person: Person) -> Told:
         begun=message.since <= turn.at,
     )  # fmt: skip
     turn.set(absences=(*(other for other in turn.state.absences if other.person != who), one))
-    _tell(turn, before, who)
+    entry = turn.state.trail_count + 1  # a message is entered after what follows from it
+    _tell(turn, before, who, entry)
     if one.begun:
-        _tell_of_gaps(turn, one)
+        _tell_of_gaps(turn, one, entry)
     return Told(
         item=None, code="absence_noted", sentence=f"{who} is away until {when(one.until)}{_who_answers(turn, one)}."
     )
@@ -66,8 +67,8 @@ def begin(turn: Turn, one: Absence) -> None:
     turn.set(absences=tuple(begun if other is one else other for other in turn.state.absences))
     said = f"{one.person} is away until {when(one.until)}{_who_answers(turn, begun)}"
     turn.record("absence", code="absence_began", sentence=said)
-    _tell(turn, before, one.person)
-    _tell_of_gaps(turn, begun)
+    _tell(turn, before, one.person, turn.state.trail_count)
+    _tell_of_gaps(turn, begun, turn.state.trail_count)
 
 
 def end(turn: Turn, one: Absence) -> None:
@@ -75,7 +76,7 @@ def end(turn: Turn, one: Absence) -> None:
     before = asked(turn.plan, turn.state)
     turn.set(absences=tuple(other for other in turn.state.absences if other is not one))
     turn.record("absence", code="absence_ended", sentence=f"{one.person} is back")
-    _tell(turn, before, one.person)
+    _tell(turn, before, one.person, turn.state.trail_count)
 
 
 def _whom(turn: Turn, named: str) -> str:
@@ -113,8 +114,11 @@ def asked(plan: Plan, state: RunState) -> Asked:
     return {**found, **{name: (stage_owner(plan, state, name),) for name in stages}}
 
 
-def _tell(turn: Turn, before: Asked, person: str) -> None:
-    """Whoever has something now that they did not have hears of it once; whoever was asked and is there, that it is gone."""
+def _tell(turn: Turn, before: Asked, person: str, said: int) -> None:
+    """Whoever has something now that they did not have hears of it once; whoever was asked and is there, that it is gone.
+
+    `said` is the entry of the trail that says why: what each of two turns says has a key of its own.
+    """
     now = asked(turn.plan, turn.state)
     for name, people in now.items():
         was = before.get(name, ())
@@ -123,7 +127,7 @@ def _tell(turn: Turn, before: Asked, person: str) -> None:
         title = item.title if item is not None else turn.plan.stages[name].title
         if item is not None and (new or gone):
             turn.item(name, hands=turn.state.items[name].hands + 1)
-        part = f"away.{turn.state.trail_count}.{len(turn.effects)}"
+        part = f"away.{said}.{len(turn.effects)}"
         stage = None if item is not None else name
         for one in new:
             behalf = "" if one == person or not is_away(turn.state, person) else f" for {person}, who is away"
@@ -147,7 +151,7 @@ def _tell(turn: Turn, before: Asked, person: str) -> None:
                 say(turn, NoticeKind.RETRACTION, one, "retraction", subject, lines, part=part, item=item, stage=stage)
 
 
-def _tell_of_gaps(turn: Turn, one: Absence) -> None:
+def _tell_of_gaps(turn: Turn, one: Absence, said: int) -> None:
     """Nobody stands in for what is open: the owner of its stage hears of it, or whoever said that the person is away."""
     plan, state = turn.plan, turn.state
     alone: dict[str, list[str]] = {}
@@ -160,7 +164,7 @@ def _tell_of_gaps(turn: Turn, one: Absence) -> None:
             f"{one.person} is away until {when(one.until)}, and nobody stands in for: {', '.join(titles[:5])}.",
             "Give it to somebody who is there, or say who stands in.",
         )
-        part = f"alone.{turn.state.trail_count}.{len(turn.effects)}"
+        part = f"alone.{said}.{len(turn.effects)}"
         say(turn, NoticeKind.ESCALATION, to, "escalation", f"Nobody stands in for {one.person}", lines, part=part)
 
 

@@ -47,6 +47,8 @@ class Notice:
     channel: str = "mail"
     not_before: datetime | None = None
     """The reader's next working instant, where that is later: until then it waits in the outbox."""
+    retracts: tuple[str, ...] = ()
+    """Keys of what it calls off. If none of them has left it does not leave either; without any it always does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from onboarding.engine import deadlines, readers, silence
 from onboarding.engine.effects import Notice, NoticeKind
 from onboarding.engine.people import asked_of, holder, item_owner, stage_owner
 from onboarding.engine.promises import told
-from onboarding.engine.state import Alarm, Debt, HoldState, ItemStatus, PromiseKind
+from onboarding.engine.state import Alarm, Debt, HoldState, ItemState, ItemStatus, PromiseKind
 from onboarding.engine.turn import Turn
 from onboarding.language.model import Item, ItemKind
 
@@ -33,6 +33,7 @@ def say(
     stage: str | None = None,
     step: int = 0,
     items: tuple[str, ...] = (),
+    retracts: tuple[str, ...] = (),
 ) -> Notice:
     """Asks for one notice to one person; `part` is what distinguishes it within its item and round.
 
@@ -56,7 +57,7 @@ def say(
     notice = Notice(
         key=key, kind=kind, to=to, template=template, subject=subject, lines=lines, run=state.run, customer=state.customer,
         at=turn.at, stage=stage_id, item=item.id if item else None, round=round_, step=step, items=items,
-        not_before=reads_at if waits else None,
+        not_before=reads_at if waits else None, retracts=retracts,
     )  # fmt: skip
     turn.notify(notice)
     _note(turn, notice)
@@ -195,12 +196,8 @@ def taken_by(turn: Turn, item: Item, to: tuple[str, ...], asked: tuple[str, ...]
     current = turn.state.items[item.id]
     gone = tuple(one for one in current.alarms if one.to in asked and one.to not in to)
     turn.item(item.id, alarms=tuple(one for one in current.alarms if one not in gone))
-    for handle in call_off(turn, gone, ""):
-        lines = (f"{', '.join(to)} has {item.title} now; nothing is needed from you.",)
-        say(
-            turn, NoticeKind.RETRACTION, handle, "retraction", f"Not yours: {item.title}", lines,
-            part=f"gone.{current.hands}", item=item,
-        )  # fmt: skip
+    line = f"{', '.join(to)} has {item.title} now; nothing is needed from you."
+    _call_off(turn, gone, "", "retraction", f"Not yours: {item.title}", line, part=f"gone.{current.hands}", item=item)
 
 
 def settled(turn: Turn, item: Item, by: str, *, said: str = "is settled") -> None:
@@ -208,20 +205,22 @@ def settled(turn: Turn, item: Item, by: str, *, said: str = "is settled") -> Non
     current = turn.state.items[item.id]
     turn.item(item.id, sent=(), alarms=(), unsent_asks=(), mark=None)
     withdraw(turn, (*current.sent, *current.unsent_asks))
-    for handle in call_off(turn, current.alarms, by):
-        lines = (f"{item.title} {said}; nothing more is needed from you now.",)
-        say(
-            turn, NoticeKind.RETRACTION, handle, "retraction", f"Settled: {item.title}", lines,
-            part=f"settled.{len(current.fired)}.{turn.state.trail_count}", item=item,
-        )  # fmt: skip
+    line = f"{item.title} {said}; nothing more is needed from you now."
+    part = f"settled.{len(current.fired)}.{turn.state.trail_count}"
+    _call_off(turn, current.alarms, by, "retraction", f"Settled: {item.title}", line, part=part, item=item)
 
 
-def withdraw(turn: Turn, keys: tuple[str, ...]) -> None:
-    """Takes back what has not left; an ask that still asks for something else stays."""
-    asking = [key for item in turn.state.items.values() for key in item.unsent_asks] if keys else []
+def withdraw(turn: Turn, keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Takes back what has not left, and says of which notices; an ask that still asks for something else stays."""
+    asking = [key for item in turn.state.items.values() for key in _asking(item)] if keys else []
     gone = tuple(key for key in keys if key not in asking)
     turn.withdrawn += gone
     silence.unheard(turn, gone)
+    return gone
+
+
+def _asking(item: ItemState) -> tuple[str, ...]:
+    return (*item.unsent_asks, *(one.key for one in item.alarms))
 
 
 def with_alarm(alarms: tuple[Alarm, ...], notice: Notice) -> tuple[Alarm, ...]:
@@ -229,14 +228,39 @@ def with_alarm(alarms: tuple[Alarm, ...], notice: Notice) -> tuple[Alarm, ...]:
     new = Alarm(to=notice.to, key=notice.key, leaves_at=notice.not_before or notice.at)
     read = [one for one in alarms if one.to == new.to and one.leaves_at <= notice.at]
     if read and notice.not_before is None:
+        new = replace(new, again=True)
         return tuple(new if one is read[0] else one for one in alarms if one not in read[1:])
     return (*alarms, new)
 
 
-def call_off(turn: Turn, alarms: tuple[Alarm, ...], by: str) -> tuple[str, ...]:
-    """Takes back alarms that nobody has read yet. Who has read one, and did not settle it themselves, is to hear of it."""
-    withdraw(turn, tuple(one.key for one in alarms))
-    return tuple(dict.fromkeys(one.to for one in alarms if one.leaves_at <= turn.at and one.to != by))
+def _call_off(
+    turn: Turn,
+    alarms: tuple[Alarm, ...],
+    by: str,
+    template: str,
+    subject: str,
+    line: str,
+    *,
+    part: str,
+    item: Item | None = None,
+    stage: str | None = None,
+) -> None:
+    """Takes back alarms that nobody has read yet. Who has read one, and did not settle it themselves, hears of it.
+
+    "Read" is by the clock: one that should have left a moment ago may still be on its way. So the retraction names what it calls
+    off, and whoever delivers it knows what of that has left.
+    """
+    gone = withdraw(turn, tuple(one.key for one in alarms))
+    readers: dict[str, list[Alarm]] = {}
+    for one in alarms:
+        if one.leaves_at <= turn.at and one.to != by:
+            readers.setdefault(one.to, []).append(one)
+    for handle, read in readers.items():
+        heard = any(one.again or one.key not in gone for one in read)
+        retracts = () if heard else tuple(one.key for one in read)
+        say(
+            turn, NoticeKind.RETRACTION, handle, template, subject, (line,), part=part, item=item, stage=stage, retracts=retracts
+        )  # fmt: skip
 
 
 def goes_on(turn: Turn, stage: str, by: str, *, said: str = "goes on") -> None:
@@ -246,11 +270,9 @@ def goes_on(turn: Turn, stage: str, by: str, *, said: str = "goes on") -> None:
         return
     turn.stage(stage, alarms=())
     title = turn.plan.stages[stage].title
-    for handle in call_off(turn, current.alarms, by):
-        say(
-            turn, NoticeKind.RETRACTION, handle, "goes_on", f"It goes on: {title}", (f"{title} {said}; nothing is needed from you now.",),
-            part=f"goes_on.{current.progress_at:%Y%m%dT%H%M%S}", stage=stage,
-        )  # fmt: skip
+    line = f"{title} {said}; nothing is needed from you now."
+    part = f"goes_on.{current.progress_at:%Y%m%dT%H%M%S}"
+    _call_off(turn, current.alarms, by, "goes_on", f"It goes on: {title}", line, part=part, stage=stage)
 
 
 def paid(turn: Turn, debt: Debt) -> None:
@@ -258,19 +280,15 @@ def paid(turn: Turn, debt: Debt) -> None:
     n = next(n for n, one in enumerate(turn.state.debts) if one is debt)
     settled_debt = replace(debt, settled_at=turn.at, alarms=())
     turn.set(debts=tuple(settled_debt if one is debt else one for one in turn.state.debts))
-    for handle in call_off(turn, debt.alarms, ""):
-        lines = (f"{debt.text} is settled; nothing more is needed from you now.",)
-        say(
-            turn, NoticeKind.RETRACTION, handle, "retraction", f"Settled: {debt.text}", lines, part=f"paid.{n}", stage=debt.stage
-        )  # fmt: skip
+    line = f"{debt.text} is settled; nothing more is needed from you now."
+    _call_off(turn, debt.alarms, "", "retraction", f"Settled: {debt.text}", line, part=f"paid.{n}", stage=debt.stage)
 
 
 def resumed(turn: Turn, held: HoldState, by: str, *, said: str = "goes on") -> None:
     """A hold is over: people who were asked to review it hear of it."""
-    for handle in call_off(turn, held.alarms, by):
-        lines = (f"The run {said}; there is nothing to review any more.",)
-        part = f"resumed.{held.since:%Y%m%dT%H%M%S}"
-        say(turn, NoticeKind.RETRACTION, handle, "goes_on", "No longer on hold", lines, part=part)
+    line = f"The run {said}; there is nothing to review any more."
+    part = f"resumed.{held.since:%Y%m%dT%H%M%S}"
+    _call_off(turn, held.alarms, by, "goes_on", "No longer on hold", line, part=part)
 
 
 def all_over(turn: Turn) -> None:

@@ -108,6 +108,8 @@ class Alarm:
     to: str
     key: str
     leaves_at: datetime
+    again: bool = False
+    """They have read an earlier one, which this one stands for as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

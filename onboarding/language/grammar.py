@@ -125,7 +125,7 @@ class CalendarModel(Model):
 class RoleModel(Model):
     """Who acts, and where the person comes from (exactly one of from, value, contact, group)."""
 
-    side: SideName = Field(description="Whose time it is: customer or provider.")
+    side: SideName = Field(description="Whose time it is.")
     from_: Text | None = Field(None, alias="from", description="The input that holds the person: input.x.")
     value: Text | None = Field(None, description="A fixed person or mailbox.")
     contact: Text | None = Field(None, description="The role of an entry of the contacts input.")

@@ -59,6 +59,28 @@ def test_of_two_alarms_to_one_person_the_one_that_was_read_counts() -> None:
     assert second.key in withdrawn(run)
 
 
+def test_what_is_settled_names_the_alarm_that_it_calls_off() -> None:
+    """By the clock it has left; if it is still on its way, whoever delivers knows that nobody has heard of anything."""
+    run = begin(request("details", **LATE))
+    ring(run, at(6, 10))
+    (alarm,) = told(run, NoticeKind.ESCALATION)
+    submit(run, "details", alarm.at)
+
+    assert [("henk", (alarm.key,))] == [(one.to, one.retracts) for one in told(run, NoticeKind.RETRACTION)]
+    assert alarm.key in withdrawn(run)
+
+
+def test_who_has_heard_an_earlier_alarm_hears_that_it_is_settled_whatever_became_of_the_last() -> None:
+    """Only the latest is kept in the run, so that a long ladder is no long list."""
+    steps = (*ladder("1d", StepAction.NOTIFY, "head"), *ladder("2d", StepAction.NOTIFY, "head"))
+    run = begin(request("details", **{**LATE, "ladder": steps}))
+    ring(run, at(6, 10))
+    assert [one.again for one in run.state.items["details"].alarms] == [True]
+    submit(run, "details", at(6, 10))
+
+    assert [(one.to, one.retracts) for one in told(run, NoticeKind.RETRACTION)] == [("henk", ())]
+
+
 def test_an_ask_that_nobody_has_read_is_taken_back_when_nothing_of_it_is_open() -> None:
     """Of two requests in one ask the first answer leaves it, the second takes it back."""
     pack = {"bundle": "pack"}

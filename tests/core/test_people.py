@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from onboarding.engine import health, machine
-from onboarding.engine.effects import DeliverNotice
+from onboarding.engine.effects import DeliverNotice, WriteRecords
 from onboarding.engine.orders import build_order
 from onboarding.engine.people import acting
 from onboarding.engine.plan import Plan
@@ -160,6 +160,40 @@ def test_the_owner_of_the_stage_may_take_what_they_see_to_already(begin: Any) ->
     assert (None, True) == (run.state.items["a"].assign_at, run.state.items["a"].given)
     run.wait(at(3))
     assert "dana" == who(run, "a")
+
+
+def test_one_ask_for_several_items_is_not_taken_back_with_one_of_them(begin: Any) -> None:
+    """Ivy takes one before ian's ask has left: he need not do that, and is still asked for the other."""
+    requests = "".join(
+        f"      - {{id: {one}, title: {one}, owner: theirs, bundle: pack, fields: {{{one}_name: {{type: string}}}}}}\n"
+        for one in "ab"
+    )
+    head = f"{HEAD}  theirs: {{side: customer, group: implementation, assign_after: 4bh}}\n"
+    run = begin(stage(f"    requests:\n{requests}"), head=head)
+    ask = next(one.notice for one in run.effects if isinstance(one, DeliverNotice) and one.notice.to == "ian")
+    assert ("a", "b") == ask.items
+    for item, taken_back in (("a", ()), ("b", (ask.key,))):
+        since = len(run.effects)
+        run.say("reassign", "ivy", item=item, to="ivy")
+        new = run.effects[since:]
+        (gone,) = [one.notice for one in new if isinstance(one, DeliverNotice) and one.notice.to == "ian"]
+
+        assert (item, taken_back) == (gone.item, gone.retracts)
+        assert (ask.key in [key for one in new if isinstance(one, WriteRecords) for key in one.withdrawn]) == bool(
+            taken_back
+        )
+
+
+def test_two_absences_one_after_the_other_are_two_alarms(begin: Any) -> None:
+    """One begins by the clock and nobody stands in; the next one is said right after it."""
+    run = begin(stage(tasks("id: s, title: S, owner: solo", "id: h, title: H, owner: head")))
+    run.say("absence", "dana", person="sam", since="2026-12-01T09:00:00Z", until="2026-12-07T09:00:00Z")
+    run.wait(at(2))
+    run.say("absence", "dana", person="hanna", since="2026-12-01T09:00:00Z", until="2026-12-07T09:00:00Z")
+
+    alone = [one.notice for one in run.effects if isinstance(one, DeliverNotice) and "/alone." in one.notice.key]
+    assert ["dana", "dana"] == [one.to for one in alone]
+    assert len({one.key for one in alone}) == 2
 
 
 def test_what_a_member_does_before_anybody_took_it_is_done_and_the_others_hear_of_it(begin: Any) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.notices import NoticeActivities
 from activities.records import RecordActivities
 from integrations.outbox import OutboxNotifier
-from onboarding.engine.effects import Notice, RunHook, WriteRecords
+from onboarding.engine.effects import Notice, NoticeKind, RunHook, WriteRecords
 from storage.engine import open_database
 from storage.memory import MemoryStore
 from storage.notices import SqlNoticeStore
@@ -131,6 +132,52 @@ def test_what_has_left_cannot_be_withdrawn(house: House) -> None:
 
     assert house.notices._notifier.withdraw("n-1") is False
     assert house.states() == {"n-1": "sent"}
+
+
+@pytest.mark.parametrize("first", ["the rows", "the retraction"])
+def test_who_never_heard_an_alarm_does_not_hear_that_it_is_settled(house: House, first: str) -> None:
+    """The answer overtakes the alarm on its way, and the rows that take it back may come after what calls it off."""
+    settled = a_notice("settled", kind=NoticeKind.RETRACTION, retracts=("alarm",))
+    overtaken = a_turn(1, withdrawn=("alarm",))
+    if first == "the rows":
+        house.run(house.records.write_records, overtaken)
+    house.run(house.notices.deliver_notice, settled)
+    house.run(house.notices.deliver_notice, a_notice("alarm", kind=NoticeKind.ESCALATION))
+    house.run(house.records.write_records, overtaken)
+    house.run(house.notices.deliver_notice, settled)
+
+    assert house.states() == {"settled": "withdrawn"}
+
+
+def test_an_alarm_that_waits_or_failed_is_taken_back_together_with_what_calls_it_off(house: House) -> None:
+    """Kept and not brought to anybody yet: neither leaves."""
+    for n, state in enumerate(("pending", "failed")):
+        house.notices._notifier._store.keep(a_notice(f"alarm-{n}"))
+        house.notices._notifier._store.settle(f"alarm-{n}", state, at(0))
+        house.run(house.notices.deliver_notice, a_notice(f"settled-{n}", retracts=(f"alarm-{n}",)))
+
+    assert set(house.states().values()) == {"withdrawn"}
+
+
+def test_who_heard_one_of_several_alarms_hears_that_it_is_settled(house: House) -> None:
+    """The one that is still on its way is taken back all the same."""
+    house.run(house.notices.deliver_notice, a_notice("first"))
+
+    house.run(house.notices.deliver_notice, a_notice("settled", retracts=("first", "second")))
+    house.run(house.notices.deliver_notice, a_notice("second"))
+
+    assert house.states() == {"first": "sent", "settled": "sent"}
+
+
+def test_what_calls_an_alarm_off_waits_for_its_readers_hours_only_if_the_alarm_has_left(house: House) -> None:
+    """Decided when it is brought, and again, alike, when it may leave."""
+    later = datetime(2999, 1, 1, tzinfo=UTC)
+    house.run(house.notices.deliver_notice, a_notice("heard"))
+    for alarm in ("heard", "unheard"):
+        house.run(house.notices.deliver_notice, a_notice(f"{alarm}-not", not_before=later, retracts=(alarm,)))
+
+    assert house.states() == {"heard": "sent", "heard-not": "pending", "unheard-not": "withdrawn"}
+    assert [one.retracts for one in house.notices._notifier._store.ripe(10, later)] == [("heard",)]
 
 
 def test_many_attempts_at_once_send_once(house: House) -> None:

@@ -31,31 +31,34 @@ class Ears:
     asked: dict[tuple[str, str], datetime] = field(default_factory=dict)
     """Who was asked for which item, and when the latest ask leaves: of a group, those who need not do it hear that."""
     steps: dict[tuple[str | None, int, int, str], None] = field(default_factory=dict)
+    said: dict[str, datetime] = field(default_factory=dict)
+    """Every notice by its key, and when it leaves."""
     held: bool = False
 
     def fork(self) -> Ears:
         """The same ears for another future."""
         other = copy.copy(self)
-        for name in ("written", "heard", "alarms", "asked", "steps"):
+        for name in ("written", "heard", "alarms", "asked", "steps", "said"):
             setattr(other, name, dict(getattr(self, name)))
         return other
 
     def listen(self, decision: Decision, now: datetime, *, ticked: bool = True) -> None:
         """Hears what one decision says, in its order, and then looks at what was not said."""
+        taken_back = _taken_back(decision)
         for notice in _notices(decision):
             clock = self._clock(decision.state, notice.to)
             self._hours(notice, now, clock)
             self._gap(notice, clock)
             self._alarm(notice, now)
+            self._retracts(notice, now, taken_back)
             leaves = notice.not_before or now
             if side_of(self.plan, decision.state, notice.to) is Side.CUSTOMER or notice.kind is NoticeKind.SILENCE:
                 self.heard[notice.key] = leaves
-        for effect in decision.effects:
-            for key in effect.withdrawn if isinstance(effect, WriteRecords) else ():
-                if key in self.alarms and self.alarms[key][1] > now:
-                    del self.alarms[key]
-                if self.heard.get(key, now) > now:
-                    del self.heard[key]
+        for key in taken_back:
+            if key in self.alarms and self.alarms[key][1] > now:
+                del self.alarms[key]
+            if self.heard.get(key, now) > now:
+                del self.heard[key]
         self._silence(decision, now, ticked=ticked)
 
     def _clock(self, state: RunState, handle: str) -> Clock:
@@ -102,6 +105,15 @@ class Ears:
             for key in read if notice.item is not None else ():
                 del self.alarms[key]
 
+    def _retracts(self, notice: Notice, now: datetime, taken_back: tuple[str, ...]) -> None:
+        """What calls alarms off names only such as its reader should have heard by now, and the rows take them back as well."""
+        assert not notice.retracts or notice.kind is NoticeKind.RETRACTION, "only what is settled calls something off"
+        for key in notice.retracts:
+            assert key in taken_back, f"{notice.key} calls off {key}, which is not taken back"
+            assert self.said[key] <= now, f"{key} was not read"
+            assert key.endswith(f"/{notice.to}"), f"{key} was for somebody else"
+        self.said[notice.key] = notice.not_before or now
+
     def _silence(self, decision: Decision, now: datetime, *, ticked: bool) -> None:
         """A hold stops the count; after it the count of the machine is not held against a stricter one."""
         state, longest = decision.state, self.plan.definition.contact.max_silence
@@ -123,3 +135,7 @@ def _notices(decision: Decision) -> Iterator[Notice]:
     for effect in decision.effects:
         if isinstance(effect, DeliverNotice):
             yield effect.notice
+
+
+def _taken_back(decision: Decision) -> tuple[str, ...]:
+    return tuple(key for one in decision.effects if isinstance(one, WriteRecords) for key in one.withdrawn)

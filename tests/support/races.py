@@ -123,7 +123,7 @@ async def judge(run: Run, database: Engine, verdicts: dict[str, dict[str, Any] |
             status[item],
             rows[item],
             [row for row in trail if row["item"] == item],
-            Counter((row["kind"], row["state"]) for row in notices if row["item"] == item),
+            Counter((row["kind"], row["state"], row["to"]) for row in notices if row["item"] == item),
             sum(key.startswith(f"{run.handle.id}/{item}/") for key in unsent),
         )
         for item, verdict in verdicts.items()
@@ -136,7 +136,7 @@ def _judged(
     state: dict[str, Any],
     row: dict[str, Any],
     trail: list[dict[str, Any]],
-    notices: Counter[tuple[str, str]],
+    notices: Counter[tuple[str, str, str]],
     unsent: int,
 ) -> Told:
     variant = item.rpartition("_")[0]
@@ -144,7 +144,9 @@ def _judged(
     mine = [entry for entry in trail if entry["message_id"] == f"m-{item}"]
     late = "overdue" in codes
     refused = late and variant == "pass"
-    alarms = notices["escalation", "sent"] + notices["escalation", "withdrawn"] + unsent
+    reader = {"ladder": "head", "stage_owner": "lead"}.get(variant, "")
+    heard, taken_back = notices["escalation", "sent", reader], notices["escalation", "withdrawn", reader] + unsent
+    settled, not_needed = notices["retraction", "sent", reader], notices["retraction", "withdrawn", reader]
     claims = {
         "the deadline passes once": codes.count("overdue") == late,
         "one message, one entry": len(mine) == (not refused) and all(one["outcome"] == "accepted" for one in mine),
@@ -166,9 +168,11 @@ def _judged(
         == codes.count("step_notify")
         == (late and variant == "ladder"),
         "by itself only where it says so": codes.count("tacit") == (late and variant in ("skip", "pass")),
-        # An alarm that an answer overtakes on its way is taken back; whoever was to hear it hears that it is settled.
-        "told when late": alarms == (late and variant in ("ladder", "stage_owner")),
-        "called off when told": notices["retraction", "sent"] == alarms,
+        # An alarm that an answer overtakes on its way is taken back, and then nobody hears that it is settled.
+        "told when late, or taken back": heard + taken_back == (late and reader != ""),
+        "called off if and only if told": (settled, not_needed) == (heard, taken_back),
+        "nobody else hears of it, and nothing is on its way": heard + taken_back - unsent + settled + not_needed
+        == sum(count for (kind, _, _), count in notices.items() if kind in ("escalation", "retraction")),
     }
     wrong = [claim for claim, holds in claims.items() if not holds]
     story = f"{item}: {', '.join(wrong)}; {codes}, {dict(notices)}, {state}, {row}, {verdict}"
