@@ -82,11 +82,19 @@ def new_owner(turn: Turn, named: str, until: datetime | None, side: Side, *, dec
     if to.startswith("customer:") and to not in turn.plan.order.customer_contacts:
         hint = nearest(to, turn.plan.order.customer_contacts) or "."
         raise rejected("unknown_person", f"This customer has no such contact{hint}", place="/to")
-    if side is Side.PROVIDER and to in turn.plan.order.customer_contacts:
-        raise rejected("wrong_side", "What our side owns cannot be given to the customer.", place="/to")
-    if side is Side.CUSTOMER and decides and _is_ours(turn, to):
-        raise rejected("wrong_side", "What the customer decides cannot be given to our side.", place="/to")
+    wrong = wrong_side(turn, to, side, decides=decides)
+    if wrong is not None:
+        raise rejected("wrong_side", wrong, place="/to")
     return to
+
+
+def wrong_side(turn: Turn, to: str, side: Side, *, decides: bool) -> str | None:
+    """Why somebody may not be given what `side` owns, or decides; `None` where they may."""
+    if side is Side.PROVIDER and to in turn.plan.order.customer_contacts:
+        return "What our side owns cannot be given to the customer."
+    if side is Side.CUSTOMER and decides and _is_ours(turn, to):
+        return "What the customer decides cannot be given to our side."
+    return None
 
 
 def _is_ours(turn: Turn, handle: str) -> bool:

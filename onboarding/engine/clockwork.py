@@ -206,8 +206,9 @@ def _step(turn: Turn, item: Item, planned: Planned) -> None:
     to = _recipients(turn, item, rung)
     turn.record("clock", item=item.id, code=f"step_{rung.do}", sentence=f"{item.title}: step {index + 1}, {rung.do}")
     match rung.do:
-        case StepAction.REASSIGN:
+        case StepAction.REASSIGN if _may_have(turn, item, to[0]):
             assigning.give_item(turn, item.id, to[0])
+            return
         case StepAction.HOLD:
             side = turn.plan.roles[item.owner].side
             reason = rung.reason or f"{item.title} is not answered"
@@ -221,10 +222,15 @@ def _step(turn: Turn, item: Item, planned: Planned) -> None:
             turn.item(item.id, tacit=True)
             flow.finish_item(turn, item, "engine", ItemStatus.SKIPPED, outcome="timeout")
             return
-        case StepAction.NOTIFY:
+        case StepAction.REASSIGN | StepAction.NOTIFY:
             pass
-    if rung.do is not StepAction.REASSIGN:
-        _tell_of_step(turn, item, index, to)
+    _tell_of_step(turn, item, index, to)
+
+
+def _may_have(turn: Turn, item: Item, to: str) -> bool:
+    """Whether a step may give an item away: nobody's decision goes to the other side, whoever else could make it in time."""
+    side = turn.plan.roles[item.owner].side
+    return assigning.wrong_side(turn, to, side, decides=item.kind is ItemKind.APPROVAL) is None
 
 
 def _recipients(turn: Turn, item: Item, rung: LadderStep) -> tuple[str, ...]:

@@ -8,10 +8,11 @@ import pytest
 
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.events import NoticeFailed
-from onboarding.language.model import Gate, Override, StepAction
-from tests.support.builders import Run, at
+from onboarding.language.model import Gate, ItemKind, Outcome, Override, StepAction
+from tests.support.builders import Run, an_item, at
 from tests.support.courtesy import (
     HOURS,
+    SIGNER,
     begin,
     ladder,
     request,
@@ -87,6 +88,21 @@ def test_what_ends_an_item_is_news_that_its_end_does_not_take_back(do: StepActio
     assert ("henk", at(8, 9)) == (news.to, news.not_before)
     assert news.key not in withdrawn(run)
     assert told(run, NoticeKind.RETRACTION) == []
+
+
+@pytest.mark.parametrize("to", ["lead", "deputy"])
+def test_no_ladder_gives_the_decision_of_the_customer_to_our_side(to: str) -> None:
+    """The signer has no deputy, so the step finds nobody of theirs: whoever it names hears of it, and decides nothing."""
+    item = an_item(
+        "ok", ItemKind.APPROVAL, "one", "signer", owners=("signer",), due="1bd", ladder=ladder("1bd", StepAction.REASSIGN, to),
+        outcomes=(Outcome(name="yes", passes=True),),
+    )  # fmt: skip
+    run = begin(item)
+    ring(run, at(4))
+
+    assert (run.state.items["ok"].owner, run.state.items["ok"].given) == (SIGNER, False)
+    assert [one.to for one in told(run, NoticeKind.ESCALATION)] == ["olga"]
+    assert run.say("decide", "olga", item="ok", outcome="yes").code == "not_entitled"
 
 
 def test_a_stall_names_who_has_what_since_when_and_clears_itself() -> None:
