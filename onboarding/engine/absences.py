@@ -12,7 +12,7 @@ from onboarding.engine import flow
 from onboarding.engine.assigning import new_owner
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.moves import Told
-from onboarding.engine.notices import say, when
+from onboarding.engine.notices import not_asked, say, when
 from onboarding.engine.people import Person, acting, asked_of, known_people, who_is
 from onboarding.engine.plan import Plan
 from onboarding.engine.presence import (
@@ -24,8 +24,9 @@ from onboarding.engine.presence import (
     stage_owner,
     stand_in,
 )
+from onboarding.engine.promises import told
 from onboarding.engine.refusing import forbidden, must_come, rejected, unknown
-from onboarding.engine.state import Absence, RunState, StageStatus
+from onboarding.engine.state import Absence, PromiseKind, RunState, StageStatus
 from onboarding.engine.turn import Turn
 from onboarding.language.model import Side
 from onboarding.messages import Absence as Said
@@ -123,6 +124,7 @@ def _tell(turn: Turn, before: Asked, person: str) -> None:
         title = item.title if item is not None else turn.plan.stages[name].title
         if item is not None and (new or gone):
             turn.item(name, hands=turn.state.items[name].hands + 1)
+            not_asked(turn, item, tuple(gone))
         part = f"away.{turn.state.trail_count}.{len(turn.effects)}"
         stage = None if item is not None else name
         for one in new:
@@ -140,6 +142,8 @@ def _tell(turn: Turn, before: Asked, person: str) -> None:
                 item=item,
                 stage=stage,
             )
+            if item is not None:
+                told(turn, PromiseKind.ITEM, name, turn.state.items[name].due_at, one)
         for one in gone if new else ():
             if not is_away(turn.state, one):
                 lines = (f"{', '.join(people)} has {title} now; nothing is needed from you.",)

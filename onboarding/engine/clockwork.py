@@ -25,7 +25,7 @@ from onboarding.engine import (
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.notices import say, when, with_alarm
 from onboarding.engine.people import acting, has_since
-from onboarding.engine.presence import holder, item_owner, principal, stage_owner
+from onboarding.engine.presence import holder, principal, stage_owner
 from onboarding.engine.state import (
     Absence,
     Debt,
@@ -252,7 +252,7 @@ def _tell(
 ) -> None:
     """Tells that an item is late. What `ends` it is no alarm that its end could call off."""
     current = turn.state.items[item.id]
-    owner = item_owner(turn.plan, turn.state, item)
+    owner = acting(turn.plan, turn.state, item)[0]
     waits = "approve" if item.kind is ItemKind.APPROVAL else "deliver"
     since = when(current.opened_at)
     lines = (

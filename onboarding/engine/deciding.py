@@ -7,9 +7,10 @@ from onboarding.engine.effects import NoticeKind
 from onboarding.engine.moves import RIGHT_MESSAGE, Told, behalf_of, find_item, refuse_closed, together, wrong_kind
 from onboarding.engine.notices import say, settled, when, with_alarm
 from onboarding.engine.people import Person, asked_of, may_review, speaks_for, stage_owner
+from onboarding.engine.promises import told
 from onboarding.engine.refusing import Refuse, conflict, forbidden, rejected, unknown
 from onboarding.engine.seating import Seats, barred_by_eyes, seated, seats, seats_left, turns_open, voice_of
-from onboarding.engine.state import ItemStatus, RunOutcome, Vote
+from onboarding.engine.state import ItemStatus, PromiseKind, RunOutcome, Vote
 from onboarding.engine.submitting import send_back, take
 from onboarding.engine.turn import Turn
 from onboarding.language.model import Item, ItemKind, Mark, Outcome
@@ -164,6 +165,7 @@ def _ask_next(turn: Turn, item: Item) -> None:
         say(
             turn, NoticeKind.ASK, handle, "ask", f"Please see to: {item.title}", lines, part=f"turn.{turn.state.trail_count}", item=item,
         )  # fmt: skip
+        told(turn, PromiseKind.ITEM, item.id, current.due_at, handle)
 
 
 def back_to(turn: Turn, item: Item, chosen: Outcome, by: str) -> Told:

@@ -81,6 +81,8 @@ def by_hold(turn: Turn, held: HoldState) -> None:
     promised = turn.state.promised_at
     if promised is None or turn.state.promise_missed_at is not None or promised <= held.since:
         return
+    if live_at(turn.plan, turn.state) is not None:
+        return  # what was kept does not move any more
     start = max(held.since, _last_go_live(turn.state).at)
     moved = moving.later_by_hold(clock(turn), promised, start, turn.at)
     if moved > promised:

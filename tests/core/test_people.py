@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from onboarding.engine import health, machine
-from onboarding.engine.effects import DeliverNotice
+from onboarding.engine.effects import DeliverNotice, WriteRecords
 from onboarding.engine.orders import build_order
 from onboarding.engine.people import acting
 from onboarding.engine.plan import Plan
@@ -236,6 +236,24 @@ def test_a_review_of_a_group_has_one_reviewer_too(begin: Any) -> None:
     assert run.say("decide", first, item="later", outcome="accept").code == "accepted"
 
 
+def test_whoever_takes_a_review_has_the_review_and_not_the_ask(begin: Any) -> None:
+    """Sent back, it is the customer's again. It is taken for good, and not by whoever gave the answer."""
+    run = begin(
+        stage("    requests: [{id: q, title: Q, owner: champion, review: desk, fields: {x: {type: string}}}]\n")
+    )
+    run.say("submit", "dana", item="q", fields={"x": "1"}, on_behalf_of="carla", when=at(1, 10))
+    since = len(run.effects)
+    assert "own_submission" == run.say("reassign", "ian", item="q", to="dana").code
+    assert "not_for_a_review" == run.say("reassign", "ian", item="q", to="ian", until="2026-12-04T09:00:00Z").code
+
+    assert "Q: ian instead of" in run.say("reassign", "ian", item="q", to="ian", when=at(1, 11)).sentence
+
+    assert ["handoff ian q", "retraction ivy q"] == told(run, since)
+    assert ("ian", None, "carla") == (who(run, "q"), run.state.items["q"].assign_at, run.state.items["q"].owner)
+    assert "returned" == run.say("decide", "ian", item="q", outcome="return", comment="no", when=at(1, 12)).code
+    assert "carla" == who(run, "q")
+
+
 def test_a_stage_of_a_group_is_one_member_s(begin: Any) -> None:
     """At once: a stage is asked of nobody, so there is nothing to wait for."""
     run = begin(stage(tasks("id: a, title: A, owner: desk"), owner="desk"))
@@ -252,6 +270,21 @@ def test_a_new_round_stays_with_the_member_who_had_the_one_before(begin: Any) ->
     run.say("reopen", "lars", items=["a"], reason="again")
 
     assert (2, owner) == (run.state.items["a"].round, run.state.items["a"].owner)
+
+
+def test_an_ask_that_a_member_has_not_read_is_taken_back_when_another_takes_it(begin: Any) -> None:
+    """On Sunday it opens, and one of them takes it: on Monday the other one hears nothing of it."""
+    hours = HEAD + "policies:\n  contact: {send_in: working_hours}\n"
+    run = begin(
+        stage(tasks("id: first, title: F, owner: onb", "id: a, title: A, owner: desk, needs: [first]")), head=hours
+    )
+    run.say("complete", "dana", item="first", when=at(7, 10))
+
+    run.say("reassign", "ian", item="a", to="ian", when=at(7, 11))
+
+    taken_back = [key for effect in run.effects if isinstance(effect, WriteRecords) for key in effect.withdrawn]
+    assert ["ivy"] == [key.rpartition("/")[2] for key in taken_back]
+    assert "retraction ivy a" not in told(run)
 
 
 # Absence --------------------------------------------------------------------------------------------------------------
@@ -525,6 +558,26 @@ def test_in_order_whoever_has_a_later_seat_does_not_use_up_an_earlier_one(begin:
     for handle in ("dana", "sam", "lars"):
         verdict = run.say("decide", handle, item="ok", outcome="yes")
     assert "decided" == verdict.code
+
+
+def test_whoever_has_spoken_is_not_reminded_and_not_said_to_be_waited_for(begin: Any) -> None:
+    """The next one is reminded, in the digest of what they have; the alarm and the log of promises name them, too."""
+    head = HEAD.replace("champion: {side", "signer: {side: customer, contact: signer}\n  champion: {side") + (
+        "policies:\n  reminders:\n    r: [{at: -1bd}]\n"
+    )
+    text = "    approvals: [{id: ok, title: Ok, owners: [champion, signer], in_order: true, due: 3bd, reminders: r}]\n"
+    sid = {"role": "signer", "email": "sid@customer.example", "name": "Sid", "handle": "sid"}
+    run = begin(stage(text), head=head, contacts=[CARLA, sid])
+    run.say("decide", "carla", item="ok", outcome="approve", when=at(1, 10))
+    assert "reminder to sid: Ok" in [what for _, what, _ in health.upcoming(run.plan, run.state)]
+
+    run.wait(at(4, 12))
+
+    assert ["ask carla ok", "ask sid ok", "reminder sid ok", "escalation dana ok"] == told(run)
+    alarm = [effect.notice for effect in run.effects if isinstance(effect, DeliverNotice)][-1]
+    assert "We wait for sid to approve it." in alarm.lines
+    kept = views.promises(run.plan, run.state, run.now)["rows"]
+    assert [("ok", "carla"), ("ok", "sid")] == [(one["id"], one["to"]) for one in kept if one["about"] == "item"]
 
 
 # Whether a start can ever be decided ----------------------------------------------------------------------------------

@@ -193,3 +193,38 @@ def test_a_new_date_of_a_task_is_told_to_whoever_has_it_unless_they_gave_it() ->
     run.say("extend", "henk", item="credit_check", due="2026-12-10T12:00:00Z", reason="more time", when=at(1, 12))
 
     assert [to for to, _ in sent(run, "reminder")] == ["henk"]
+
+
+def test_a_customer_who_is_live_is_promised_no_other_date() -> None:
+    """A hold of what comes after going live moves nothing, and a new promise is refused; reopened, there is one to keep again."""
+    first = a_stage("one", ("a",), milestone="first_value")
+    items = (an_item("a", ItemKind.TASK, "one", "lead"), an_item("b", ItemKind.TASK, "two", "lead"))
+    run = a_run(
+        an_order(
+            a_definition(stages=(first, a_stage("two", ("b",), needs=("one",))), items=items, signals=(), metrics=())
+        )
+    )
+    run.say("complete", item="a", when=at(2))
+    before = go_lives(run)
+
+    run.say("hold", reason="a break", when=at(3))
+    run.say("resume", when=at(4))
+    refused = run.say("promise", due="2026-12-20T10:00:00Z", reason="later")
+
+    assert (before, "already_live") == (go_lives(run), refused.code)
+    assert sent(run, "reminder") == []
+    run.say("reopen", items=["a"], reason="it broke")
+    assert run.say("promise", due="2026-12-20T10:00:00Z", reason="later").code == "promised"
+
+
+def test_a_date_that_comes_with_a_handover_is_a_promise_too() -> None:
+    """Whoever of the customer has it now was told until when."""
+    run = a_run(an_order(customer_contacts=("customer:champion", "sid")))
+
+    run.say("reassign", item="details", to="sid")
+
+    rows = views.promises(run.plan, run.state, run.now)["rows"]
+    assert [(one["to"], one["due_at"]) for one in rows if one["id"] == "details"] == [
+        ("customer:champion", "2026-12-03T09:00:00Z"),
+        ("sid", "2026-12-03T09:00:00Z"),
+    ]
