@@ -179,14 +179,19 @@ def acting(plan: Plan, state: RunState, item: Item) -> tuple[str, Side]:
         return item_owner(plan, state, item), Side.PROVIDER
     owner = item_owner(plan, state, item)
     if item.kind is ItemKind.APPROVAL and current.status is not ItemStatus.NOT_READY and current.assign_at is None:
-        voted = [vote.handle for vote in current.votes]
-        waiting = [handle for handle in entitled_to_decide(plan, state, item) if handle not in voted]
+        waiting = still_to_decide(plan, state, item)
         if not waiting:  # nobody who was asked may still speak: whoever has the stage brings somebody who may
             return stage, Side.PROVIDER
         if waiting[0] != owner:
             sides = who_is(plan, state, waiting[0]).sides
             return waiting[0], sides[0] if sides else item.side
     return owner, item.side
+
+
+def still_to_decide(plan: Plan, state: RunState, item: Item) -> tuple[str, ...]:
+    """Who is asked for a decision and has not spoken; empty where four eyes bars everybody, or all who are there have."""
+    voted = [vote.handle for vote in state.items[item.id].votes]
+    return tuple(one for one in entitled_to_decide(plan, state, item) if one not in voted)
 
 
 def asked_of(plan: Plan, state: RunState, item: Item) -> tuple[str, ...]:
@@ -200,10 +205,8 @@ def asked_of(plan: Plan, state: RunState, item: Item) -> tuple[str, ...]:
         able = [one for one in _members_there(plan, state, item.review) if one not in current.actors]
         return tuple(able) or (reviewer_of(plan, state, item),)
     if item.kind is ItemKind.APPROVAL:
-        voted = [vote.handle for vote in current.votes]
-        asked = tuple(one for one in entitled_to_decide(plan, state, item) if one not in voted)
-        # Where four eyes bars everybody, the owner of the stage must find somebody who may decide.
-        return asked or (stage_owner(plan, state, item.stage),)
+        # Where nobody who may is left, the owner of the stage must find somebody.
+        return still_to_decide(plan, state, item) or (stage_owner(plan, state, item.stage),)
     if item.kind in (ItemKind.EVENT, ItemKind.HOOK) and not current.by_person:
         return ()
     if current.assign_at is not None:

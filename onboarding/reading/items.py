@@ -6,7 +6,7 @@ from typing import Any
 
 from onboarding.engine import answers, gates, health
 from onboarding.engine.flow import ACTIVE
-from onboarding.engine.people import acting, asked_of, has_since, item_owner, stands_for
+from onboarding.engine.people import acting, asked_of, has_since, item_owner, stands_for, still_to_decide
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import ItemState, ItemStatus, RunState, StageStatus
 from onboarding.language.model import Item, ItemKind, Side
@@ -143,6 +143,8 @@ def _to_do(plan: Plan, state: RunState, item: Item, who: str) -> str:
             left = [who if one == now else one for one in asked]
             names = listed([outcome.name for outcome in item.outcomes])
             votes = f"; {len(said)} of {item.quorum} decisions are there" if item.quorum > 1 else ""
+            if current.assign_at is None and not still_to_decide(plan, state, item):
+                return f"waits for {now} to find somebody who may decide ({names}){votes}"
             return f"waits for {listed(left) or who} to decide ({names}){votes}"
         case ItemKind.HOOK if not current.by_person:
             return f"waits for the activity {item.activity!r} to come back"

@@ -500,6 +500,18 @@ def test_what_a_ladder_gives_to_the_deputy_is_theirs_though_they_are_away_for_a_
     assert "lars" == who(run, "a")
 
 
+def test_where_nobody_who_is_there_may_decide_any_more_somebody_must_be_found(begin: Any) -> None:
+    """One stands in for the other of two seats and has spoken: it does not wait for them to speak again."""
+    run = begin(stage("    approvals: [{id: ok, title: Ok, owners: [onb, lead], quorum: 2}]\n", owner="solo"))
+    run.say("absence", "sam", person="dana", **AWAY)
+    assert "counted" == run.say("decide", "lars", item="ok", outcome="approve", when=at(1, 10)).code
+
+    sentence = views.why(run.plan, run.state, "ok", run.now)["sentence"]
+    assert "waits for sam to find somebody who may decide (approve); 1 of 2 decisions are there" in sentence
+    assert run.say("reassign", "sam", role="onb", to="hanna", when=at(1, 11)).code == "reassigned"
+    assert run.say("decide", "hanna", item="ok", outcome="approve", when=at(1, 12)).code == "decided"
+
+
 # In order -------------------------------------------------------------------------------------------------------------
 
 ORDER = stage(
