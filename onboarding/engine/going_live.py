@@ -16,7 +16,7 @@ from onboarding.engine.people import main_contact, stage_owner
 from onboarding.engine.plan import Plan
 from onboarding.engine.promises import keep
 from onboarding.engine.refusing import FURTHEST_DAYS
-from onboarding.engine.state import HoldState, Promise, PromiseKind, RunOutcome, RunState, StageStatus
+from onboarding.engine.state import HoldState, PromiseKind, RunOutcome, RunState, StageStatus
 from onboarding.engine.turn import ENGINE, Turn
 from onboarding.language.model import FieldType, Side
 
@@ -83,14 +83,16 @@ def by_hold(turn: Turn, held: HoldState) -> None:
         return
     if live_at(turn.plan, turn.state) is not None:
         return  # what was kept does not move any more
-    start = max(held.since, _last_go_live(turn.state).at)
+    start = max(held.since, _promised_on(turn.state))
     moved = moving.later_by_hold(clock(turn), promised, start, turn.at)
     if moved > promised:
         move(turn, moved, "hold", held.side, held.by, held.reason)
 
 
-def _last_go_live(state: RunState) -> Promise:
-    return next(one for one in reversed(state.promises) if one.kind is PromiseKind.GO_LIVE)
+def _promised_on(state: RunState) -> datetime:
+    """When the date in force was promised; a run of a release that kept no promises began with it."""
+    kept = (one.at for one in reversed(state.promises) if one.kind is PromiseKind.GO_LIVE)
+    return next(kept, state.started_at)
 
 
 def move(turn: Turn, due: datetime, cause: str, side: Side, by: str, reason: str) -> None:

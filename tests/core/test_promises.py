@@ -228,3 +228,14 @@ def test_a_date_that_comes_with_a_handover_is_a_promise_too() -> None:
         ("customer:champion", "2026-12-03T09:00:00Z"),
         ("sid", "2026-12-03T09:00:00Z"),
     ]
+
+
+def test_a_run_of_a_release_that_kept_no_promises_is_held_and_resumed() -> None:
+    """Its date of going live stands in the state and in no log: it moves all the same, and is kept from then on."""
+    run = a_run()
+    run.change(promises=(), promise_count=0, owed_at=None, first_promised_at=None)
+    run.say("hold", reason="a break", when=at(3))
+
+    assert run.say("resume", when=at(4)).code == "resumed"
+
+    assert go_lives(run) == [("2026-12-15T09:00:00Z", "hold", "customer", "olga")]

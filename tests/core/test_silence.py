@@ -185,3 +185,12 @@ def test_a_decision_that_only_we_made_did_not_come_from_the_customer() -> None:
     assert report.lines[0] == "Nothing has arrived from you yet."
     rows = promises(run.plan, run.state, run.now)["rows"]
     assert ("stage", "one", CHAMPION) in [(one["about"], one["id"], one["to"]) for one in rows]
+
+
+def test_a_run_of_a_release_that_did_not_listen_is_listened_to_from_the_next_word_on() -> None:
+    run = begin(request("details", due="9bd"), contact={"max_silence": "2bd"})
+    run.change(heard_at=None, silence_at=None, coming={})
+
+    run.say("extend", item="details", due="2026-12-31T10:00:00Z", reason="later", when=at(2))
+
+    assert run.state.silence_at == at(4)
