@@ -5,7 +5,7 @@ from dataclasses import replace
 from onboarding.engine import answers, flow, handoffs, rounds
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.moves import RIGHT_MESSAGE, Told, behalf_of, find_item, refuse_closed, together, wrong_kind
-from onboarding.engine.notices import say, settled, when, with_alarm
+from onboarding.engine.notices import not_asked, say, settled, when, with_alarm
 from onboarding.engine.people import Person, asked_of, may_review, speaks_for, stage_owner
 from onboarding.engine.promises import told
 from onboarding.engine.refusing import Refuse, conflict, forbidden, rejected, unknown
@@ -58,6 +58,7 @@ def decide(turn: Turn, message: Decide, person: Person) -> Told:
         handle=person.handle, role="", outcome=chosen.name, at=turn.at, comment=message.comment, on_behalf_of=voice
     )
     votes = tuple(replace(one, role=seat[one.handle]) for one in (*votes, vote))
+    not_asked(turn, item, (person.handle,))
     turn.item(item.id, votes=votes, actors=together(*current.actors, *speakers, *((voice,) if voice else ())))
     return replace(_count(turn, item, able, chosen, person.handle), absent=voice)
 

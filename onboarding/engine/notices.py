@@ -69,11 +69,17 @@ def say(
 def _note(turn: Turn, notice: Notice) -> None:
     """What later notices depend on: who was written to when, and which asks may still be taken back."""
     if notice.kind in PROMPTS and turn.plan.definition.contact.min_gap is not None:
-        turn.set(written={**turn.state.written, notice.to: notice.not_before or turn.at})
+        _prompted(turn, notice)
     if notice.kind in _ASKING and notice.not_before is not None:
         for name in notice.items or ((notice.item,) if notice.item else ()):
             turn.item(name, unsent_asks=(*turn.state.items[name].unsent_asks, notice.key))
     silence.heard(turn, notice)
+
+
+def _prompted(turn: Turn, notice: Notice) -> None:
+    coming = {**turn.state.unread, notice.key: notice.not_before or turn.at}
+    left = {key.rpartition("/")[2]: at for key, at in sorted(coming.items(), key=lambda one: one[1]) if at <= turn.at}
+    turn.set(unread={key: at for key, at in coming.items() if at > turn.at}, written={**turn.state.written, **left})
 
 
 def also_open(turn: Turn, items: tuple[Item, ...]) -> tuple[str, ...]:
@@ -234,6 +240,9 @@ def withdraw(turn: Turn, keys: tuple[str, ...]) -> None:
     asking = [key for item in turn.state.items.values() for key in item.unsent_asks] if keys else []
     gone = tuple(key for key in keys if key not in asking)
     turn.withdrawn += gone
+    kept = {key: at for key, at in turn.state.unread.items() if key not in gone or at <= turn.at}
+    if len(kept) != len(turn.state.unread):
+        turn.set(unread=kept)
     silence.unheard(turn, gone)
 
 

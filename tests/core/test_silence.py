@@ -194,3 +194,16 @@ def test_a_run_of_a_release_that_did_not_listen_is_listened_to_from_the_next_wor
     run.say("extend", item="details", due="2026-12-31T10:00:00Z", reason="later", when=at(2))
 
     assert run.state.silence_at == at(4)
+
+
+def test_words_that_were_taken_back_hold_no_report_up() -> None:
+    """An ask waits for the morning and is taken back at night: the report comes when it would have come without it."""
+    run = begin(
+        request("details", due="9bd"), task("prepare"), request("papers", needs=("prepare",)),
+        contact={**HOURS, "min_gap": "2bh", "max_silence": "1bd"},
+    )  # fmt: skip
+    run.say("complete", "olga", item="prepare", when=at(1, 18))
+    run.say("reopen", "olga", items=["prepare"], reason="not yet", when=at(1, 19))
+    ring(run, at(2, 12))
+
+    assert [at(2, 9)] == [one.at for one in told(run, NoticeKind.SILENCE)]
