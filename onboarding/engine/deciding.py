@@ -9,7 +9,7 @@ from onboarding.engine.notices import not_asked, say, settled, when, with_alarm
 from onboarding.engine.people import Person, asked_of, may_review, speaks_for, stage_owner
 from onboarding.engine.promises import told
 from onboarding.engine.refusing import Refuse, conflict, forbidden, rejected, unknown
-from onboarding.engine.seating import Seats, barred_by_eyes, seated, seats, seats_left, turns_open, voice_of
+from onboarding.engine.seating import Seats, counted, seated, seats, seats_left, turns_open, voice_of
 from onboarding.engine.state import ItemStatus, PromiseKind, RunOutcome, Vote
 from onboarding.engine.submitting import send_back, take
 from onboarding.engine.turn import Turn
@@ -49,9 +49,7 @@ def decide(turn: Turn, message: Decide, person: Person) -> Told:
     if reviewing:
         turn.item(item.id, actors=together(*current.actors, *speakers))
         return replace(_reviewed(turn, item, chosen, message.comment), absent=absent)
-    # Who lost the role, or acted on what four eyes names, before the decision was made has not decided.
-    barred = barred_by_eyes(turn.state, item)
-    votes = tuple(vote for vote in current.votes if _has_seat(able, vote.handle) and vote.handle not in barred)
+    votes = counted(able, turn.state, item)
     seat = (_in_order if item.in_order else _sit)(turn, item, able, votes, person.handle)
     voice = voice_of(turn.plan, turn.state, item, seat[person.handle], person.handle)
     vote = Vote(

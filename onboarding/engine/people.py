@@ -17,7 +17,7 @@ from onboarding.engine.presence import (
     stand_in,
     with_deputies as with_deputies,
 )
-from onboarding.engine.seating import able_for, entitled_to_decide as entitled_to_decide
+from onboarding.engine.seating import able_for, counted, entitled_to_decide as entitled_to_decide, seats
 from onboarding.engine.state import ItemState, ItemStatus, RunState
 from onboarding.language.model import Item, ItemKind, Side
 from onboarding.messages import UNVERIFIED
@@ -190,7 +190,7 @@ def acting(plan: Plan, state: RunState, item: Item) -> tuple[str, Side]:
 
 def still_to_decide(plan: Plan, state: RunState, item: Item) -> tuple[str, ...]:
     """Who is asked for a decision and has not spoken; empty where four eyes bars everybody, or all who are there have."""
-    voted = [vote.handle for vote in state.items[item.id].votes]
+    voted = [vote.handle for vote in counted(seats(plan, state, item), state, item)]
     return tuple(one for one in entitled_to_decide(plan, state, item) if one not in voted)
 
 

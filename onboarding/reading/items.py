@@ -8,6 +8,7 @@ from onboarding.engine import answers, gates, health
 from onboarding.engine.flow import ACTIVE
 from onboarding.engine.people import acting, asked_of, has_since, item_owner, stands_for, still_to_decide
 from onboarding.engine.plan import Plan
+from onboarding.engine.seating import counted, seats
 from onboarding.engine.state import ItemState, ItemStatus, RunState, StageStatus
 from onboarding.language.model import Item, ItemKind, Side
 from onboarding.reading.shapes import Shape, cut, instant, listed, no_cursor, no_such, page, place_of, spoken
@@ -137,7 +138,7 @@ def _to_do(plan: Plan, state: RunState, item: Item, who: str) -> str:
             lacking = listed([cut(one, 40) for one in missing(item, current)])
             return f"waits for {who} to deliver {lacking or 'it'}"
         case ItemKind.APPROVAL:
-            said = [vote.handle for vote in current.votes]
+            said = counted(seats(plan, state, item), state, item)
             asked = asked_of(plan, state, item) if current.assign_at is None else ()
             now = acting(plan, state, item)[0]
             left = [who if one == now else one for one in asked]

@@ -592,6 +592,20 @@ def test_whoever_has_spoken_is_not_reminded_and_not_said_to_be_waited_for(begin:
     assert [("ok", "carla"), ("ok", "sid")] == [(one["id"], one["to"]) for one in kept if one["about"] == "item"]
 
 
+def test_the_voice_of_whoever_has_lost_the_seat_is_not_waited_behind(begin: Any) -> None:
+    """In order: the new owner of the first seat speaks before the next one, and is the one who is waited for."""
+    run = begin(stage("    approvals: [{id: ok, title: Ok, owners: [solo, onb], quorum: 2, in_order: true}]\n"))
+    run.say("decide", "sam", item="ok", outcome="approve", when=at(1, 10))
+    run.say("reassign", "lars", item="ok", to="hanna", when=at(1, 11))
+
+    assert "hanna" == who(run, "ok")
+    sentence = views.why(run.plan, run.state, "ok", run.now)["sentence"]
+    assert "waits for hanna to decide (approve); 0 of 2 decisions are there" in sentence
+    assert ["counted", "decided"] == [
+        run.say("decide", one, item="ok", outcome="approve").code for one in ("hanna", "dana")
+    ]
+
+
 # Whether a start can ever be decided ----------------------------------------------------------------------------------
 
 
