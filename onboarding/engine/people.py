@@ -17,7 +17,7 @@ from onboarding.engine.presence import (
     stand_in,
     with_deputies as with_deputies,
 )
-from onboarding.engine.seating import able_for, counted, entitled_to_decide as entitled_to_decide, seats
+from onboarding.engine.seating import able_for, counted, entitled_to_decide as entitled_to_decide, seats, voice_of
 from onboarding.engine.state import ItemState, ItemStatus, RunState
 from onboarding.language.model import Item, ItemKind, Side
 from onboarding.messages import UNVERIFIED
@@ -222,8 +222,17 @@ def stands_for(plan: Plan, state: RunState, item: Item) -> str | None:
     """The absent person for whom somebody else has an open item now, or `None`."""
     if not state.absences:
         return None
-    at_home = acting(plan, replace(state, absences=()), item)[0]
-    return at_home if at_home != acting(plan, state, item)[0] and is_away(state, at_home) else None
+    at_home, now = acting(plan, replace(state, absences=()), item)[0], acting(plan, state, item)[0]
+    if at_home == now or not is_away(state, at_home):
+        return None
+    if item.kind is ItemKind.APPROVAL and not _takes_seat_of(plan, state, item, at_home, now):
+        return None  # somebody who is away is passed over, and whoever is next has a seat of their own
+    return at_home
+
+
+def _takes_seat_of(plan: Plan, state: RunState, item: Item, absent: str, handle: str) -> bool:
+    seats_of = [role for role in item.owners if handle in able_for(plan, state, item, role)]
+    return any(voice_of(plan, state, item, role, handle) == absent for role in seats_of)
 
 
 def speaks_for(plan: Plan, state: RunState, item: Item, handle: str) -> str | None:

@@ -287,6 +287,16 @@ def test_an_ask_that_a_member_has_not_read_is_taken_back_when_another_takes_it(b
     assert "retraction ivy a" not in told(run)
 
 
+def test_what_nobody_needs_any_more_is_nobody_s_to_take(begin: Any) -> None:
+    """An optional item is left behind with its stage, and with it the time to take it."""
+    text = stage(tasks("id: a, title: A, owner: desk, optional: true", "id: b, title: B, owner: onb"))
+    run = begin(text + "  - {id: two, title: Two, owner: onb, needs: [one], tasks: [{id: c, title: C, owner: onb}]}\n")
+
+    run.say("complete", "dana", item="b", when=at(1, 10))
+
+    assert ("cancelled", None) == (run.state.items["a"].status, run.state.items["a"].assign_at)
+
+
 # Absence --------------------------------------------------------------------------------------------------------------
 
 PLAIN = stage(
@@ -604,6 +614,18 @@ def test_the_voice_of_whoever_has_lost_the_seat_is_not_waited_behind(begin: Any)
     assert ["counted", "decided"] == [
         run.say("decide", one, item="ok", outcome="approve").code for one in ("hanna", "dana")
     ]
+
+
+def test_whoever_is_next_after_somebody_who_is_away_speaks_for_nobody_else(begin: Any) -> None:
+    """Nobody stands in for the first seat, so the second one speaks before: in their own name, in the reads as in the record."""
+    run = begin(stage("    approvals: [{id: ok, title: Ok, owners: [solo, onb], in_order: true}]\n", owner="lead"))
+    run.say("absence", "lars", person="sam", **AWAY)
+
+    answer = views.why(run.plan, run.state, "ok", run.now)
+    assert ("dana", None) == (answer["holder"], answer["stands_for"])
+    assert "waits for dana to decide (approve)" in answer["sentence"]
+    run.say("decide", "dana", item="ok", outcome="approve", when=at(1, 10))
+    assert ("dana", None, "counted") == last(run)
 
 
 # Whether a start can ever be decided ----------------------------------------------------------------------------------
