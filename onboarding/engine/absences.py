@@ -52,9 +52,10 @@ def absence(turn: Turn, message: Said, person: Person) -> Told:
         begun=message.since <= turn.at,
     )  # fmt: skip
     turn.set(absences=(*(other for other in turn.state.absences if other.person != who), one))
-    _tell(turn, before, who)
+    entry = turn.state.trail_count + 1  # this message is written into the trail afterwards
+    _tell(turn, before, who, entry)
     if one.begun:
-        _tell_of_gaps(turn, one)
+        _tell_of_gaps(turn, one, entry)
     return Told(
         item=None, code="absence_noted", sentence=f"{who} is away until {when(one.until)}{_who_answers(turn, one)}."
     )
@@ -67,8 +68,8 @@ def begin(turn: Turn, one: Absence) -> None:
     turn.set(absences=tuple(begun if other is one else other for other in turn.state.absences))
     said = f"{one.person} is away until {when(one.until)}{_who_answers(turn, begun)}"
     turn.record("absence", code="absence_began", sentence=said)
-    _tell(turn, before, one.person)
-    _tell_of_gaps(turn, begun)
+    _tell(turn, before, one.person, turn.state.trail_count)
+    _tell_of_gaps(turn, begun, turn.state.trail_count)
 
 
 def end(turn: Turn, one: Absence) -> None:
@@ -76,7 +77,7 @@ def end(turn: Turn, one: Absence) -> None:
     before = asked(turn.plan, turn.state)
     turn.set(absences=tuple(other for other in turn.state.absences if other is not one))
     turn.record("absence", code="absence_ended", sentence=f"{one.person} is back")
-    _tell(turn, before, one.person)
+    _tell(turn, before, one.person, turn.state.trail_count)
 
 
 def _whom(turn: Turn, named: str) -> str:
@@ -114,8 +115,11 @@ def asked(plan: Plan, state: RunState) -> Asked:
     return {**found, **{name: (stage_owner(plan, state, name),) for name in stages}}
 
 
-def _tell(turn: Turn, before: Asked, person: str) -> None:
-    """Whoever has something now that they did not have hears of it once; whoever was asked and is there, that it is gone."""
+def _tell(turn: Turn, before: Asked, person: str, entry: int) -> None:
+    """Whoever has something now that they did not have hears of it once; whoever was asked and is there, that it is gone.
+
+    `entry` of the trail is about this, and makes the notices of two changes different ones.
+    """
     now = asked(turn.plan, turn.state)
     for name, people in now.items():
         was = before.get(name, ())
@@ -125,7 +129,7 @@ def _tell(turn: Turn, before: Asked, person: str) -> None:
         if item is not None and (new or gone):
             turn.item(name, hands=turn.state.items[name].hands + 1)
             not_asked(turn, item, tuple(gone))
-        part = f"away.{turn.state.trail_count}.{len(turn.effects)}"
+        part = f"away.{entry}.{len(turn.effects)}"
         stage = None if item is not None else name
         for one in new:
             behalf = "" if one == person or not is_away(turn.state, person) else f" for {person}, who is away"
@@ -151,7 +155,7 @@ def _tell(turn: Turn, before: Asked, person: str) -> None:
                 say(turn, NoticeKind.RETRACTION, one, "retraction", subject, lines, part=part, item=item, stage=stage)
 
 
-def _tell_of_gaps(turn: Turn, one: Absence) -> None:
+def _tell_of_gaps(turn: Turn, one: Absence, entry: int) -> None:
     """Nobody stands in for what is open: the owner of its stage hears of it, or whoever said that the person is away."""
     plan, state = turn.plan, turn.state
     alone: dict[str, list[str]] = {}
@@ -164,7 +168,7 @@ def _tell_of_gaps(turn: Turn, one: Absence) -> None:
             f"{one.person} is away until {when(one.until)}, and nobody stands in for: {', '.join(titles[:5])}.",
             "Give it to somebody who is there, or say who stands in.",
         )
-        part = f"alone.{turn.state.trail_count}.{len(turn.effects)}"
+        part = f"alone.{entry}.{len(turn.effects)}"
         say(turn, NoticeKind.ESCALATION, to, "escalation", f"Nobody stands in for {one.person}", lines, part=part)
 
 

@@ -522,6 +522,18 @@ def test_where_nobody_who_is_there_may_decide_any_more_somebody_must_be_found(be
     assert run.say("decide", "hanna", item="ok", outcome="approve", when=at(1, 12)).code == "decided"
 
 
+def test_two_absences_at_one_instant_are_two_notices(begin: Any) -> None:
+    """One begins by itself and one is said right after it: whoever must find somebody hears of both."""
+    run = begin(stage(tasks("id: a, title: A, owner: head", "id: b, title: B, owner: solo")))
+    run.say("absence", "lars", person="hanna", since="2026-12-01T09:00:00Z", until="2026-12-07T09:00:00Z")
+    run.wait(at(2, 9))
+    run.say("absence", "lars", person="sam", since="2026-12-01T09:00:00Z", until="2026-12-07T09:00:00Z")
+
+    alone = [one.notice for one in run.effects if isinstance(one, DeliverNotice) and "/alone." in one.notice.key]
+    assert ["dana", "dana"] == [one.to for one in alone]
+    assert len({one.key for one in alone}) == 2
+
+
 # In order -------------------------------------------------------------------------------------------------------------
 
 ORDER = stage(
