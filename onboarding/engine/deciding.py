@@ -56,8 +56,10 @@ def decide(turn: Turn, message: Decide, person: Person) -> Told:
         handle=person.handle, role="", outcome=chosen.name, at=turn.at, comment=message.comment, on_behalf_of=voice
     )
     votes = tuple(replace(one, role=seat[one.handle]) for one in (*votes, vote))
-    not_asked(turn, item, (person.handle,))
+    asked = asked_of(turn.plan, turn.state, item)
     turn.item(item.id, votes=votes, actors=together(*current.actors, *speakers, *((voice,) if voice else ())))
+    now = asked_of(turn.plan, turn.state, item)
+    not_asked(turn, item, tuple(one for one in asked if one not in now or one == person.handle))
     return replace(_count(turn, item, able, chosen, person.handle), absent=voice)
 
 

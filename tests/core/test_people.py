@@ -640,6 +640,24 @@ def test_whoever_is_next_after_somebody_who_is_away_speaks_for_nobody_else(begin
     assert ("dana", None, "counted") == last(run)
 
 
+def test_in_order_the_turn_of_a_group_is_over_for_all_of_it_when_one_has_spoken(begin: Any) -> None:
+    """Asked at night and decided at night: in the morning only the next one hears that it waits for them."""
+    head = HEAD + "policies:\n  contact: {send_in: working_hours}\n"
+    text = (
+        "    approvals: [{id: ok, title: Ok, owners: [crew, onb, solo], quorum: 3, in_order: true, needs: [a]}]\n"
+        "    tasks: [{id: a, title: A, owner: onb}]\n"
+    )
+    run = begin(stage(text), head=head)
+    run.say("complete", "dana", item="a", when=at(1, 20))
+    asked = [one.removeprefix("ask ").removesuffix(" ok") for one in told(run) if one.endswith(" ok")]
+
+    run.say("decide", asked[0], item="ok", outcome="approve", when=at(1, 21))
+
+    taken_back = [key for effect in run.effects if isinstance(effect, WriteRecords) for key in effect.withdrawn]
+    assert asked == [key.rpartition("/")[2] for key in taken_back]
+    assert "ask dana ok" == told(run)[-1]
+
+
 # Whether a start can ever be decided ----------------------------------------------------------------------------------
 
 
