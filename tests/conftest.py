@@ -10,6 +10,7 @@ import os
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import settings
 from temporalio.client import Client
 
 from runtime.devserver import DevServer, client_of
@@ -20,6 +21,10 @@ from tests.support.clock import Clock
 for _name in [name for name in os.environ if name.startswith(("ONBOARDING_", "TEMPORAL_"))]:
     if _name != "TEMPORAL_CLI_PATH":
         del os.environ[_name]
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from onboarding.engine import flow
 from onboarding.engine.assigning import new_owner
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.moves import Told
-from onboarding.engine.notices import say, when
+from onboarding.engine.notices import not_asked, say, when
 from onboarding.engine.people import Person, acting, asked_of, known_people, who_is
 from onboarding.engine.plan import Plan
 from onboarding.engine.presence import (
@@ -24,8 +24,9 @@ from onboarding.engine.presence import (
     stage_owner,
     stand_in,
 )
+from onboarding.engine.promises import told
 from onboarding.engine.refusing import forbidden, must_come, rejected, unknown
-from onboarding.engine.state import Absence, RunState, StageStatus
+from onboarding.engine.state import Absence, PromiseKind, RunState, StageStatus
 from onboarding.engine.turn import Turn
 from onboarding.language.model import Side
 from onboarding.messages import Absence as Said
@@ -51,7 +52,7 @@ def absence(turn: Turn, message: Said, person: Person) -> Told:
         begun=message.since <= turn.at,
     )  # fmt: skip
     turn.set(absences=(*(other for other in turn.state.absences if other.person != who), one))
-    entry = turn.state.trail_count + 1  # a message is entered after what follows from it
+    entry = turn.state.trail_count + 1  # this message is written into the trail afterwards
     _tell(turn, before, who, entry)
     if one.begun:
         _tell_of_gaps(turn, one, entry)
@@ -114,10 +115,10 @@ def asked(plan: Plan, state: RunState) -> Asked:
     return {**found, **{name: (stage_owner(plan, state, name),) for name in stages}}
 
 
-def _tell(turn: Turn, before: Asked, person: str, said: int) -> None:
+def _tell(turn: Turn, before: Asked, person: str, entry: int) -> None:
     """Whoever has something now that they did not have hears of it once; whoever was asked and is there, that it is gone.
 
-    `said` is the entry of the trail that says why: what each of two turns says has a key of its own.
+    `entry` of the trail is about this, and makes the notices of two changes different ones.
     """
     now = asked(turn.plan, turn.state)
     for name, people in now.items():
@@ -127,7 +128,8 @@ def _tell(turn: Turn, before: Asked, person: str, said: int) -> None:
         title = item.title if item is not None else turn.plan.stages[name].title
         if item is not None and (new or gone):
             turn.item(name, hands=turn.state.items[name].hands + 1)
-        part = f"away.{said}.{len(turn.effects)}"
+            not_asked(turn, item, tuple(gone))
+        part = f"away.{entry}.{len(turn.effects)}"
         stage = None if item is not None else name
         for one in new:
             behalf = "" if one == person or not is_away(turn.state, person) else f" for {person}, who is away"
@@ -144,6 +146,8 @@ def _tell(turn: Turn, before: Asked, person: str, said: int) -> None:
                 item=item,
                 stage=stage,
             )
+            if item is not None:
+                told(turn, PromiseKind.ITEM, name, turn.state.items[name].due_at, one)
         for one in gone if new else ():
             if not is_away(turn.state, one):
                 lines = (f"{', '.join(people)} has {title} now; nothing is needed from you.",)
@@ -151,7 +155,7 @@ def _tell(turn: Turn, before: Asked, person: str, said: int) -> None:
                 say(turn, NoticeKind.RETRACTION, one, "retraction", subject, lines, part=part, item=item, stage=stage)
 
 
-def _tell_of_gaps(turn: Turn, one: Absence, said: int) -> None:
+def _tell_of_gaps(turn: Turn, one: Absence, entry: int) -> None:
     """Nobody stands in for what is open: the owner of its stage hears of it, or whoever said that the person is away."""
     plan, state = turn.plan, turn.state
     alone: dict[str, list[str]] = {}
@@ -164,7 +168,7 @@ def _tell_of_gaps(turn: Turn, one: Absence, said: int) -> None:
             f"{one.person} is away until {when(one.until)}, and nobody stands in for: {', '.join(titles[:5])}.",
             "Give it to somebody who is there, or say who stands in.",
         )
-        part = f"alone.{said}.{len(turn.effects)}"
+        part = f"alone.{entry}.{len(turn.effects)}"
         say(turn, NoticeKind.ESCALATION, to, "escalation", f"Nobody stands in for {one.person}", lines, part=part)
 
 

@@ -10,12 +10,13 @@ from datetime import datetime
 from onboarding.engine import deadlines, gates, rota
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.moves import Told, find_item, find_stage, provider_only, refuse_closed_stage
-from onboarding.engine.notices import say, taken_by, when
-from onboarding.engine.people import INTEGRATION, Person, asked_of, known_people, who_is
+from onboarding.engine.notices import not_asked, say, taken_by, when
+from onboarding.engine.people import INTEGRATION, Person, asked_of, known_people, reviewer_of, who_is
 from onboarding.engine.presence import item_principal, principal, stage_owner, stand_in
-from onboarding.engine.refusing import conflict, must_come, rejected, unknown
+from onboarding.engine.promises import told
+from onboarding.engine.refusing import conflict, forbidden, must_come, rejected, unknown
 from onboarding.engine.seating import barred_by_eyes
-from onboarding.engine.state import ItemStatus, Revert, StageStatus
+from onboarding.engine.state import ItemStatus, PromiseKind, Revert, StageStatus
 from onboarding.engine.turn import Turn
 from onboarding.language.model import Item, ItemKind, Side
 from onboarding.messages import UNVERIFIED, Reassign
@@ -42,12 +43,28 @@ def _reassign_item(turn: Turn, message: Reassign, name: str, person: Person) -> 
     refuse_closed_stage(turn, item.stage, item.id)
     if current is None or current.status in gates.MET:
         raise conflict("not_open", f"{item.id!r} is closed.", item=item.id)
+    if current.status is ItemStatus.IN_REVIEW and item.review is not None and turn.plan.is_group(item.review):
+        return _reassign_review(turn, message, item, item.review)
     to = new_owner(
         turn, message.to, message.until, turn.plan.roles[item.owner].side, decides=item.kind is ItemKind.APPROVAL
     )
     before = item_principal(turn.plan, turn.state, item)
     _until(turn, "item", item.id, (current.owner,) if current.given else (), message.until)
     give_item(turn, item.id, to)
+    return item.title, to, before
+
+
+def _reassign_review(turn: Turn, message: Reassign, item: Item, role: str) -> tuple[str, str, str]:
+    """Who has an answer that a group reviews is one of the group; whose the item is, should it go back, stays as it is."""
+    if message.until is not None:
+        raise rejected(
+            "not_for_a_review", "A review is given for good; leave `until` out.", place="/until", item=item.id
+        )
+    to = new_owner(turn, message.to, None, turn.plan.roles[role].side, decides=True)
+    if to in turn.state.items[item.id].actors:
+        raise forbidden("own_submission", f"{to!r} gave the answer and may not review it.", item=item.id)
+    before = reviewer_of(turn.plan, turn.state, item)
+    rota.give_review(turn, item, to)
     return item.title, to, before
 
 
@@ -82,11 +99,19 @@ def new_owner(turn: Turn, named: str, until: datetime | None, side: Side, *, dec
     if to.startswith("customer:") and to not in turn.plan.order.customer_contacts:
         hint = nearest(to, turn.plan.order.customer_contacts) or "."
         raise rejected("unknown_person", f"This customer has no such contact{hint}", place="/to")
-    if side is Side.PROVIDER and to in turn.plan.order.customer_contacts:
-        raise rejected("wrong_side", "What our side owns cannot be given to the customer.", place="/to")
-    if side is Side.CUSTOMER and decides and _is_ours(turn, to):
-        raise rejected("wrong_side", "What the customer decides cannot be given to our side.", place="/to")
+    wrong = wrong_side(turn, to, side, decides=decides)
+    if wrong is not None:
+        raise rejected("wrong_side", wrong, place="/to")
     return to
+
+
+def wrong_side(turn: Turn, to: str, side: Side, *, decides: bool) -> str | None:
+    """Why somebody may not be given what `side` owns, or decides; `None` where they may."""
+    if side is Side.PROVIDER and to in turn.plan.order.customer_contacts:
+        return "What our side owns cannot be given to the customer."
+    if side is Side.CUSTOMER and decides and _is_ours(turn, to):
+        return "What the customer decides cannot be given to our side."
+    return None
 
 
 def _is_ours(turn: Turn, handle: str) -> bool:
@@ -106,7 +131,7 @@ def give_item(turn: Turn, name: str, to: str, *, given: bool = True) -> None:
     """Another owner for one item, who hears of it; `given` by name, or because its role has another holder."""
     item, before = turn.plan.items[name], turn.state.items[name].owner
     waited = turn.state.items[name].assign_at is not None and turn.state.items[name].status in deadlines.WAITING
-    asked = asked_of(turn.plan, turn.state, item) if waited else ()
+    asked = asked_of(turn.plan, turn.state, item)
     current = turn.item(name, owner=to, given=given)
     if waited:
         current = turn.item(name, assign_at=None, hands=current.hands + 1)
@@ -114,6 +139,8 @@ def give_item(turn: Turn, name: str, to: str, *, given: bool = True) -> None:
     if before == to and not waited:
         return
     current = turn.item(name, hands=current.hands + 1)
+    now = asked_of(turn.plan, turn.state, item)
+    not_asked(turn, item, tuple(one for one in asked if one not in now))
     to = stand_in(turn.plan, turn.state, to, item.owner)
     is_asked = item.kind not in (ItemKind.EVENT, ItemKind.HOOK) or current.by_person
     if is_asked and current.status in deadlines.WAITING and name not in turn.opened:
@@ -121,6 +148,7 @@ def give_item(turn: Turn, name: str, to: str, *, given: bool = True) -> None:
         say(
             turn, NoticeKind.HANDOFF, to, "handover", f"Yours now: {item.title}", lines, part=f"to.{current.hands}", item=item
         )  # fmt: skip
+        told(turn, PromiseKind.ITEM, name, current.due_at, to)
 
 
 def give_stage(turn: Turn, name: str, to: str, *, given: bool = True) -> None:

@@ -25,7 +25,7 @@ from onboarding.engine import (
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.notices import say, when, with_alarm
 from onboarding.engine.people import acting, has_since
-from onboarding.engine.presence import holder, item_owner, principal, stage_owner
+from onboarding.engine.presence import holder, principal, stage_owner
 from onboarding.engine.state import (
     Absence,
     Debt,
@@ -206,8 +206,9 @@ def _step(turn: Turn, item: Item, planned: Planned) -> None:
     to = _recipients(turn, item, rung)
     turn.record("clock", item=item.id, code=f"step_{rung.do}", sentence=f"{item.title}: step {index + 1}, {rung.do}")
     match rung.do:
-        case StepAction.REASSIGN:
+        case StepAction.REASSIGN if _may_have(turn, item, to[0]):
             assigning.give_item(turn, item.id, to[0])
+            return
         case StepAction.HOLD:
             side = turn.plan.roles[item.owner].side
             reason = rung.reason or f"{item.title} is not answered"
@@ -221,10 +222,15 @@ def _step(turn: Turn, item: Item, planned: Planned) -> None:
             turn.item(item.id, tacit=True)
             flow.finish_item(turn, item, "engine", ItemStatus.SKIPPED, outcome="timeout")
             return
-        case StepAction.NOTIFY:
+        case StepAction.REASSIGN | StepAction.NOTIFY:
             pass
-    if rung.do is not StepAction.REASSIGN:
-        _tell_of_step(turn, item, index, to)
+    _tell_of_step(turn, item, index, to)
+
+
+def _may_have(turn: Turn, item: Item, to: str) -> bool:
+    """Whether a step may give an item away: nobody's decision goes to the other side, whoever else could make it in time."""
+    side = turn.plan.roles[item.owner].side
+    return assigning.wrong_side(turn, to, side, decides=item.kind is ItemKind.APPROVAL) is None
 
 
 def _recipients(turn: Turn, item: Item, rung: LadderStep) -> tuple[str, ...]:
@@ -246,7 +252,7 @@ def _tell(
 ) -> None:
     """Tells that an item is late. What `ends` it is no alarm that its end could call off."""
     current = turn.state.items[item.id]
-    owner = item_owner(turn.plan, turn.state, item)
+    owner = acting(turn.plan, turn.state, item)[0]
     waits = "approve" if item.kind is ItemKind.APPROVAL else "deliver"
     since = when(current.opened_at)
     lines = (

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from onboarding.engine import calendars, moving, readers
 from onboarding.engine.calendars import Clock
+from onboarding.engine.people import acting
 from onboarding.engine.presence import item_owner
 from onboarding.engine.state import ItemState, ItemStatus, Planned, PlannedKind
 from onboarding.engine.turn import Turn
@@ -144,7 +145,7 @@ def take_along(turn: Turn, handle: str, day: int, without: tuple[str, ...] = ())
         item
         for item in turn.plan.items.values()
         if item.id not in without
-        and item_owner(turn.plan, turn.state, item) == handle
+        and acting(turn.plan, turn.state, item)[0] == handle
         and turn.state.items[item.id].status in WAITING
     ]
     return tuple(item for item in mine if take(turn, item, lambda one: readers.day_of(turn, handle, one.at) == day))
@@ -187,7 +188,7 @@ def _offset(clock: Clock, due: datetime, offset: Offset | Share) -> datetime:
 
 
 def _readable(turn: Turn, item: Item, at: datetime) -> datetime:
-    return readers.reads_from(turn, item_owner(turn.plan, turn.state, item), at)
+    return readers.reads_from(turn, acting(turn.plan, turn.state, item)[0], at)
 
 
 def in_order(planned: list[Planned]) -> tuple[Planned, ...]:

@@ -5,11 +5,12 @@ from dataclasses import replace
 from onboarding.engine import answers, flow, handoffs, rounds
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.moves import RIGHT_MESSAGE, Told, behalf_of, find_item, refuse_closed, together, wrong_kind
-from onboarding.engine.notices import say, settled, when, with_alarm
+from onboarding.engine.notices import not_asked, say, settled, when, with_alarm
 from onboarding.engine.people import Person, asked_of, may_review, speaks_for, stage_owner
+from onboarding.engine.promises import told
 from onboarding.engine.refusing import Refuse, conflict, forbidden, rejected, unknown
-from onboarding.engine.seating import Seats, barred_by_eyes, seated, seats, seats_left, turns_open, voice_of
-from onboarding.engine.state import ItemStatus, RunOutcome, Vote
+from onboarding.engine.seating import Seats, counted, seated, seats, seats_left, turns_open, voice_of
+from onboarding.engine.state import ItemStatus, PromiseKind, RunOutcome, Vote
 from onboarding.engine.submitting import send_back, take
 from onboarding.engine.turn import Turn
 from onboarding.language.model import Item, ItemKind, Mark, Outcome
@@ -48,16 +49,17 @@ def decide(turn: Turn, message: Decide, person: Person) -> Told:
     if reviewing:
         turn.item(item.id, actors=together(*current.actors, *speakers))
         return replace(_reviewed(turn, item, chosen, message.comment), absent=absent)
-    # Who lost the role, or acted on what four eyes names, before the decision was made has not decided.
-    barred = barred_by_eyes(turn.state, item)
-    votes = tuple(vote for vote in current.votes if _has_seat(able, vote.handle) and vote.handle not in barred)
+    votes = counted(able, turn.state, item)
     seat = (_in_order if item.in_order else _sit)(turn, item, able, votes, person.handle)
     voice = voice_of(turn.plan, turn.state, item, seat[person.handle], person.handle)
     vote = Vote(
         handle=person.handle, role="", outcome=chosen.name, at=turn.at, comment=message.comment, on_behalf_of=voice
     )
     votes = tuple(replace(one, role=seat[one.handle]) for one in (*votes, vote))
+    asked = asked_of(turn.plan, turn.state, item)
     turn.item(item.id, votes=votes, actors=together(*current.actors, *speakers, *((voice,) if voice else ())))
+    now = asked_of(turn.plan, turn.state, item)
+    not_asked(turn, item, tuple(one for one in asked if one not in now or one == person.handle))
     return replace(_count(turn, item, able, chosen, person.handle), absent=voice)
 
 
@@ -164,6 +166,7 @@ def _ask_next(turn: Turn, item: Item) -> None:
         say(
             turn, NoticeKind.ASK, handle, "ask", f"Please see to: {item.title}", lines, part=f"turn.{turn.state.trail_count}", item=item,
         )  # fmt: skip
+        told(turn, PromiseKind.ITEM, item.id, current.due_at, handle)
 
 
 def back_to(turn: Turn, item: Item, chosen: Outcome, by: str) -> Told:

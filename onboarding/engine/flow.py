@@ -286,7 +286,12 @@ def _call_off(turn: Turn, name: str) -> None:
         turn.record("run", item=name, code="answer_left", sentence=said)
     settled(turn, item, "")
     turn.item(
-        name, status=ItemStatus.CANCELLED, closed_at=turn.at if current.opened_at else None, planned=(), checks=()
+        name,
+        status=ItemStatus.CANCELLED,
+        closed_at=turn.at if current.opened_at else None,
+        planned=(),
+        checks=(),
+        assign_at=None,
     )
 
 
@@ -299,7 +304,9 @@ def _close_with_stage(turn: Turn, name: str) -> None:
         _call_off(turn, name)
     elif current.status in (*deadlines.WAITING, ItemStatus.NOT_READY):
         settled(turn, turn.plan.items[name], "")
-        turn.item(name, status=ItemStatus.WAIVED, closed_at=turn.at, planned=())  # it may be paid at any time
+        turn.item(
+            name, status=ItemStatus.WAIVED, closed_at=turn.at, planned=(), assign_at=None
+        )  # it may be paid at any time
 
 
 def _leave(turn: Turn, stage: Stage) -> None:

@@ -14,9 +14,9 @@ from onboarding.engine.effects import NoticeKind
 from onboarding.engine.notices import say, when
 from onboarding.engine.people import main_contact, stage_owner
 from onboarding.engine.plan import Plan
-from onboarding.engine.promises import keep
+from onboarding.engine.promises import keep, last_go_live
 from onboarding.engine.refusing import FURTHEST_DAYS
-from onboarding.engine.state import HoldState, Promise, PromiseKind, RunOutcome, RunState, StageStatus
+from onboarding.engine.state import HoldState, PromiseKind, RunOutcome, RunState, StageStatus
 from onboarding.engine.turn import ENGINE, Turn
 from onboarding.language.model import FieldType, Side
 
@@ -81,20 +81,20 @@ def by_hold(turn: Turn, held: HoldState) -> None:
     promised = turn.state.promised_at
     if promised is None or turn.state.promise_missed_at is not None or promised <= held.since:
         return
-    start = max(held.since, _last_go_live(turn.state).at)
+    if live_at(turn.plan, turn.state) is not None:
+        return  # what was kept does not move any more
+    said = last_go_live(turn.state.promises)
+    start = max(held.since, said.at if said is not None else turn.state.started_at)
     moved = moving.later_by_hold(clock(turn), promised, start, turn.at)
     if moved > promised:
         move(turn, moved, "hold", held.side, held.by, held.reason)
 
 
-def _last_go_live(state: RunState) -> Promise:
-    return next(one for one in reversed(state.promises) if one.kind is PromiseKind.GO_LIVE)
-
-
 def move(turn: Turn, due: datetime, cause: str, side: Side, by: str, reason: str) -> None:
     """Another date of going live, with what it means for the one we are measured against. What the customer hears of it is in `new_dates.py`."""
     state = turn.state
-    if due == state.promised_at and state.promises and _last_go_live(state).cause == cause:
+    before = last_go_live(state.promises)
+    if before is not None and (before.due_at, before.cause) == (due, cause):
         return  # said once more
     if state.promised_at is None or state.owed_at is None or cause == "agreed":
         owed = due

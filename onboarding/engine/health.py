@@ -4,7 +4,7 @@ from datetime import datetime
 
 from onboarding.engine import booking, going_live
 from onboarding.engine.deadlines import WAITING, pending
-from onboarding.engine.people import item_owner, main_contact, stage_owner
+from onboarding.engine.people import acting, main_contact, stage_owner
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import ItemStatus, PlannedKind, RunState, RunStatus, StageStatus
 from onboarding.language.model import Mark, Side
@@ -104,7 +104,7 @@ def upcoming(plan: Plan, state: RunState) -> tuple[tuple[datetime, str, str | No
         for one in current.planned if pending(current) else ():
             match one.kind:
                 case PlannedKind.REMINDER:
-                    what = f"reminder to {item_owner(plan, state, item)}: {item.title}"
+                    what = f"reminder to {acting(plan, state, item)[0]}: {item.title}"
                 case PlannedKind.DUE:
                     after = _TIMEOUTS.get(item.on_timeout, f"; without an answer: {item.on_timeout}")
                     alarms = not item.optional or item.on_timeout != "escalate"

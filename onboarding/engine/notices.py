@@ -5,7 +5,7 @@ from datetime import datetime
 
 from onboarding.engine import deadlines, readers, silence
 from onboarding.engine.effects import Notice, NoticeKind
-from onboarding.engine.people import asked_of, holder, item_owner, stage_owner
+from onboarding.engine.people import asked_of, holder, stage_owner
 from onboarding.engine.promises import told
 from onboarding.engine.state import Alarm, Debt, HoldState, ItemState, ItemStatus, PromiseKind
 from onboarding.engine.turn import Turn
@@ -13,6 +13,9 @@ from onboarding.language.model import Item, ItemKind
 
 PROMPTS = (NoticeKind.ASK, NoticeKind.REMINDER, NoticeKind.DIGEST, NoticeKind.SILENCE)
 """What prompts somebody: the least gap counts from it, and of a run that has ended nobody needs it."""
+
+_ASKING = (NoticeKind.ASK, NoticeKind.HANDOFF)
+"""What says that something is theirs to do: not true any more once it is done, or somebody else's."""
 
 
 def when(at: datetime | None) -> str:
@@ -67,11 +70,17 @@ def say(
 def _note(turn: Turn, notice: Notice) -> None:
     """What later notices depend on: who was written to when, and which asks may still be taken back."""
     if notice.kind in PROMPTS and turn.plan.definition.contact.min_gap is not None:
-        turn.set(written={**turn.state.written, notice.to: notice.not_before or turn.at})
-    if notice.kind is NoticeKind.ASK and notice.not_before is not None:
+        _prompted(turn, notice)
+    if notice.kind in _ASKING and notice.not_before is not None:
         for name in notice.items or ((notice.item,) if notice.item else ()):
             turn.item(name, unsent_asks=(*turn.state.items[name].unsent_asks, notice.key))
     silence.heard(turn, notice)
+
+
+def _prompted(turn: Turn, notice: Notice) -> None:
+    coming = {**turn.state.unread, notice.key: notice.not_before or turn.at}
+    left = {key.rpartition("/")[2]: at for key, at in sorted(coming.items(), key=lambda one: one[1]) if at <= turn.at}
+    turn.set(unread={key: at for key, at in coming.items() if at > turn.at}, written={**turn.state.written, **left})
 
 
 def also_open(turn: Turn, items: tuple[Item, ...]) -> tuple[str, ...]:
@@ -152,7 +161,7 @@ def receipt(turn: Turn, item: Item, to: str) -> None:
     open_items = [
         turn.plan.items[name]
         for name, current in turn.state.items.items()
-        if item_owner(turn.plan, turn.state, turn.plan.items[name]) == to and current.opened_at is not None and current.closed_at is None and name != item.id
+        if to in asked_of(turn.plan, turn.state, turn.plan.items[name]) and current.opened_at is not None and current.closed_at is None and name != item.id
         and current.answered_at is None
     ]  # fmt: skip
     missing = ", ".join(other.title for other in open_items[:5]) or "nothing from you at the moment"
@@ -193,11 +202,21 @@ def not_taken(turn: Turn, item: Item, to: str, why: str, sent_at: datetime) -> N
 
 def taken_by(turn: Turn, item: Item, to: tuple[str, ...], asked: tuple[str, ...]) -> None:
     """Whoever was asked beside the one who has it now hears that it is not theirs to do."""
+    not_asked(turn, item, tuple(one for one in asked if one not in to))
     current = turn.state.items[item.id]
     gone = tuple(one for one in current.alarms if one.to in asked and one.to not in to)
     turn.item(item.id, alarms=tuple(one for one in current.alarms if one not in gone))
     line = f"{', '.join(to)} has {item.title} now; nothing is needed from you."
     _call_off(turn, gone, "", "retraction", f"Not yours: {item.title}", line, part=f"gone.{current.hands}", item=item)
+
+
+def not_asked(turn: Turn, item: Item, people: tuple[str, ...]) -> None:
+    """It is not theirs any more: an ask that has not left is taken back."""
+    current = turn.state.items[item.id]
+    gone = tuple(key for key in current.unsent_asks if key.rpartition("/")[2] in people)
+    if gone:
+        turn.item(item.id, unsent_asks=tuple(key for key in current.unsent_asks if key not in gone))
+        withdraw(turn, gone)
 
 
 def settled(turn: Turn, item: Item, by: str, *, said: str = "is settled") -> None:
@@ -215,6 +234,9 @@ def withdraw(turn: Turn, keys: tuple[str, ...]) -> tuple[str, ...]:
     asking = [key for item in turn.state.items.values() for key in _asking(item)] if keys else []
     gone = tuple(key for key in keys if key not in asking)
     turn.withdrawn += gone
+    kept = {key: at for key, at in turn.state.unread.items() if key not in gone or at <= turn.at}
+    if len(kept) != len(turn.state.unread):
+        turn.set(unread=kept)
     silence.unheard(turn, gone)
     return gone
 

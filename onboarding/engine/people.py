@@ -17,7 +17,7 @@ from onboarding.engine.presence import (
     stand_in,
     with_deputies as with_deputies,
 )
-from onboarding.engine.seating import able_for, entitled_to_decide as entitled_to_decide
+from onboarding.engine.seating import able_for, counted, entitled_to_decide as entitled_to_decide, seats, voice_of
 from onboarding.engine.state import ItemState, ItemStatus, RunState
 from onboarding.language.model import Item, ItemKind, Side
 from onboarding.messages import UNVERIFIED
@@ -179,14 +179,19 @@ def acting(plan: Plan, state: RunState, item: Item) -> tuple[str, Side]:
         return item_owner(plan, state, item), Side.PROVIDER
     owner = item_owner(plan, state, item)
     if item.kind is ItemKind.APPROVAL and current.status is not ItemStatus.NOT_READY and current.assign_at is None:
-        voted = [vote.handle for vote in current.votes]
-        waiting = [handle for handle in entitled_to_decide(plan, state, item) if handle not in voted]
+        waiting = still_to_decide(plan, state, item)
         if not waiting:  # nobody who was asked may still speak: whoever has the stage brings somebody who may
             return stage, Side.PROVIDER
         if waiting[0] != owner:
             sides = who_is(plan, state, waiting[0]).sides
             return waiting[0], sides[0] if sides else item.side
     return owner, item.side
+
+
+def still_to_decide(plan: Plan, state: RunState, item: Item) -> tuple[str, ...]:
+    """Who is asked for a decision and has not spoken; empty where four eyes bars everybody, or all who are there have."""
+    voted = [vote.handle for vote in counted(seats(plan, state, item), state, item)]
+    return tuple(one for one in entitled_to_decide(plan, state, item) if one not in voted)
 
 
 def asked_of(plan: Plan, state: RunState, item: Item) -> tuple[str, ...]:
@@ -200,10 +205,8 @@ def asked_of(plan: Plan, state: RunState, item: Item) -> tuple[str, ...]:
         able = [one for one in _members_there(plan, state, item.review) if one not in current.actors]
         return tuple(able) or (reviewer_of(plan, state, item),)
     if item.kind is ItemKind.APPROVAL:
-        voted = [vote.handle for vote in current.votes]
-        asked = tuple(one for one in entitled_to_decide(plan, state, item) if one not in voted)
-        # Where four eyes bars everybody, the owner of the stage must find somebody who may decide.
-        return asked or (stage_owner(plan, state, item.stage),)
+        # Where nobody who may is left, the owner of the stage must find somebody.
+        return still_to_decide(plan, state, item) or (stage_owner(plan, state, item.stage),)
     if item.kind in (ItemKind.EVENT, ItemKind.HOOK) and not current.by_person:
         return ()
     if current.assign_at is not None:
@@ -219,8 +222,17 @@ def stands_for(plan: Plan, state: RunState, item: Item) -> str | None:
     """The absent person for whom somebody else has an open item now, or `None`."""
     if not state.absences:
         return None
-    at_home = acting(plan, replace(state, absences=()), item)[0]
-    return at_home if at_home != acting(plan, state, item)[0] and is_away(state, at_home) else None
+    at_home, now = acting(plan, replace(state, absences=()), item)[0], acting(plan, state, item)[0]
+    if at_home == now or not is_away(state, at_home):
+        return None
+    if item.kind is ItemKind.APPROVAL and not _takes_seat_of(plan, state, item, at_home, now):
+        return None  # somebody who is away is passed over, and whoever is next has a seat of their own
+    return at_home
+
+
+def _takes_seat_of(plan: Plan, state: RunState, item: Item, absent: str, handle: str) -> bool:
+    seats_of = [role for role in item.owners if handle in able_for(plan, state, item, role)]
+    return any(voice_of(plan, state, item, role, handle) == absent for role in seats_of)
 
 
 def speaks_for(plan: Plan, state: RunState, item: Item, handle: str) -> str | None:

@@ -31,10 +31,11 @@ def keep(
     )
     kept = (*turn.state.promises, one)
     if len(kept) > limits.PROMISES_KEPT:  # the last word on going live is always known
-        gone = next(n for n, old in enumerate(kept) if old is not _last_go_live_of(kept))
+        gone = next(n for n, old in enumerate(kept) if old is not last_go_live(kept))
         kept = (*kept[:gone], *kept[gone + 1 :])
     turn.set(promises=kept, promise_count=n)
 
 
-def _last_go_live_of(promises: tuple[Promise, ...]) -> Promise | None:
+def last_go_live(promises: tuple[Promise, ...]) -> Promise | None:
+    """The last word on going live; runs of a release that kept no promises have none."""
     return next((one for one in reversed(promises) if one.kind is PromiseKind.GO_LIVE), None)

@@ -24,10 +24,17 @@ def reads_from(turn: Turn, handle: str, at: datetime) -> datetime:
 
 def free_from(turn: Turn, handle: str) -> datetime:
     """From when on the run may say something to somebody by itself: in their hours, and `min_gap` after the last time."""
-    gap, last = turn.plan.definition.contact.min_gap, turn.state.written.get(handle)
+    gap, last = turn.plan.definition.contact.min_gap, last_written(turn, handle)
     if gap is None or last is None:
         return reads_from(turn, handle, turn.at)
     return reads_from(turn, handle, max(turn.at, moving.reckoned(calendars.add, clock_of(turn, handle), last, gap)))
+
+
+def last_written(turn: Turn, handle: str) -> datetime | None:
+    """When somebody was last prompted, or will be by what waits for their hours."""
+    coming = [at for key, at in turn.state.unread.items() if key.rpartition("/")[2] == handle]
+    said = turn.state.written.get(handle)
+    return max((*coming, said) if said is not None else coming, default=None)
 
 
 def day_of(turn: Turn, handle: str, at: datetime) -> int:

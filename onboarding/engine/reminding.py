@@ -10,15 +10,16 @@ from onboarding.engine import deadlines, readers
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.health import current_stage, waiting_on
 from onboarding.engine.notices import also_open, say, when
-from onboarding.engine.people import acting, item_owner, main_contact, who_is
-from onboarding.engine.state import ItemStatus, Planned
+from onboarding.engine.people import acting, main_contact, who_is
+from onboarding.engine.promises import told
+from onboarding.engine.state import ItemStatus, Planned, PromiseKind
 from onboarding.engine.turn import Turn
-from onboarding.language.model import Item, Side
+from onboarding.language.model import Item, ItemKind, Side
 
 
 def remind(turn: Turn, item: Item, planned: Planned) -> None:
     """The instant of a reminder has come: it is said, alone or with the others of that day, or it waits a little more."""
-    to = item_owner(turn.plan, turn.state, item)
+    to = acting(turn.plan, turn.state, item)[0]
     free = readers.free_from(turn, to)
     if free > turn.at:
         deadlines.put(turn, item, replace(planned, at=free, put_off=True))
@@ -57,6 +58,11 @@ def report(turn: Turn) -> None:
     lines = (_what_we_have(turn), *_what_comes(turn), _next_date(turn))
     subject = f"How it stands: {turn.plan.definition.title}"
     say(turn, NoticeKind.SILENCE, to, "silence", subject, lines, part=f"silence.{turn.at:%Y%m%dT%H%M%S}")
+    for item, _ in _theirs(turn):
+        told(turn, PromiseKind.ITEM, item.id, turn.state.items[item.id].due_at, to)
+    stage = turn.state.stages[current_stage(turn.plan, turn.state)]
+    if stage.target_at is not None and stage.target_at > turn.at:
+        told(turn, PromiseKind.STAGE, stage.id, stage.target_at, to)
 
 
 def _what_we_have(turn: Turn) -> str:
@@ -64,13 +70,34 @@ def _what_we_have(turn: Turn) -> str:
         item.title
         for item in turn.plan.items.values()
         if turn.plan.asks_customer(item) and turn.state.items[item.id].status is ItemStatus.DONE
-        and turn.state.items[item.id].actors and not turn.state.items[item.id].tacit
+        and _came_from_them(turn, item)
     ]  # fmt: skip
     return f"We have from you: {', '.join(have)}." if have else "Nothing has arrived from you yet."
 
 
+def _came_from_them(turn: Turn, item: Item) -> bool:
+    """Whether somebody gave it; a decision that both sides may make can be ours alone."""
+    current = turn.state.items[item.id]
+    if current.tacit or not current.actors:
+        return False
+    return item.kind is not ItemKind.APPROVAL or any(one in turn.plan.order.customer_contacts for one in current.actors)
+
+
 def _what_comes(turn: Turn) -> tuple[str, ...]:
     """Their open asks with who of them has each; where there is none, whose turn it is and in which stage."""
+    plan, state = turn.plan, turn.state
+    theirs = _theirs(turn)
+    if theirs:
+        waits = [f"{item.title}{_role(turn, who)}, due {when(state.items[item.id].due_at)}" for item, who in theirs]
+        return f"We wait for: {'; '.join(waits)}.", "You act next."
+    title = plan.stages[current_stage(plan, state)].title
+    if waiting_on(plan, state) == Side.THIRD_PARTY:
+        return ("Nothing is needed from you now.", f"We wait for a third party: {title}.")
+    return ("Nothing is needed from you now.", f"We act next: {title}.")
+
+
+def _theirs(turn: Turn) -> list[tuple[Item, str]]:
+    """What is asked of the customer and open, and who of them has it; wishes are left out."""
     plan, state = turn.plan, turn.state
     open_asks = [
         (item, *acting(plan, state, item))
@@ -78,14 +105,7 @@ def _what_comes(turn: Turn) -> tuple[str, ...]:
         if plan.asks_customer(item) and state.items[item.id].status in deadlines.WAITING
         and (not item.optional or state.items[item.id].wanted)
     ]  # fmt: skip
-    theirs = [(item, _role(turn, who)) for item, who, side in open_asks if side is Side.CUSTOMER]
-    if theirs:
-        waits = [f"{item.title}{role}, due {when(state.items[item.id].due_at)}" for item, role in theirs]
-        return f"We wait for: {'; '.join(waits)}.", "You act next."
-    title = plan.stages[current_stage(plan, state)].title
-    if waiting_on(plan, state) == Side.THIRD_PARTY:
-        return ("Nothing is needed from you now.", f"We wait for a third party: {title}.")
-    return ("Nothing is needed from you now.", f"We act next: {title}.")
+    return [(item, who) for item, who, side in open_asks if side is Side.CUSTOMER]
 
 
 def _role(turn: Turn, handle: str) -> str:

@@ -132,11 +132,22 @@ def assign(turn: Turn, name: str) -> None:
         turn.item(name, reviewer=who, hands=current.hands + 1)
     else:
         turn.item(name, owner=who, hands=current.hands + 1)
-    to = asked_of(turn.plan, turn.state, item)
-    lines = (f"{item.title} is yours now, because it is your turn; due {when(current.due_at)}.",)
+    _handed_over(turn, item, asked, ", because it is your turn")
+
+
+def give_review(turn: Turn, item: Item, to: str) -> None:
+    """Somebody takes the review of an answer that a group has, or is given it; the others hear that they need not."""
+    asked = asked_of(turn.plan, turn.state, item)
+    turn.item(item.id, assign_at=None, reviewer=to, hands=turn.state.items[item.id].hands + 1)
+    _handed_over(turn, item, asked, "")
+
+
+def _handed_over(turn: Turn, item: Item, asked: tuple[str, ...], why: str) -> None:
+    current, to = turn.state.items[item.id], asked_of(turn.plan, turn.state, item)
+    due = "" if current.status is ItemStatus.IN_REVIEW else f"; due {when(current.due_at)}"
     for handle in to:
         say(
-            turn, NoticeKind.HANDOFF, handle, "handover", f"Yours now: {item.title}", lines,
-            part=f"to.{current.hands + 1}", item=item,
+            turn, NoticeKind.HANDOFF, handle, "handover", f"Yours now: {item.title}", (f"{item.title} is yours now{why}{due}.",),
+            part=f"to.{current.hands}", item=item,
         )  # fmt: skip
     taken_by(turn, item, to, asked)

@@ -97,9 +97,16 @@ def most_seated(able: Seats, barred: tuple[str, ...], spoken: tuple[str, ...] = 
     return len(people) - len(spoken)
 
 
+def counted(able: Seats, state: RunState, item: Item) -> tuple[Vote, ...]:
+    """The votes that count: who has lost the seat since, or acted on what four eyes names, has not decided."""
+    barred = barred_by_eyes(state, item)
+    seated_now = [handle for _, may in able for handle in may]
+    return tuple(vote for vote in state.items[item.id].votes if vote.handle in seated_now and vote.handle not in barred)
+
+
 def seats_left(state: RunState, item: Item, able: Seats) -> int:
     """How many more people could still speak in the present round."""
-    spoken = tuple(vote.handle for vote in state.items[item.id].votes)
+    spoken = tuple(vote.handle for vote in counted(able, state, item))
     return most_seated(able, barred_by_eyes(state, item), spoken)
 
 
@@ -134,7 +141,8 @@ def entitled_to_decide(plan: Plan, state: RunState, item: Item) -> tuple[str, ..
 
 
 def _asked_in_order(plan: Plan, state: RunState, item: Item) -> tuple[str, ...]:
-    able, votes = seats(plan, state, item), state.items[item.id].votes
+    able = seats(plan, state, item)
+    votes = counted(able, state, item)
     spoken = tuple(vote.handle for vote in votes)
     barred = (*barred_by_eyes(state, item), *spoken)
     for role in turns_open(able, state, item, votes)[-1:]:

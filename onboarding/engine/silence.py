@@ -36,10 +36,10 @@ def unheard(turn: Turn, keys: tuple[str, ...]) -> None:
 def count(turn: Turn) -> None:
     """Counts anew from what was heard last, or is surely on its way."""
     longest, main = turn.plan.definition.contact.max_silence, main_contact(turn.plan, turn.state)
-    last = turn.state.heard_at
-    if longest is None or main is None or last is None:
+    if longest is None or main is None:
         turn.set(silence_at=None)
         return
+    last = turn.state.heard_at or turn.at  # a run of a release that did not listen is listened to from now on
     left = [at for at in turn.state.coming.values() if at <= turn.at]
     coming = {key: at for key, at in turn.state.coming.items() if at > turn.at}
     last = max((last, *left))

@@ -498,6 +498,8 @@ class RunState:
     """Corrections: rounds beyond the first, over all items."""
     written: dict[str, datetime] = field(default_factory=dict)
     """When each handle was last asked, reminded or told how it stands: what `min_gap` counts from."""
+    unread: dict[str, datetime] = field(default_factory=dict)
+    """Keys of such words that wait for their reader's hours, and when they leave; what is taken back counts for no gap."""
     heard_at: datetime | None = None
     """From when on the customer has heard nothing: what `max_silence` counts from. A hold moves it."""
     coming: dict[str, datetime] = field(default_factory=dict)

@@ -97,6 +97,10 @@ def promise(turn: Turn, message: Promise, person: Person) -> Told:
     before = turn.state.promised_at
     if message.due == before:
         raise conflict("already_promised", f"Going live is promised for {before:%Y-%m-%d %H:%M} UTC already.")
+    live = going_live.live_at(turn.plan, turn.state)
+    if live is not None:
+        said = f"The customer is live since {live:%Y-%m-%d %H:%M} UTC; there is nothing to promise."
+        raise conflict("already_live", said)
     going_live.move(turn, message.due, "promise", Side(message.side), person.handle, message.reason)
     was = f" instead of {before:%Y-%m-%d %H:%M} UTC" if before else ""
     said = f"Going live is promised for {message.due:%Y-%m-%d %H:%M} UTC{was}."

@@ -3,7 +3,7 @@
 from onboarding.language.checking import Checking
 from onboarding.language.grammar import LadderModel
 from onboarding.language.lowering import NONE
-from onboarding.language.model import Item, Side, StepAction
+from onboarding.language.model import Item, ItemKind, Side, StepAction
 from onboarding.language.places import Path
 from onboarding.language.source import Entry
 from onboarding.language.units import Offset, Share, longer
@@ -146,6 +146,21 @@ def _deputies(checking: Checking) -> None:
                     f"These owners on this ladder have no deputy, so the step finds nobody: {', '.join(alone)}.",
                 )
         _before_open(checking, name, used)
+        _other_side(checking, name, used)
+
+
+def _other_side(checking: Checking, ladder: str, used: list[Item]) -> None:
+    """A deadline gives nobody's decision to the other side, and nothing of ours to the customer."""
+    sides = {role.id: role.side for role in checking.definition.roles}
+    for index, step in enumerate(checking.source.file.policies.escalation[ladder]):
+        to = sides.get(step.to[0]) if step.do is StepAction.REASSIGN and step.to else None
+        of_theirs = [item for item in used if (sides.get(item.owner), to) == (Side.CUSTOMER, Side.PROVIDER)]
+        crossed = [item.id for item in of_theirs if item.kind is ItemKind.APPROVAL]
+        crossed += [item.id for item in used if (sides.get(item.owner), to) == (Side.PROVIDER, Side.CUSTOMER)]
+        if crossed:
+            path: Path = ("policies", "escalation", ladder, index, "to")
+            sentence = f"{step.to[0]!r} is on the other side and cannot be given {', '.join(crossed)}: name a role of their own side, or notify."
+            checking.faults.add("wrong_side", path, sentence)
 
 
 def _ladder_of(checking: Checking, entry: Entry) -> str:

@@ -87,7 +87,7 @@ RULES: dict[str, Rule] = {
         wrong_input_type      An input has a type that fits its use.
         calendar_source       A calendar has either `tz` or `from`.
         calendar_circle       Fallbacks of calendars end at a calendar with a zone.
-        wrong_side            Requests are owned by a customer role, tasks by a provider role.
+        wrong_side            Requests are owned by a customer role, tasks by a provider role; no ladder gives a decision to the other side.
         deputy_side           A deputy is on the same side.
         deputy_chain          Deputies form chains of at most 3 links and no circle.
         no_deputy             A ladder that turns to the deputy is used where somebody has one.

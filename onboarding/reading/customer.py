@@ -8,7 +8,7 @@ from datetime import datetime
 
 from onboarding.engine import health
 from onboarding.engine.flow import ACTIVE
-from onboarding.engine.people import acting, item_owner, who_is
+from onboarding.engine.people import acting, who_is
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import ItemState, ItemStatus, RunState, RunStatus, StageStatus
 from onboarding.language.model import Item, ItemKind, Side
@@ -94,10 +94,8 @@ def _actor(plan: Plan, state: RunState, item: Item) -> tuple[str, str | None]:
     handle, side = acting(plan, state, item)
     if side is not Side.CUSTOMER:
         return str(side), None
-    if plan.roles[item.owner].side is Side.CUSTOMER and handle == item_owner(plan, state, item):
-        return str(side), item.owner
-    roles = (role for role in who_is(plan, state, handle).roles if plan.roles[role].side is Side.CUSTOMER)
-    return str(side), next(roles, None)
+    roles = [role for role in who_is(plan, state, handle).roles if plan.roles[role].side is Side.CUSTOMER]
+    return str(side), item.owner if item.owner in roles else next(iter(roles), None)
 
 
 def _next_step(plan: Plan, state: RunState) -> Shape:

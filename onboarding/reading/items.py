@@ -6,8 +6,9 @@ from typing import Any
 
 from onboarding.engine import answers, gates, health
 from onboarding.engine.flow import ACTIVE
-from onboarding.engine.people import acting, asked_of, has_since, item_owner, stands_for
+from onboarding.engine.people import acting, asked_of, has_since, item_owner, stands_for, still_to_decide
 from onboarding.engine.plan import Plan
+from onboarding.engine.seating import counted, seats
 from onboarding.engine.state import ItemState, ItemStatus, RunState, StageStatus
 from onboarding.language.model import Item, ItemKind, Side
 from onboarding.reading.shapes import Shape, cut, instant, listed, no_cursor, no_such, page, place_of, spoken
@@ -137,12 +138,14 @@ def _to_do(plan: Plan, state: RunState, item: Item, who: str) -> str:
             lacking = listed([cut(one, 40) for one in missing(item, current)])
             return f"waits for {who} to deliver {lacking or 'it'}"
         case ItemKind.APPROVAL:
-            said = [vote.handle for vote in current.votes]
+            said = counted(seats(plan, state, item), state, item)
             asked = asked_of(plan, state, item) if current.assign_at is None else ()
             now = acting(plan, state, item)[0]
             left = [who if one == now else one for one in asked]
             names = listed([outcome.name for outcome in item.outcomes])
             votes = f"; {len(said)} of {item.quorum} decisions are there" if item.quorum > 1 else ""
+            if current.assign_at is None and not still_to_decide(plan, state, item):
+                return f"waits for {now} to find somebody who may decide ({names}){votes}"
             return f"waits for {listed(left) or who} to decide ({names}){votes}"
         case ItemKind.HOOK if not current.by_person:
             return f"waits for the activity {item.activity!r} to come back"

@@ -8,10 +8,11 @@ import pytest
 
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.events import NoticeFailed
-from onboarding.language.model import Gate, Override, StepAction
-from tests.support.builders import Run, at
+from onboarding.language.model import Gate, ItemKind, Outcome, Override, StepAction
+from tests.support.builders import Run, an_item, at
 from tests.support.courtesy import (
     HOURS,
+    SIGNER,
     begin,
     ladder,
     request,
@@ -109,6 +110,45 @@ def test_what_ends_an_item_is_news_that_its_end_does_not_take_back(do: StepActio
     assert ("henk", at(8, 9)) == (news.to, news.not_before)
     assert news.key not in withdrawn(run)
     assert told(run, NoticeKind.RETRACTION) == []
+
+
+def test_a_handover_that_nobody_has_read_is_taken_back_when_it_is_done() -> None:
+    """Given to the deputy on Saturday, done on Sunday: on Monday nothing is theirs."""
+    late = {"due": "2d", "clock": "calendar", "ladder": ladder("3d", StepAction.REASSIGN, "deputy")}
+    run = begin(task("pack", **late), contact=HOURS)
+    ring(run, at(6, 10))
+    (handover,) = told(run, NoticeKind.HANDOFF)
+
+    run.say("complete", "henk", item="pack", when=at(7, 10))
+
+    assert [handover.key] == withdrawn(run)
+
+
+def test_an_ask_that_nobody_has_read_is_taken_back_when_somebody_else_has_it() -> None:
+    """Asked for and given away on Sunday: on Monday only one of them hears that it is theirs."""
+    run = begin(request("details"), task("pack", needs=("details",)), contact=HOURS)
+    submit(run, "details", at(7, 10))
+    ask = next(one for one in told(run, NoticeKind.ASK) if one.item == "pack")
+
+    run.say("reassign", "olga", item="pack", to="henk", when=at(7, 11))
+
+    assert [ask.key] == withdrawn(run)
+    assert [("henk", at(8, 9))] == [(one.to, one.not_before) for one in told(run, NoticeKind.HANDOFF)]
+
+
+@pytest.mark.parametrize("to", ["lead", "deputy"])
+def test_no_ladder_gives_the_decision_of_the_customer_to_our_side(to: str) -> None:
+    """The signer has no deputy, so the step finds nobody of theirs: whoever it names hears of it, and decides nothing."""
+    item = an_item(
+        "ok", ItemKind.APPROVAL, "one", "signer", owners=("signer",), due="1bd", ladder=ladder("1bd", StepAction.REASSIGN, to),
+        outcomes=(Outcome(name="yes", passes=True),),
+    )  # fmt: skip
+    run = begin(item)
+    ring(run, at(4))
+
+    assert (run.state.items["ok"].owner, run.state.items["ok"].given) == (SIGNER, False)
+    assert [one.to for one in told(run, NoticeKind.ESCALATION)] == ["olga"]
+    assert run.say("decide", "olga", item="ok", outcome="yes").code == "not_entitled"
 
 
 def test_a_stall_names_who_has_what_since_when_and_clears_itself() -> None:

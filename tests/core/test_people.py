@@ -270,6 +270,24 @@ def test_a_review_of_a_group_has_one_reviewer_too(begin: Any) -> None:
     assert run.say("decide", first, item="later", outcome="accept").code == "accepted"
 
 
+def test_whoever_takes_a_review_has_the_review_and_not_the_ask(begin: Any) -> None:
+    """Sent back, it is the customer's again. It is taken for good, and not by whoever gave the answer."""
+    run = begin(
+        stage("    requests: [{id: q, title: Q, owner: champion, review: desk, fields: {x: {type: string}}}]\n")
+    )
+    run.say("submit", "dana", item="q", fields={"x": "1"}, on_behalf_of="carla", when=at(1, 10))
+    since = len(run.effects)
+    assert "own_submission" == run.say("reassign", "ian", item="q", to="dana").code
+    assert "not_for_a_review" == run.say("reassign", "ian", item="q", to="ian", until="2026-12-04T09:00:00Z").code
+
+    assert "Q: ian instead of" in run.say("reassign", "ian", item="q", to="ian", when=at(1, 11)).sentence
+
+    assert ["handoff ian q", "retraction ivy q"] == told(run, since)
+    assert ("ian", None, "carla") == (who(run, "q"), run.state.items["q"].assign_at, run.state.items["q"].owner)
+    assert "returned" == run.say("decide", "ian", item="q", outcome="return", comment="no", when=at(1, 12)).code
+    assert "carla" == who(run, "q")
+
+
 def test_a_stage_of_a_group_is_one_member_s(begin: Any) -> None:
     """At once: a stage is asked of nobody, so there is nothing to wait for."""
     run = begin(stage(tasks("id: a, title: A, owner: desk"), owner="desk"))
@@ -286,6 +304,31 @@ def test_a_new_round_stays_with_the_member_who_had_the_one_before(begin: Any) ->
     run.say("reopen", "lars", items=["a"], reason="again")
 
     assert (2, owner) == (run.state.items["a"].round, run.state.items["a"].owner)
+
+
+def test_an_ask_that_a_member_has_not_read_is_taken_back_when_another_takes_it(begin: Any) -> None:
+    """On Sunday it opens, and one of them takes it: on Monday the other one hears nothing of it."""
+    hours = HEAD + "policies:\n  contact: {send_in: working_hours}\n"
+    run = begin(
+        stage(tasks("id: first, title: F, owner: onb", "id: a, title: A, owner: desk, needs: [first]")), head=hours
+    )
+    run.say("complete", "dana", item="first", when=at(7, 10))
+
+    run.say("reassign", "ian", item="a", to="ian", when=at(7, 11))
+
+    taken_back = [key for effect in run.effects if isinstance(effect, WriteRecords) for key in effect.withdrawn]
+    assert ["ivy"] == [key.rpartition("/")[2] for key in taken_back]
+    assert "retraction ivy a" not in told(run)
+
+
+def test_what_nobody_needs_any_more_is_nobody_s_to_take(begin: Any) -> None:
+    """An optional item is left behind with its stage, and with it the time to take it."""
+    text = stage(tasks("id: a, title: A, owner: desk, optional: true", "id: b, title: B, owner: onb"))
+    run = begin(text + "  - {id: two, title: Two, owner: onb, needs: [one], tasks: [{id: c, title: C, owner: onb}]}\n")
+
+    run.say("complete", "dana", item="b", when=at(1, 10))
+
+    assert ("cancelled", None) == (run.state.items["a"].status, run.state.items["a"].assign_at)
 
 
 # Absence --------------------------------------------------------------------------------------------------------------
@@ -501,6 +544,30 @@ def test_what_a_ladder_gives_to_the_deputy_is_theirs_though_they_are_away_for_a_
     assert "lars" == who(run, "a")
 
 
+def test_where_nobody_who_is_there_may_decide_any_more_somebody_must_be_found(begin: Any) -> None:
+    """One stands in for the other of two seats and has spoken: it does not wait for them to speak again."""
+    run = begin(stage("    approvals: [{id: ok, title: Ok, owners: [onb, lead], quorum: 2}]\n", owner="solo"))
+    run.say("absence", "sam", person="dana", **AWAY)
+    assert "counted" == run.say("decide", "lars", item="ok", outcome="approve", when=at(1, 10)).code
+
+    sentence = views.why(run.plan, run.state, "ok", run.now)["sentence"]
+    assert "waits for sam to find somebody who may decide (approve); 1 of 2 decisions are there" in sentence
+    assert run.say("reassign", "sam", role="onb", to="hanna", when=at(1, 11)).code == "reassigned"
+    assert run.say("decide", "hanna", item="ok", outcome="approve", when=at(1, 12)).code == "decided"
+
+
+def test_two_absences_at_one_instant_are_two_notices(begin: Any) -> None:
+    """One begins by itself and one is said right after it: whoever must find somebody hears of both."""
+    run = begin(stage(tasks("id: a, title: A, owner: head", "id: b, title: B, owner: solo")))
+    run.say("absence", "lars", person="hanna", since="2026-12-01T09:00:00Z", until="2026-12-07T09:00:00Z")
+    run.wait(at(2, 9))
+    run.say("absence", "lars", person="sam", since="2026-12-01T09:00:00Z", until="2026-12-07T09:00:00Z")
+
+    alone = [one.notice for one in run.effects if isinstance(one, DeliverNotice) and "/alone." in one.notice.key]
+    assert ["dana", "dana"] == [one.to for one in alone]
+    assert len({one.key for one in alone}) == 2
+
+
 # In order -------------------------------------------------------------------------------------------------------------
 
 ORDER = stage(
@@ -559,6 +626,70 @@ def test_in_order_whoever_has_a_later_seat_does_not_use_up_an_earlier_one(begin:
     for handle in ("dana", "sam", "lars"):
         verdict = run.say("decide", handle, item="ok", outcome="yes")
     assert "decided" == verdict.code
+
+
+def test_whoever_has_spoken_is_not_reminded_and_not_said_to_be_waited_for(begin: Any) -> None:
+    """The next one is reminded, in the digest of what they have; the alarm and the log of promises name them, too."""
+    head = HEAD.replace("champion: {side", "signer: {side: customer, contact: signer}\n  champion: {side") + (
+        "policies:\n  reminders:\n    r: [{at: -1bd}]\n"
+    )
+    text = "    approvals: [{id: ok, title: Ok, owners: [champion, signer], in_order: true, due: 3bd, reminders: r}]\n"
+    sid = {"role": "signer", "email": "sid@customer.example", "name": "Sid", "handle": "sid"}
+    run = begin(stage(text), head=head, contacts=[CARLA, sid])
+    run.say("decide", "carla", item="ok", outcome="approve", when=at(1, 10))
+    assert "reminder to sid: Ok" in [what for _, what, _ in health.upcoming(run.plan, run.state)]
+
+    run.wait(at(4, 12))
+
+    assert ["ask carla ok", "ask sid ok", "reminder sid ok", "escalation dana ok"] == told(run)
+    alarm = [effect.notice for effect in run.effects if isinstance(effect, DeliverNotice)][-1]
+    assert "We wait for sid to approve it." in alarm.lines
+    kept = views.promises(run.plan, run.state, run.now)["rows"]
+    assert [("ok", "carla"), ("ok", "sid")] == [(one["id"], one["to"]) for one in kept if one["about"] == "item"]
+
+
+def test_the_voice_of_whoever_has_lost_the_seat_is_not_waited_behind(begin: Any) -> None:
+    """In order: the new owner of the first seat speaks before the next one, and is the one who is waited for."""
+    run = begin(stage("    approvals: [{id: ok, title: Ok, owners: [solo, onb], quorum: 2, in_order: true}]\n"))
+    run.say("decide", "sam", item="ok", outcome="approve", when=at(1, 10))
+    run.say("reassign", "lars", item="ok", to="hanna", when=at(1, 11))
+
+    assert "hanna" == who(run, "ok")
+    sentence = views.why(run.plan, run.state, "ok", run.now)["sentence"]
+    assert "waits for hanna to decide (approve); 0 of 2 decisions are there" in sentence
+    assert ["counted", "decided"] == [
+        run.say("decide", one, item="ok", outcome="approve").code for one in ("hanna", "dana")
+    ]
+
+
+def test_whoever_is_next_after_somebody_who_is_away_speaks_for_nobody_else(begin: Any) -> None:
+    """Nobody stands in for the first seat, so the second one speaks before: in their own name, in the reads as in the record."""
+    run = begin(stage("    approvals: [{id: ok, title: Ok, owners: [solo, onb], in_order: true}]\n", owner="lead"))
+    run.say("absence", "lars", person="sam", **AWAY)
+
+    answer = views.why(run.plan, run.state, "ok", run.now)
+    assert ("dana", None) == (answer["holder"], answer["stands_for"])
+    assert "waits for dana to decide (approve)" in answer["sentence"]
+    run.say("decide", "dana", item="ok", outcome="approve", when=at(1, 10))
+    assert ("dana", None, "counted") == last(run)
+
+
+def test_in_order_the_turn_of_a_group_is_over_for_all_of_it_when_one_has_spoken(begin: Any) -> None:
+    """Asked at night and decided at night: in the morning only the next one hears that it waits for them."""
+    head = HEAD + "policies:\n  contact: {send_in: working_hours}\n"
+    text = (
+        "    approvals: [{id: ok, title: Ok, owners: [crew, onb, solo], quorum: 3, in_order: true, needs: [a]}]\n"
+        "    tasks: [{id: a, title: A, owner: onb}]\n"
+    )
+    run = begin(stage(text), head=head)
+    run.say("complete", "dana", item="a", when=at(1, 20))
+    asked = [one.removeprefix("ask ").removesuffix(" ok") for one in told(run) if one.endswith(" ok")]
+
+    run.say("decide", asked[0], item="ok", outcome="approve", when=at(1, 21))
+
+    taken_back = [key for effect in run.effects if isinstance(effect, WriteRecords) for key in effect.withdrawn]
+    assert asked == [key.rpartition("/")[2] for key in taken_back]
+    assert "ask dana ok" == told(run)[-1]
 
 
 # Whether a start can ever be decided ----------------------------------------------------------------------------------

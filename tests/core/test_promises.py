@@ -216,3 +216,49 @@ def test_a_date_that_has_not_been_read_is_taken_back_when_another_one_is_promise
     gone = [key for effect in run.effects if isinstance(effect, WriteRecords) for key in effect.withdrawn]
     assert [one.key for one in told][:1] == gone
     assert told[1].not_before == at(8, 9)
+
+
+def test_a_customer_who_is_live_is_promised_no_other_date() -> None:
+    """A hold of what comes after going live moves nothing, and a new promise is refused; reopened, there is one to keep again."""
+    first = a_stage("one", ("a",), milestone="first_value")
+    items = (an_item("a", ItemKind.TASK, "one", "lead"), an_item("b", ItemKind.TASK, "two", "lead"))
+    run = a_run(
+        an_order(
+            a_definition(stages=(first, a_stage("two", ("b",), needs=("one",))), items=items, signals=(), metrics=())
+        )
+    )
+    run.say("complete", item="a", when=at(2))
+    before = go_lives(run)
+
+    run.say("hold", reason="a break", when=at(3))
+    run.say("resume", when=at(4))
+    refused = run.say("promise", due="2026-12-20T10:00:00Z", reason="later")
+
+    assert (before, "already_live") == (go_lives(run), refused.code)
+    assert sent(run, "reminder") == []
+    run.say("reopen", items=["a"], reason="it broke")
+    assert run.say("promise", due="2026-12-20T10:00:00Z", reason="later").code == "promised"
+
+
+def test_a_date_that_comes_with_a_handover_is_a_promise_too() -> None:
+    """Whoever of the customer has it now was told until when."""
+    run = a_run(an_order(customer_contacts=("customer:champion", "sid")))
+
+    run.say("reassign", item="details", to="sid")
+
+    rows = views.promises(run.plan, run.state, run.now)["rows"]
+    assert [(one["to"], one["due_at"]) for one in rows if one["id"] == "details"] == [
+        ("customer:champion", "2026-12-03T09:00:00Z"),
+        ("sid", "2026-12-03T09:00:00Z"),
+    ]
+
+
+def test_a_run_of_a_release_that_kept_no_promises_is_held_and_resumed() -> None:
+    """Its date of going live stands in the state and in no log: it moves all the same, and is kept from then on."""
+    run = a_run()
+    run.change(promises=(), promise_count=0, owed_at=None, first_promised_at=None)
+    run.say("hold", reason="a break", when=at(3))
+
+    assert run.say("resume", when=at(4)).code == "resumed"
+
+    assert go_lives(run) == [("2026-12-15T09:00:00Z", "hold", "customer", "olga")]

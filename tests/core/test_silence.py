@@ -6,9 +6,9 @@ import pytest
 
 from onboarding.engine import machine
 from onboarding.engine.effects import NoticeKind
-from onboarding.language.model import Gate, Override, StageAction
-from onboarding.reading.views import status
-from tests.support.builders import at
+from onboarding.language.model import Gate, ItemKind, Outcome, Override, StageAction
+from onboarding.reading.views import promises, status
+from tests.support.builders import an_item, at
 from tests.support.courtesy import (
     CHAMPION,
     HOURS,
@@ -170,3 +170,40 @@ def test_a_handover_of_a_stage_counts_as_heard_where_the_customer_reads_it() -> 
 
     assert at(4, 9) == run.state.silence_at
     assert [one.to for one in told(run, NoticeKind.HANDOFF)] == [CHAMPION]
+
+
+def test_a_decision_that_only_we_made_did_not_come_from_the_customer() -> None:
+    """Either side may decide, and ours did: nothing has arrived. What the report says by when is a promise."""
+    both = an_item(
+        "ok", ItemKind.APPROVAL, "one", "champion", owners=("champion", "lead"), quorum=1, outcomes=(Outcome(name="yes", passes=True),)
+    )  # fmt: skip
+    run = begin(both, request("details", due="9bd"), contact={"max_silence": "2bd"}, stage={"target": "9bd"})
+    run.say("decide", "olga", item="ok", outcome="yes")
+    ring(run, at(3, 12))
+
+    (report,) = told(run, NoticeKind.SILENCE)
+    assert report.lines[0] == "Nothing has arrived from you yet."
+    rows = promises(run.plan, run.state, run.now)["rows"]
+    assert ("stage", "one", CHAMPION) in [(one["about"], one["id"], one["to"]) for one in rows]
+
+
+def test_a_run_of_a_release_that_did_not_listen_is_listened_to_from_the_next_word_on() -> None:
+    run = begin(request("details", due="9bd"), contact={"max_silence": "2bd"})
+    run.change(heard_at=None, silence_at=None, coming={})
+
+    run.say("extend", item="details", due="2026-12-31T10:00:00Z", reason="later", when=at(2))
+
+    assert run.state.silence_at == at(4)
+
+
+def test_words_that_were_taken_back_hold_no_report_up() -> None:
+    """An ask waits for the morning and is taken back at night: the report comes when it would have come without it."""
+    run = begin(
+        request("details", due="9bd"), task("prepare"), request("papers", needs=("prepare",)),
+        contact={**HOURS, "min_gap": "2bh", "max_silence": "1bd"},
+    )  # fmt: skip
+    run.say("complete", "olga", item="prepare", when=at(1, 18))
+    run.say("reopen", "olga", items=["prepare"], reason="not yet", when=at(1, 19))
+    ring(run, at(2, 12))
+
+    assert [at(2, 9)] == [one.at for one in told(run, NoticeKind.SILENCE)]

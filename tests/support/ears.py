@@ -10,7 +10,8 @@ from datetime import datetime
 from onboarding.engine import calendars
 from onboarding.engine.calendars import Clock
 from onboarding.engine.effects import Decision, DeliverNotice, Notice, NoticeKind, WriteRecords
-from onboarding.engine.people import main_contact, side_of
+from onboarding.engine.flow import ACTIVE
+from onboarding.engine.people import asked_of, main_contact, side_of
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import RunState, RunStatus
 from onboarding.language.model import Side
@@ -24,27 +25,32 @@ class Ears:
     """Everything that was said in one run, by the instant at which it leaves."""
 
     plan: Plan
-    written: dict[str, datetime] = field(default_factory=dict)
+    written: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    """Who was prompted, by key, and when that leaves."""
     heard: dict[str, datetime] = field(default_factory=dict)
     """What the customer hears, by key."""
     alarms: dict[str, tuple[Notice, datetime]] = field(default_factory=dict)
     asked: dict[tuple[str, str], datetime] = field(default_factory=dict)
-    """Who was asked for which item, and when the latest ask leaves: of a group, those who need not do it hear that."""
+    """Who was asked for which item, and when the first ask leaves: of a group, those who need not do it hear that."""
     steps: dict[tuple[str | None, int, int, str], None] = field(default_factory=dict)
     said: dict[str, datetime] = field(default_factory=dict)
     """Every notice by its key, and when it leaves."""
+    waiting: dict[str, Notice] = field(default_factory=dict)
+    """Asks and handovers that have not left yet."""
+    last: RunState | None = None
     held: bool = False
 
     def fork(self) -> Ears:
         """The same ears for another future."""
         other = copy.copy(self)
-        for name in ("written", "heard", "alarms", "asked", "steps", "said"):
+        for name in ("written", "heard", "alarms", "asked", "steps", "said", "waiting"):
             setattr(other, name, dict(getattr(self, name)))
         return other
 
     def listen(self, decision: Decision, now: datetime, *, ticked: bool = True) -> None:
         """Hears what one decision says, in its order, and then looks at what was not said."""
         taken_back = _taken_back(decision)
+        self._leave(now)
         for notice in _notices(decision):
             clock = self._clock(decision.state, notice.to)
             self._hours(notice, now, clock)
@@ -52,6 +58,8 @@ class Ears:
             self._alarm(notice, now)
             self._retracts(notice, now, taken_back)
             leaves = notice.not_before or now
+            if notice.kind in (NoticeKind.ASK, NoticeKind.HANDOFF) and notice.item and leaves > now:
+                self.waiting[notice.key] = notice
             if side_of(self.plan, decision.state, notice.to) is Side.CUSTOMER or notice.kind is NoticeKind.SILENCE:
                 self.heard[notice.key] = leaves
         for key in taken_back:
@@ -59,7 +67,25 @@ class Ears:
                 del self.alarms[key]
             if self.heard.get(key, now) > now:
                 del self.heard[key]
+            self.waiting.pop(key, None)
+            if key in self.written and self.written[key][1] > now:
+                del self.written[key]
+        self.last = decision.state
         self._silence(decision, now, ticked=ticked)
+
+    def _leave(self, now: datetime) -> None:
+        """What was said at night leaves in the morning, and is true then, if only of one of the things that were asked together."""
+        for key, notice in list(self.waiting.items()):
+            if self.last is None or notice.not_before is None or notice.not_before >= now:
+                continue
+            del self.waiting[key]
+            names = notice.items or (notice.item or "",)
+            have = [one for name in names for one in (*self._asked(name), self.last.items[name].owner)]
+            assert notice.to in have, f"{key} leaves and is not theirs any more"
+
+    def _asked(self, name: str) -> tuple[str, ...]:
+        assert self.last is not None
+        return asked_of(self.plan, self.last, self.plan.items[name]) if self.last.items[name].status in ACTIVE else ()
 
     def _clock(self, state: RunState, handle: str) -> Clock:
         """When somebody reads, by the calendars of this moment."""
@@ -75,11 +101,12 @@ class Ears:
 
     def _gap(self, notice: Notice, clock: Clock) -> None:
         gap, leaves = self.plan.definition.contact.min_gap, notice.not_before or notice.at
-        if gap is not None and notice.kind in BY_ITSELF and notice.to in self.written:
-            free = calendars.add(clock, self.written[notice.to], gap)
+        before = [at for to, at in self.written.values() if to == notice.to]
+        if gap is not None and notice.kind in BY_ITSELF and before:
+            free = calendars.add(clock, max(before), gap)
             assert leaves >= free, f"{notice.key} within the gap, which ends {free}"
         if notice.kind in (*BY_ITSELF, NoticeKind.ASK):
-            self.written[notice.to] = leaves
+            self.written[notice.key] = notice.to, leaves
         assert len(set(notice.items)) == len(notice.items), "each item once"
 
     def _alarm(self, notice: Notice, now: datetime) -> None:
@@ -90,7 +117,8 @@ class Ears:
             self.steps[step] = None
         if notice.kind is NoticeKind.ASK:
             for name in notice.items or ((notice.item,) if notice.item else ()):
-                self.asked[notice.to, name] = notice.not_before or now
+                leaves = notice.not_before or now
+                self.asked[notice.to, name] = min(leaves, self.asked.get((notice.to, name), leaves))
         lent = "/away." in notice.key  # somebody is back, or away, and has or loses what was never an alarm
         if notice.kind is NoticeKind.RETRACTION and notice.template in ("retraction", "goes_on") and not lent:
             read = [

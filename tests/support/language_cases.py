@@ -189,6 +189,8 @@ CASES: list[tuple[str, str, str]] = [
     ("ladder_step", "do: notify, to: manager", "do: notify #!\n       "),
     ("ladder_step", "to: deputy}", "to: [deputy, boss]} #!"),
     ("ladder_step", "to: deputy}", "to: deputy, reason: x} #!"),
+    ("wrong_side", TO_PREPARE, TO_PREPARE.replace("to: deputy}", "to: champion} #!") + " escalation: standard,"),
+    ("wrong_side", SMALL[SMALL.index("to: deputy}") : SMALL.index("stages:")], SMALL[SMALL.index("to: deputy}") : SMALL.index("stages:")].replace("to: deputy}", "to: boss} #!") + "  approval: {due: 1bd, escalation: standard}\n"),
     ("steps_out_of_order", "{at: due}, {every", "{at: -2bd}, #!\n      {every"),
     ("steps_out_of_order", "      - {at: +2bd", "      - {at: +3bd, do: notify, to: boss}\n      - {at: +2bd #!\n        "),
     ("step_before_open", "at: 80%", "at: -4bd #!\n       "),
