@@ -534,6 +534,21 @@ def test_two_absences_at_one_instant_are_two_notices(begin: Any) -> None:
     assert len({one.key for one in alone}) == 2
 
 
+def test_whoever_answers_again_under_review_stands_in_for_no_reviewer(begin: Any) -> None:
+    """The reviewer is away and the customer corrects the answer: the reviewer gave no answer, and may review it when back."""
+    text = "    requests: [{id: q, title: Q, owner: champion, review: head, fields: {x: {type: string}}}]\n"
+    run = begin(stage(text))
+    run.say("submit", "carla", item="q", fields={"x": "1"})
+    run.say("absence", "lars", person="hanna", **AWAY)
+
+    run.say("submit", "carla", item="q", fields={"x": "2"}, when=at(1, 10))
+
+    assert ("carla", None, "answered") == last(run)
+    assert ("carla",) == run.state.items["q"].actors
+    digest = run.state.items["q"].answer.digest
+    assert "accepted" == run.say("decide", "hanna", item="q", outcome="accept", answer=digest, when=at(9)).code
+
+
 # In order -------------------------------------------------------------------------------------------------------------
 
 ORDER = stage(
