@@ -65,7 +65,7 @@ def _plan(prepared: Prepared) -> int:
 
     answer = {
         "run": prepared.order.run,
-        "plan": rehearse(Plan(prepared.order), prepared.at),
+        **rehearse(Plan(prepared.order), prepared.at),
         "start_input": json.loads(write_order(prepared.order)),
         "task_queue": ground.settings().task_queue,
     }

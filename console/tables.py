@@ -134,7 +134,19 @@ def started(answer: Row) -> RenderableType:
 def plan(answer: Row) -> RenderableType:
     """What will be asked of whom, and when."""
     columns = {"stage": "stage", "item": "item", "owner": "owner", "opens_at": "opens", "due_at": "due", "why": "why"}
-    return grid(answer["plan"], columns, f"Plan of {plain(answer['run'])}")
+    stages = {"title": "stage", "opens_at": "opens", "target_at": "planned until", "leaves_at": "left"}
+    alone = [{**one, "item": row["item"]} for row in answer["plan"] for one in row["then"]]
+    return Group(
+        grid(answer["plan"], columns, f"Plan of {plain(answer['run'])}"),
+        Text(""),
+        grid(answer["stages"], stages, "Stages"),
+        Text(""),
+        grid(
+            sorted(alone, key=lambda one: str(one["at"])), {"at": "at", "item": "item", "what": "where nobody answers"}
+        ),
+        Text(""),
+        pairs(answer, {"promised_at": "going live is promised for"}),
+    )
 
 
 def status(answer: Row) -> RenderableType:

@@ -6,7 +6,7 @@ from onboarding.engine import answers, flow, handoffs, rounds
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.moves import RIGHT_MESSAGE, Told, behalf_of, find_item, refuse_closed, together, wrong_kind
 from onboarding.engine.notices import not_asked, say, settled, when, with_alarm
-from onboarding.engine.people import Person, asked_of, may_review, speaks_for, stage_owner
+from onboarding.engine.people import Person, asked_of, may_review, reviews_for, stage_owner
 from onboarding.engine.promises import told
 from onboarding.engine.refusing import Refuse, conflict, forbidden, rejected, unknown
 from onboarding.engine.seating import Seats, counted, seated, seats, seats_left, turns_open, voice_of
@@ -41,7 +41,7 @@ def decide(turn: Turn, message: Decide, person: Person) -> Told:
     if current.status is ItemStatus.NOT_READY or (reviewing and current.status is not ItemStatus.IN_REVIEW):
         what = "nothing to decide on yet" if not reviewing else "no answer in review"
         raise rejected("not_open_yet", f"{item.id!r} has {what}; decide when it is open.", place="/item", item=item.id)
-    absent = speaks_for(turn.plan, turn.state, item, person.handle) if reviewing else None
+    absent = reviews_for(turn.plan, turn.state, item, person.handle) if reviewing else None
     speakers = together(person.handle, *behalf_of(turn, message.on_behalf_of), *((absent,) if absent else ()))
     _eyes(turn, item, speakers, reviewing)
     answers.refuse_changed(turn, item, message.answer)

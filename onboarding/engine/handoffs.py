@@ -80,7 +80,7 @@ def giver_of(plan: Plan, state: RunState, item: Item) -> str:
 
 def _end(turn: Turn, name: str, outcome: str, *, accepted: bool | None, receiver: str) -> None:
     running = turn.state.handoffs[name]
-    spent = int((turn.at - running.released_at).total_seconds())
+    spent = _running(turn.state, running, turn.at)
     _put(
         turn,
         replace(
@@ -94,12 +94,25 @@ def _put(turn: Turn, handoff: Handoff) -> None:
     turn.set(handoffs={**turn.state.handoffs, handoff.item: handoff})
 
 
-def seconds_of(handoff: Handoff, at: datetime) -> int:
-    """The time between release and decision in all rounds, of one that still waits until `at`."""
-    running = 0 if handoff.ended_at is not None else max(0, int((at - handoff.released_at).total_seconds()))
-    return handoff.seconds + running
+def stood_still(turn: Turn, since: datetime) -> None:
+    """A hold is over: what waited to be accepted stood still with the run."""
+    for one in turn.state.handoffs.values():
+        if one.ended_at is None:
+            held = int((turn.at - max(since, one.released_at)).total_seconds())
+            _put(turn, replace(one, held=one.held + held))
+
+
+def _running(state: RunState, handoff: Handoff, at: datetime) -> int:
+    """Seconds since the release, without those in which the run was on hold."""
+    now = 0 if state.hold is None else (at - max(state.hold.since, handoff.released_at)).total_seconds()
+    return max(0, int((at - handoff.released_at).total_seconds() - handoff.held - max(0, now)))
+
+
+def seconds_of(state: RunState, handoff: Handoff, at: datetime) -> int:
+    """The time between release and decision in all rounds, of one that still waits until `at`; a hold does not count."""
+    return handoff.seconds + (_running(state, handoff, at) if handoff.ended_at is None else 0)
 
 
 def seconds_in_all(state: RunState, at: datetime) -> int:
     """How long a run was between two owners."""
-    return sum(seconds_of(one, at) for one in state.handoffs.values())
+    return sum(seconds_of(state, one, at) for one in state.handoffs.values())

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from onboarding.engine import deadlines, going_live, moving, rota, silence
+from onboarding.engine import deadlines, going_live, handoffs, moving, rota, silence
 from onboarding.engine.notices import resumed
 from onboarding.engine.state import Debt, Held, HoldState, RunStatus, StageStatus
 from onboarding.engine.turn import Turn
@@ -59,6 +59,7 @@ def go_on(turn: Turn, by: str = "") -> None:
         turn.stage(stage.id, **moved)
     turn.set(debts=tuple(_later(turn, debt, held.since) for debt in turn.state.debts))
     going_live.by_hold(turn, held)
+    handoffs.stood_still(turn, held.since)
     turn.set(status=RunStatus.RUNNING, hold=None, holds=_that_matter(turn))
     silence.resumed(turn, held.since)
     resumed(turn, held, by)

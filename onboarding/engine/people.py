@@ -236,13 +236,15 @@ def _takes_seat_of(plan: Plan, state: RunState, item: Item, absent: str, handle:
 
 
 def speaks_for(plan: Plan, state: RunState, item: Item, handle: str) -> str | None:
-    """The absent person in whose place somebody answers, finishes or reviews an item, or `None`. Decisions: `seating.voice_of`."""
-    current = state.items[item.id]
-    if current.status is ItemStatus.IN_REVIEW:
-        role = item.review or plan.stages[item.stage].owner
-        held = (current.reviewer,) if current.reviewer else members(plan, state, role)
-        return acted_for(plan, state, role, held, handle, current.actors)
+    """The absent person in whose place somebody answers or finishes an item, or `None`. Decisions: `seating.voice_of`."""
     return acted_for(plan, state, item.owner, (item_principal(plan, state, item),), handle)
+
+
+def reviews_for(plan: Plan, state: RunState, item: Item, handle: str) -> str | None:
+    """The absent person in whose place somebody reviews an answer, or `None`."""
+    current, role = state.items[item.id], item.review or plan.stages[item.stage].owner
+    held = (current.reviewer,) if current.reviewer else members(plan, state, role)
+    return acted_for(plan, state, role, held, handle, current.actors)
 
 
 def _owners(plan: Plan, state: RunState, item: Item) -> tuple[str, ...]:

@@ -368,6 +368,8 @@ class Handoff:
     outcome: str | None = None
     seconds: int = 0
     rounds: int = 0
+    held: int = 0
+    """Seconds of the present release in which the run was on hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ def handoff_rows(state: RunState, at: datetime) -> list[Shape]:
             "accepted_at": instant(one.ended_at) if one.accepted else None,
             "returned_at": instant(one.ended_at) if one.accepted is False else None,
             "outcome": one.outcome,
-            "seconds": seconds_of(one, until),
+            "seconds": seconds_of(state, one, until),
             "rounds": one.rounds + (one.ended_at is None),
         }
         for one in list(state.handoffs.values())[:STATUS_ROWS]

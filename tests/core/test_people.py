@@ -568,6 +568,21 @@ def test_two_absences_at_one_instant_are_two_notices(begin: Any) -> None:
     assert len({one.key for one in alone}) == 2
 
 
+def test_whoever_answers_again_under_review_stands_in_for_no_reviewer(begin: Any) -> None:
+    """The reviewer is away and the customer corrects the answer: the reviewer gave no answer, and may review it when back."""
+    text = "    requests: [{id: q, title: Q, owner: champion, review: head, fields: {x: {type: string}}}]\n"
+    run = begin(stage(text))
+    run.say("submit", "carla", item="q", fields={"x": "1"})
+    run.say("absence", "lars", person="hanna", **AWAY)
+
+    run.say("submit", "carla", item="q", fields={"x": "2"}, when=at(1, 10))
+
+    assert ("carla", None, "answered") == last(run)
+    assert ("carla",) == run.state.items["q"].actors
+    digest = run.state.items["q"].answer.digest
+    assert "accepted" == run.say("decide", "hanna", item="q", outcome="accept", answer=digest, when=at(9)).code
+
+
 # In order -------------------------------------------------------------------------------------------------------------
 
 ORDER = stage(
@@ -850,6 +865,18 @@ def test_a_handoff_is_released_then_returned_with_reasons_then_accepted(begin: A
         done[name] for name in ("accepted_at", "returned_at", "outcome", "seconds", "rounds")
     )
     assert {"between": 10_800} == views.ledger(run.plan, run.state, at(3))["metrics"]
+
+
+def test_a_hold_is_no_time_between_two_owners(begin: Any) -> None:
+    """Released at nine, held from ten to Wednesday ten, still waiting at eleven: two hours, during the hold and after it."""
+    run = begin(HANDED)
+    run.say("complete", "dana", item="pack", when=at(1, 9))
+    run.say("hold", "lars", reason="a break", when=at(1, 10))
+
+    held = views.ledger(run.plan, run.state, at(2, 12))["handoff_seconds"]
+    run.say("resume", "lars", when=at(3, 10))
+
+    assert (3_600, 7_200) == (held, views.ledger(run.plan, run.state, at(3, 11))["handoff_seconds"])
 
 
 def test_what_ends_a_handoff_without_a_decision_ends_its_time(begin: Any) -> None:

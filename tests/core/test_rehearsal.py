@@ -56,7 +56,7 @@ def short(tmp_path: Path) -> StartOrder:
 
 def test_what_is_due_is_answered_when_it_is_due_and_the_rest_at_once(tmp_path: Path) -> None:
     """Two hours, then nothing, then one hour, then half an hour."""
-    rows = {row["item"]: row for row in rehearse(Plan(short(tmp_path)), AT)}
+    rows = {row["item"]: row for row in rehearse(Plan(short(tmp_path)), AT)["plan"]}
 
     assert [(rows[name]["opens_at"], rows[name]["due_at"]) for name in ("first", "second", "third", "if_red")] == [
         ("2026-11-23T09:00:00Z", "2026-11-23T11:00:00Z"),
@@ -68,7 +68,7 @@ def test_what_is_due_is_answered_when_it_is_due_and_the_rest_at_once(tmp_path: P
 
 def test_what_is_left_out_has_no_dates_and_says_so(tmp_path: Path) -> None:
     """Facts are made up: the first value of an enum, the largest number."""
-    rows = {row["item"]: row for row in rehearse(Plan(short(tmp_path)), AT)}
+    rows = {row["item"]: row for row in rehearse(Plan(short(tmp_path)), AT)["plan"]}
 
     assert (rows["if_green"]["opens_at"], rows["if_green"]["due_at"]) == (None, None)
     assert rows["if_green"]["why"] == "not needed in this run"
@@ -78,10 +78,10 @@ def test_what_is_left_out_has_no_dates_and_says_so(tmp_path: Path) -> None:
 def test_a_rehearsal_of_a_shipped_definition_reaches_every_stage(name: str) -> None:
     """It ends, whatever the definition asks for; the same question has the same answer."""
     plan = Plan(an_order(name, customer="c-1"))
-    rows = rehearse(plan, AT)
+    rows = rehearse(plan, AT)["plan"]
 
     assert {stage.id for stage in plan.definition.stages} == {row["stage"] for row in rows if row["opens_at"]}
-    assert rows == rehearse(plan, AT)
+    assert rows == rehearse(plan, AT)["plan"]
     assert all(row["owner"] for row in rows)
 
 
@@ -90,6 +90,19 @@ def test_a_later_start_is_never_due_earlier() -> None:
     plan = Plan(an_order("b2b-standard", customer="c-1"))
     before: dict[str, str] = {}
     for day in range(0, 40, 3):
-        due = {row["item"]: row["due_at"] for row in rehearse(plan, AT + timedelta(days=day)) if row["due_at"]}
+        due = {row["item"]: row["due_at"] for row in rehearse(plan, AT + timedelta(days=day))["plan"] if row["due_at"]}
         assert all(due[item] >= before.get(item, "") for item in due)
         before = due
+
+
+def test_a_plan_tells_every_date_also_of_what_happens_where_nobody_answers(tmp_path: Path) -> None:
+    """Stages with their targets, the promised date, reminders and steps: all that a run would do by itself."""
+    found = rehearse(Plan(an_order("b2b-standard", customer="c-1")), AT)
+    details = next(row for row in found["plan"] if row["item"] == "company_details")
+
+    assert found["promised_at"] is not None
+    assert [stage["stage"] for stage in found["stages"] if not stage["target_at"]] == []
+    assert {one["what"].split(" ")[0] for one in details["then"]} == {"reminder", "escalation", "Company"}
+    assert [one["at"] for one in details["then"]] == sorted(one["at"] for one in details["then"])
+    assert all(one["at"] > details["opens_at"] for one in details["then"])
+    assert {row["item"] for row in rehearse(Plan(short(tmp_path)), AT)["plan"] if row["then"]} >= {"first"}

@@ -46,8 +46,9 @@ async def test_words_wait_for_their_reader_and_cost_the_run_nothing(
     releaser = Releaser(client, notices, notifier)
     async with a_worker(client, edge, f"early-{customer}"):
         run = await a_run(client, away(customer), f"early-{customer}")
-        item = next(one["id"] for one in (await run.ask("status"))["items"] if one["status"] == "open")
-        assert (await run.say("reassign", actor="dana", item=item, to="newcomer", reason="x"))["outcome"] == "accepted"
+        stage = next(one["id"] for one in (await run.ask("status"))["stages"] if one["state"] == "open")
+        given = await run.say("reassign", actor="dana", stage=stage, to="newcomer", reason="x")
+        assert given["outcome"] == "accepted"
         lines = await settled(run, database)
         await releaser.look()
         later = ReadTable(database).outbox(run.handle.id)["rows"]

@@ -733,9 +733,10 @@ def _check_calendars(plan: Plan, before: RunState, decision: Decision) -> None:
     for name, old in before.items.items():
         new = state.items[name]
         assert (old.status, old.fired, old.overdue, old.owner) == (new.status, new.fired, new.overdue, new.owner)
-        assert [(one.kind, one.index, one.times) for one in old.planned] == sorted_like(old, new), (
-            "nothing planned is lost"
-        )
+        if not plan.definition.contact.digest:  # a reminder may be said with the new dates
+            assert [(one.kind, one.index, one.times) for one in old.planned] == sorted_like(old, new), (
+                "nothing planned is lost"
+            )
         if new.due_at != old.due_at:
             assert not old.due_given or state.holds, "what somebody gave stays"
             assert new.due_at is not None
