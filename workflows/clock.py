@@ -29,15 +29,6 @@ def now_for_reading() -> datetime:
     return max(workflow.now(), asked).replace(microsecond=0)
 
 
-def pin() -> None:
-    """Leaves an event in this workflow task, so that a replay hears what it heard at the same instant.
-
-    A replay takes tasks without events that follow each other at once for one, and gives that the instant of the last. Instants
-    decide what is late and stand in every row. A memo is an event and no billable Action; nobody reads it.
-    """
-    workflow.upsert_memo({"LastTurn": now().isoformat()})
-
-
 class Alarm:
     """One sleeping task, set again only for an earlier instant: messages cost no timers, later dates cost none either."""
 
@@ -47,15 +38,14 @@ class Alarm:
         self._task: asyncio.Task[None] | None = None
         self._at: datetime | None = None
 
-    def set(self, due: datetime | None) -> bool:
-        """Makes sure that it rings at `due` or before; too early does no harm. Whether that took a new timer."""
+    def set(self, due: datetime | None) -> None:
+        """Makes sure that it rings at `due` or before; too early does no harm."""
         if due is None or (self._at is not None and self._at <= due):
-            return False
+            return
         if self._task is not None:
             self._task.cancel()
         self._at = min(due, now() + LONGEST_SLEEP)
         self._task = asyncio.create_task(self._sleep(self._at))
-        return True
 
     async def _sleep(self, until: datetime) -> None:
         summary = f"Next date: {until:%a %d %b %Y, %H:%M} UTC"

@@ -44,7 +44,6 @@ class Flight:
         self._notices: dict[str, workflow.ActivityHandle[None]] = {}
         self._rows: list[WriteRecords] = []
         self._writing = False
-        self._marked = False
 
     def add(self, effects: Iterable[Effect]) -> None:
         """Queues what one decision asks for."""
@@ -57,10 +56,8 @@ class Flight:
         """Whether nothing is queued and nothing is on its way."""
         return not (self._queue or self._hooks or self._notices or self._rows or self._writing)
 
-    def start(self, *, closing: bool) -> bool:
-        """Starts what is queued, in order; whether that left an event. `closing` calls hooks back: nobody waits for their answer
-        any more."""
-        left, self._marked = self._marked, False
+    def start(self, *, closing: bool) -> None:
+        """Starts what is queued, in order. `closing` calls hooks back: nobody waits for their answer any more."""
         if closing:
             for hook in self._hooks.values():
                 hook.cancel()
@@ -69,18 +66,15 @@ class Flight:
                 case RunHook(key=key) as effect if not performing.is_sendable(effect):
                     self._report(HookFailed(at=now(), key=key, code=TOO_LARGE[0], sentence=TOO_LARGE[1]))
                 case RunHook(key=key) as effect:
-                    left = True
                     self._hooks[key] = performing.start_hook(effect)
                     self._spawn(self._await_hook(key))
                 case DeliverNotice(notice=notice):
-                    left = True
                     self._notices[notice.key] = performing.start_notice(notice, self._plan)
                     self._spawn(self._await_notice(notice.key))
         if self._rows and not self._writing:
             self._writing = True
             batch = performing.sealed(self._rows.pop(0), self.written)
             self._spawn(self._write(batch, performing.start_rows(batch, at_once=True)))
-        return left
 
     async def _await_hook(self, key: str) -> None:
         event: Event
@@ -125,11 +119,8 @@ class Flight:
 
     async def _result(self, batch: WriteRecords, handle: workflow.ActivityHandle[str]) -> str:
         try:
-            answer = await handle
-            self._marked = True
-            return answer
+            return await handle
         except FailureError:
-            self._marked = True
             workflow.logger.warning("rows_delayed", extra={"run_key": batch.run.run})
             return await performing.start_rows(batch, at_once=False)
 

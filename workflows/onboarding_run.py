@@ -29,7 +29,7 @@ from onboarding.messages import MessageFault, Refusal, Verdict
 from onboarding.reading import views
 from workflows import faults, showing
 from workflows.arguments import NOTHING, as_message, no_cancellation, read
-from workflows.clock import Alarm, now, now_for_reading, pin
+from workflows.clock import Alarm, now, now_for_reading
 from workflows.faults import ProgramFault, suspending
 from workflows.flight import Flight
 
@@ -89,7 +89,6 @@ class OnboardingRun:
         self._cancelled = False
         self._shown: RunState | None = None
         self._rang = False
-        self._accepted = False
         self._refusal: StartRefused | None = None
         try:
             self._order = read_order(read(order, limits.CARRIED_BYTES))
@@ -177,7 +176,6 @@ class OnboardingRun:
     def _accept(self, name: str, args: Sequence[RawValue]) -> Verdict:
         decision = self._decide(name, args, "update", self._update_id())
         verdict = _unless_refused(decision)
-        self._accepted = True
         self._hear(decision)
         return verdict
 
@@ -233,20 +231,15 @@ class OnboardingRun:
             # Once, and after every message of this workflow task: what is read before its deadline was acted on is in time.
             self._take(self._apply(ClockAdvanced(at=now())))
             closed = self._state.status is RunStatus.CLOSED
-            left = (
-                self._flight.start(closing=closed),
-                self._show(),
-                self._alarm.set(alarm_at(self._state)),
-                self._accepted,
-            )
-            self._accepted = False
-            if self._flight.is_over and workflow.all_handlers_finished():
-                if closed:
-                    return showing.result(self._plan, self._state)
-                if self._is_long(size_at_start):
-                    self._go_on_as_new()
-            if not any(left):
-                pin()
+            self._flight.start(closing=closed)
+            self._show()
+            self._alarm.set(alarm_at(self._state))
+            if not (self._flight.is_over and workflow.all_handlers_finished()):
+                continue
+            if closed:
+                return showing.result(self._plan, self._state)
+            if self._is_long(size_at_start):
+                self._go_on_as_new()
 
     async def _something(self) -> None:
         """Waits until something has happened."""
@@ -263,10 +256,10 @@ class OnboardingRun:
             with suspending(self._order.run, "task"):
                 raise self._bug
 
-    def _show(self) -> bool:
-        changed, rang = self._shown is not self._state, self._rang
-        self._shown, self._rang = self._state, False
-        return (changed or rang) and showing.show(self._plan, self._state, now(), rang=rang)
+    def _show(self) -> None:
+        if self._rang or self._shown is not self._state:
+            showing.show(self._plan, self._state, now(), rang=self._rang)
+            self._shown, self._rang = self._state, False
 
     def _take(self, decision: Decision) -> None:
         self._state = decision.state

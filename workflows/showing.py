@@ -28,17 +28,14 @@ one until it is reached, and never later.
 _DUE = "OnboardingDueAt"
 
 
-def show(plan: Plan, state: RunState, at: datetime, *, rang: bool) -> bool:
-    """Refreshes what the Temporal UI shows: the cover sheet, which costs nothing, and attributes where that is worth it; whether
-    it was."""
+def show(plan: Plan, state: RunState, at: datetime, *, rang: bool) -> None:
+    """Refreshes what the Temporal UI shows: the cover sheet, which costs nothing, and attributes where that is worth it."""
     workflow.set_current_details(cover.cover(plan, state, at))
     wanted = cover.attributes(plan, state)
     shown = workflow.info().typed_search_attributes
     changes = list(attribute_changes(wanted, shown))
-    worth_it = any(rang or change.key.name not in QUIET or _is_nearer(change, shown) for change in changes)
-    if worth_it:
+    if any(rang or change.key.name not in QUIET or _is_nearer(change, shown) for change in changes):
         workflow.upsert_search_attributes(changes)
-    return worth_it
 
 
 def at_start(plan: Plan, at: datetime) -> TypedSearchAttributes:

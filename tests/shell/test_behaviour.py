@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio import activity
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHistory
 from temporalio.worker import Replayer
@@ -25,7 +24,6 @@ from onboarding.engine.effects import NoticeKind, WriteRecords
 from onboarding.engine.orders import write_order
 from runtime.connection import plugin
 from storage.memory import MemoryStore
-from tests.support.agreement import replays
 from tests.support.clock import Clock
 from tests.support.floor import Floor
 from tests.support.shell import ROOT, Edge, a_run, a_worker, an_order, answer_all, instant
@@ -155,41 +153,6 @@ async def test_a_dead_database_delays_answers_by_two_seconds_at_most_and_loses_n
     assert numbers == list(range(1, len(numbers) + 1))
     assert store.inner.kept[order.run].row.state == "closed"
     assert scheduled(await run.events(), "write_records") == 1, "what gathered went out at once when it was back"
-
-
-class Faltering(MemoryStore):
-    """It takes rows only as an activity, until it is repaired; from then on it is slow."""
-
-    repaired = False
-
-    def write(self, records: WriteRecords) -> str:
-        """As a store."""
-        if activity.info().is_local:
-            if not self.repaired:
-                raise OSError("the database is away")
-            time.sleep(1.7)
-        return super().write(records)
-
-
-async def test_rows_that_outlast_their_workflow_task_are_replayed_at_the_instants_they_tell_of(
-    client: Client, customer: str
-) -> None:
-    """A replay takes tasks that follow each other at once and left no event for one; it would hear the note at another instant."""
-    store = Faltering()
-    order, queue = an_order("reference", customer=customer), f"outlast-{customer}"
-    async with a_worker(client, Edge(records=store), queue):
-        run = await a_run(client, order, queue, task_timeout=timedelta(seconds=1))
-        while count(await run.events(), "ACTIVITY_TASK_COMPLETED") == 0:
-            await asyncio.sleep(0.1)
-        store.repaired = True
-        await run.signal("note", {"message_id": "n-1", "actor": "dana", "text": "A word."})
-        while count(await run.events(), "MARKER_RECORDED") < 2:
-            await asyncio.sleep(0.1)
-        told = await run.ask("trail")
-
-    assert await replays(client, run) == 1
-    async with a_worker(client, Edge(), queue):  # it knows nothing of the run but its history
-        assert await run.ask("trail") == told
 
 
 async def test_a_run_goes_on_as_new_and_nobody_notices(

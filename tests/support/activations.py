@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -117,8 +117,6 @@ class Activated:
             )
             if done.HasField("failed"):
                 raise AssertionError(f"the workflow task failed: {done.failed.failure.message}")
-            if not self.closed:
-                _left_an_event(jobs, done.successful.commands)
             jobs = [job for command in done.successful.commands for job in self._obey(command)]
 
     def _obey(self, command: WorkflowCommand) -> list[WorkflowActivationJob]:
@@ -191,16 +189,6 @@ def _details(order: StartOrder, at: datetime) -> WorkflowInstanceDetails:
         extern_functions={"__temporal_assert_local_activity_valid": _every_name}, disable_eager_activity_execution=True, worker_level_failure_exception_types=[],
         patch_activation_callback=None, last_completion_result=Payloads(), last_failure=None,
     )  # fmt: skip
-
-
-def _left_an_event(jobs: Iterable[WorkflowActivationJob], commands: Sequence[WorkflowCommand]) -> None:
-    """A replay would hear at another instant what left none, see "Another trap" in docs/decisions/0004-rows-of-a-turn.md."""
-    if any(job.resolve_activity.is_local for job in jobs):
-        return  # its marker
-    if all(command.update_response.HasField("rejected") for command in commands) and commands:
-        return
-    kinds = {command.WhichOneof("variant") for command in commands}
-    assert kinds - {"schedule_local_activity"}, [job.WhichOneof("variant") for job in jobs]
 
 
 def _every_name(activity: str) -> None:

@@ -25,7 +25,7 @@ from onboarding.engine.state import RefusedEntry, RunState, RunStatus, TrailEntr
 from onboarding.messages import OutcomeWord, Received, Verdict
 from tests.support.simulation import Simulation, order_of, random_definition
 
-STEPS = 17
+STEPS = 14
 """Things that are done in one sequence; what the network doubles and delays comes on top."""
 TAKEN = (OutcomeWord.ACCEPTED, OutcomeWord.HELD)
 
