@@ -282,16 +282,19 @@ async def test_a_run_that_is_cancelled_does_not_wait_for_its_hooks(client: Clien
 async def test_histories_replay_in_the_strict_sandbox_under_other_hash_seeds(
     client: Client, customer: str, tmp_path: Path
 ) -> None:
-    """A worker without a cache replays at every task; then the finished history, in processes with other seeds."""
+    """A new worker for every step replays all that was before; then the finished history, in processes with other seeds.
+
+    Not one worker with a cache of size 0: such a one puts out other runs in the middle of their tasks (decision 0004).
+    """
     order, queue, edge = an_order("quick-start", customer=customer), f"strict-{customer}", Edge()
-    async with a_worker(client, edge, queue, max_cached_workflows=0):
-        run = await a_run(client, order, queue)
-        await run.signal("nonsense", {"a": 1})
-        for _ in range(100):
+    run = await a_run(client, order, queue)
+    await run.signal("nonsense", {"a": 1})
+    for _ in range(100):
+        async with a_worker(client, edge, queue):
             await answer_all(run, order)
             if (await run.ask("status"))["state"] == "closed":
+                await run.handle.result()
                 break
-        await run.handle.result()
     history = await run.handle.fetch_history()
     file = tmp_path / "history.json"
     file.write_text(history.to_json())
