@@ -142,8 +142,7 @@ def give_item(turn: Turn, name: str, to: str, *, given: bool = True) -> None:
     now = asked_of(turn.plan, turn.state, item)
     not_asked(turn, item, tuple(one for one in asked if one not in now))
     to = stand_in(turn.plan, turn.state, to, item.owner)
-    is_asked = item.kind not in (ItemKind.EVENT, ItemKind.HOOK) or current.by_person
-    if is_asked and current.status in deadlines.WAITING and name not in turn.opened:
+    if now and current.status in deadlines.WAITING and name not in turn.opened:
         lines = (f"{item.title} is yours now, due {when(current.due_at)}.",)
         say(
             turn, NoticeKind.HANDOFF, to, "handover", f"Yours now: {item.title}", lines, part=f"to.{current.hands}", item=item

@@ -50,6 +50,11 @@ class Notice:
     retracts: tuple[str, ...] = ()
     """Keys of what it calls off. If none of them has left it does not leave either; without any it always does."""
 
+    @property
+    def leaves_at(self) -> datetime:
+        """When it is on its way to its reader."""
+        return self.not_before or self.at
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliverNotice:

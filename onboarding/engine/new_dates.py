@@ -7,32 +7,30 @@ from onboarding.engine.people import asked_of, main_contact
 from onboarding.engine.promises import told
 from onboarding.engine.state import Alarm, ItemState, PromiseKind, RunStatus
 from onboarding.engine.turn import Turn
-from onboarding.language.model import Item, ItemKind
+from onboarding.language.model import Item
 
 
 def tell(turn: Turn) -> None:
     """Looks at what this turn has moved: an extension, the end of a hold, another calendar. Nobody is told what they said themselves."""
     if turn.state.status is RunStatus.CLOSED:
         return
-    moved = _moved(turn)
-    live, contact = _going_live(turn), main_contact(turn.plan, turn.state)
-    if live and contact:
+    moved, live = _moved(turn), _going_live(turn)
+    contact = main_contact(turn.plan, turn.state) if live else None
+    if contact is not None:
         moved.setdefault(contact, [])
     for handle, items in moved.items():
         lines = tuple(_line(turn, item) for item in items)
         if handle == contact:
             lines += live
+            _take_back(turn)
         first = items[0].title if items else "going live"
         more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
-        if live and handle == contact:
-            _take_back(turn)
         notice = say(
             turn, NoticeKind.ASK, handle, "reminder", f"Another date: {first}{more}", lines, part=f"date.{turn.state.trail_count}",
             item=items[0] if items else None, items=tuple(item.id for item in items),
         )  # fmt: skip
-        if live and handle == contact and not items:
-            leaves_at = notice.not_before or notice.at
-            turn.set(live_told=Alarm(to=handle, key=notice.key, leaves_at=leaves_at))
+        if handle == contact and not items:
+            turn.set(live_told=Alarm(to=handle, key=notice.key, leaves_at=notice.leaves_at))
         for item in items:
             told(turn, PromiseKind.ITEM, item.id, turn.state.items[item.id].due_at, handle)
 
@@ -50,18 +48,17 @@ def _moved(turn: Turn) -> dict[str, list[Item]]:
     found: dict[str, list[Item]] = {}
     for name, current in turn.state.items.items():
         item, before = turn.plan.items[name], turn.before.items.get(name)
-        if before is not None and _has_moved(item, before, current):
+        if before is not None and _has_moved(before, current):
             for handle in asked_of(turn.plan, turn.state, item):
                 if handle != turn.speaker:
                     found.setdefault(handle, []).append(item)
     return found
 
 
-def _has_moved(item: Item, before: ItemState, current: ItemState) -> bool:
+def _has_moved(before: ItemState, current: ItemState) -> bool:
     """Whether the same ask has another date now; a new ask and a handover tell theirs themselves."""
-    is_asked = item.kind not in (ItemKind.EVENT, ItemKind.HOOK) or current.by_person
     same = (before.round, before.opened_at, before.owner) == (current.round, current.opened_at, current.owner)
-    return is_asked and same and current.status in WAITING and before.due_at != current.due_at
+    return same and current.status in WAITING and before.due_at != current.due_at
 
 
 def _line(turn: Turn, item: Item) -> str:

@@ -9,7 +9,7 @@ from onboarding.engine.people import asked_of, holder, stage_owner
 from onboarding.engine.promises import told
 from onboarding.engine.state import Alarm, Debt, HoldState, ItemState, ItemStatus, PromiseKind
 from onboarding.engine.turn import Turn
-from onboarding.language.model import Item, ItemKind
+from onboarding.language.model import Item
 
 PROMPTS = (NoticeKind.ASK, NoticeKind.REMINDER, NoticeKind.DIGEST, NoticeKind.SILENCE)
 """What prompts somebody: the least gap counts from it, and of a run that has ended nobody needs it."""
@@ -78,7 +78,7 @@ def _note(turn: Turn, notice: Notice) -> None:
 
 
 def _prompted(turn: Turn, notice: Notice) -> None:
-    coming = {**turn.state.unread, notice.key: notice.not_before or turn.at}
+    coming = {**turn.state.unread, notice.key: notice.leaves_at}
     left = {key.rpartition("/")[2]: at for key, at in sorted(coming.items(), key=lambda one: one[1]) if at <= turn.at}
     turn.set(unread={key: at for key, at in coming.items() if at > turn.at}, written={**turn.state.written, **left})
 
@@ -95,8 +95,6 @@ def ask_for_opened(turn: Turn) -> None:
         item = turn.plan.items[name]
         current = turn.state.items[name]
         if current.opened_at != turn.at or current.status not in (ItemStatus.OPEN, ItemStatus.RETURNED):
-            continue
-        if item.kind in (ItemKind.EVENT, ItemKind.HOOK) and not current.by_person:
             continue
         groups.setdefault(f"bundle:{item.bundle}" if item.bundle else name, []).append(item)
     turn.opened.clear()
@@ -247,7 +245,7 @@ def _asking(item: ItemState) -> tuple[str, ...]:
 
 def with_alarm(alarms: tuple[Alarm, ...], notice: Notice) -> tuple[Alarm, ...]:
     """The alarms with one more. Of those that one person has read already, the latest is enough."""
-    new = Alarm(to=notice.to, key=notice.key, leaves_at=notice.not_before or notice.at)
+    new = Alarm(to=notice.to, key=notice.key, leaves_at=notice.leaves_at)
     read = [one for one in alarms if one.to == new.to and one.leaves_at <= notice.at]
     if read and notice.not_before is None:
         new = replace(new, again=True)

@@ -21,7 +21,7 @@ def heard(turn: Turn, notice: Notice) -> None:
     if turn.plan.definition.contact.max_silence is None:
         return
     if notice.kind is NoticeKind.SILENCE or side_of(turn.plan, turn.state, notice.to) is Side.CUSTOMER:
-        turn.set(coming={**turn.state.coming, notice.key: notice.not_before or turn.at})
+        turn.set(coming={**turn.state.coming, notice.key: notice.leaves_at})
         count(turn)
 
 

@@ -44,7 +44,6 @@ class Turn:
         self.opened: list[str] = []
         """Items to be asked for at the end of the turn."""
         self.withdrawn: list[str] = []
-        self.closed_bookings: list[Any] = []
 
     # What changes. Every change goes through these, so that nothing is half-changed.
 
