@@ -3,60 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
 import pytest
 from temporalio import activity
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
+from tests.support.house import House
 
 from activities.notices import NoticeActivities
 from activities.records import RecordActivities
 from integrations.outbox import OutboxNotifier
 from onboarding.engine.effects import Notice, NoticeKind, RunHook, WriteRecords
-from storage.engine import open_database
 from storage.memory import MemoryStore
-from storage.notices import SqlNoticeStore
-from storage.read_table import ReadTable
-from storage.records import SqlRecordStore
 from tests.support.records import RUN, a_hook, a_notice, a_refusal, a_trail, a_turn, at
-
-
-class House:
-    """A store, the notifier on it, the activities on both, and the outbox to look at."""
-
-    def __init__(self, store: Any, notices: Any, reads: Any) -> None:
-        notifier = OutboxNotifier(notices)
-        self.records = RecordActivities(store, notifier)
-        self.notices = NoticeActivities(notifier)
-        self.reads = reads
-        self.environment = ActivityEnvironment()
-
-    def run(self, function: Any, *arguments: Any) -> Any:
-        """Calls an activity as a worker does."""
-        return self.environment.run(function, *arguments)
-
-    def states(self) -> dict[str, str]:
-        """Key and state of everything in the outbox."""
-        return {line["key"]: line["state"] for line in self.reads.outbox()["rows"]}
-
-
-@pytest.fixture(params=["memory", "sql"])
-def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
-    """The same activities on each store."""
-    if request.param == "memory":
-        store = MemoryStore()
-        yield House(store, store, store)
-        return
-    engine = open_database(f"sqlite:///{tmp_path / 'rows.sqlite'}")
-    yield House(SqlRecordStore(engine), SqlNoticeStore(engine), ReadTable(engine))
-    engine.dispose()
 
 
 def test_rows_are_written_and_their_notices_leave(house: House) -> None:

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-import pytest
 from sqlalchemy import text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateColumn
-from temporalio.testing import ActivityEnvironment
+from tests.support.house import House
 
-from activities.notices import NoticeActivities
-from activities.records import RecordActivities
-from integrations.outbox import OutboxNotifier
-from runtime.releasing import Releaser
 from storage.engine import open_database, writing
-from storage.memory import MemoryStore
 from storage.notices import SqlNoticeStore
 from storage.read_table import ReadTable
-from storage.records import SqlRecordStore
 from storage.tables import ADDED, NOTICES
 from tests.support.records import RUN, a_notice, a_turn
 
@@ -30,39 +21,9 @@ LATER = datetime(2999, 1, 1, 9, 0, tzinfo=UTC)
 PAST = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 
 
-class House:
-    """One store with everything that brings notices to it."""
-
-    def __init__(self, records: Any, notices: Any, reads: Any) -> None:
-        self.records, self.notices, self.reads = records, notices, reads
-        self.notifier = OutboxNotifier(notices)
-        self.environment = ActivityEnvironment()
-
-    @property
-    def releaser(self) -> Releaser:
-        """The task beside the worker; nothing here waits for a history, so it needs no server."""
-        return Releaser(None, self.notices, self.notifier)  # type: ignore[arg-type]
-
-    def states(self) -> dict[str, str]:
-        """Key and state of everything in the outbox."""
-        return {line["key"]: line["state"] for line in self.reads.outbox()["rows"]}
-
-
-@pytest.fixture(params=["memory", "sql"])
-def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
-    """Each store in turn."""
-    if request.param == "memory":
-        store = MemoryStore()
-        yield House(store, store, store)
-        return
-    engine = open_database(f"sqlite:///{tmp_path / 'rows.sqlite'}")
-    yield House(SqlRecordStore(engine), SqlNoticeStore(engine), ReadTable(engine))
-    engine.dispose()
-
-
 def test_an_urgent_notice_that_comes_early_is_kept_and_shown_with_its_instant(house: House) -> None:
     """The activity is over at once: the run waits for nothing."""
-    deliver = NoticeActivities(house.notifier).deliver_notice
+    deliver = house.notices.deliver_notice
     assert house.environment.run(deliver, a_notice(not_before=LATER)) is True
 
     (line,) = house.reads.outbox(RUN)["rows"]
@@ -79,7 +40,7 @@ def test_a_notice_without_an_instant_says_so(house: House) -> None:
 
 async def test_it_is_let_go_when_its_instant_has_come_and_not_before(house: House) -> None:
     """One whose hours have come, one whose have not."""
-    house.notices.keep(a_notice("now", not_before=PAST))
+    house.held.keep(a_notice("now", not_before=PAST))
     house.notifier.deliver(a_notice("then", not_before=LATER))
 
     assert await house.releaser.look() == 1
@@ -93,10 +54,10 @@ def test_the_longest_waiting_is_ripe_first(house: House) -> None:
     for n, key in enumerate(("c", "a", "b")):
         house.notifier.deliver(a_notice(key, not_before=LATER + timedelta(hours=n)))
 
-    assert list(house.notices.ripe(10, LATER - timedelta(seconds=1))) == []
-    assert [one.key for one in house.notices.ripe(10, LATER + timedelta(hours=1))] == ["c", "a"]
-    assert [one.key for one in house.notices.ripe(1, LATER + timedelta(hours=5))] == ["c"]
-    assert a_notice("c", not_before=LATER) == house.notices.ripe(1, LATER)[0]
+    assert list(house.held.ripe(10, LATER - timedelta(seconds=1))) == []
+    assert [one.key for one in house.held.ripe(10, LATER + timedelta(hours=1))] == ["c", "a"]
+    assert [one.key for one in house.held.ripe(1, LATER + timedelta(hours=5))] == ["c"]
+    assert a_notice("c", not_before=LATER) == house.held.ripe(1, LATER)[0]
 
 
 def test_one_that_is_overtaken_never_leaves(house: House) -> None:
@@ -105,32 +66,32 @@ def test_one_that_is_overtaken_never_leaves(house: House) -> None:
 
     assert house.notifier.withdraw("n-1")
 
-    assert list(house.notices.ripe(10, LATER + timedelta(days=1))) == []
+    assert list(house.held.ripe(10, LATER + timedelta(days=1))) == []
     assert house.states() == {"n-1": "withdrawn"}
 
 
 def test_one_that_travels_with_rows_waits_for_history_first(house: House) -> None:
     """Its rows are confirmed long before it leaves: by then the history may be gone."""
     house.environment.info = replace(house.environment.info, is_local=True)
-    records = RecordActivities(house.records, house.notifier)
+    records = house.records
     house.environment.run(records.write_records, a_turn(1, notices=(a_notice(not_before=LATER),)))
-    held = house.notices.held(10)
+    held = house.held.held(10)
 
     assert [one.notice.key for one in held] == ["n-1"]
-    assert list(house.notices.ripe(10, LATER)) == [], "nothing leaves before its turn is history"
+    assert list(house.held.ripe(10, LATER)) == [], "nothing leaves before its turn is history"
     house.notifier.deliver(held[0].notice)
-    assert list(house.notices.held(10)) == []
-    assert [one.key for one in house.notices.ripe(10, LATER)] == ["n-1"]
+    assert list(house.held.held(10)) == []
+    assert [one.key for one in house.held.ripe(10, LATER)] == ["n-1"]
 
 
 def test_a_turn_that_is_decided_again_does_not_bring_it_twice(house: House) -> None:
     """Once it waits for its hours alone it is known by its key."""
     house.notifier.deliver(a_notice(subject="first", not_before=LATER))
 
-    house.records.write(a_turn(1, notices=(a_notice(subject="second", not_before=PAST),)))
+    house.store.write(a_turn(1, notices=(a_notice(subject="second", not_before=PAST),)))
 
     assert [line["subject"] for line in house.reads.outbox()["rows"]] == ["first"]
-    assert list(house.notices.ripe(10, PAST)) == []
+    assert list(house.held.ripe(10, PAST)) == []
 
 
 def test_a_database_of_the_schema_before_is_brought_up(tmp_path: Path) -> None:

@@ -1,0 +1,36 @@
+"""One store with everything that brings notices and rows to it, as a worker has it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from temporalio.testing import ActivityEnvironment
+
+from activities.notices import NoticeActivities
+from activities.records import RecordActivities
+from integrations.outbox import OutboxNotifier
+from runtime.releasing import Releaser
+
+
+class House:
+    """A store, the notifier on it, the activities on both, and the outbox to look at."""
+
+    def __init__(self, store: Any, notices: Any, reads: Any) -> None:
+        self.store, self.held, self.reads = store, notices, reads
+        self.notifier = OutboxNotifier(notices)
+        self.records = RecordActivities(store, self.notifier)
+        self.notices = NoticeActivities(self.notifier)
+        self.environment = ActivityEnvironment()
+
+    @property
+    def releaser(self) -> Releaser:
+        """The task beside the worker; nothing here waits for a history, so it needs no server."""
+        return Releaser(None, self.held, self.notifier)  # type: ignore[arg-type]
+
+    def run(self, function: Any, *arguments: Any) -> Any:
+        """Calls an activity as a worker does."""
+        return self.environment.run(function, *arguments)
+
+    def states(self) -> dict[str, str]:
+        """Key and state of everything in the outbox."""
+        return {line["key"]: line["state"] for line in self.reads.outbox()["rows"]}
