@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from onboarding import limits
-from onboarding.engine import eras, flow
+from onboarding.engine import eras, flow, people
 from onboarding.engine.effects import LedgerRow
 from onboarding.engine.people import acting, stage_owner
 from onboarding.engine.plan import Plan
@@ -67,8 +67,7 @@ def present(plan: Plan, state: RunState, at: datetime) -> Booking:
 
 def open_stage(plan: Plan, state: RunState) -> str:
     """The first open stage, or the last stage of all when none is open."""
-    stages = list(state.stages.values())
-    return next((stage.id for stage in stages if stage.status is StageStatus.OPEN), stages[-1].id)
+    return people.open_stage(state) or list(state.stages)[-1]
 
 
 def book(turn: Turn) -> tuple[LedgerRow, ...]:

@@ -24,7 +24,7 @@ from onboarding.engine import (
 )
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.notices import say, when, with_alarm
-from onboarding.engine.people import acting, has_since
+from onboarding.engine.people import acting, has_since, open_stage
 from onboarding.engine.presence import holder, principal, stage_owner
 from onboarding.engine.state import (
     Absence,
@@ -132,7 +132,7 @@ def _review(turn: Turn) -> None:
     assert held is not None, "only a hold is reviewed"
     following = deadlines.review_after(turn)
     turn.record("hold", code="hold_review", sentence=f"on hold since {held.since:%Y-%m-%d}: {held.reason}")
-    stage = next((s for s, state in turn.state.stages.items() if state.status is StageStatus.OPEN), None)
+    stage = open_stage(turn.state)
     owner = stage_owner(turn.plan, turn.state, stage) if stage else held.by
     lines = (
         f"On hold since {when(held.since)}: {held.reason}.",

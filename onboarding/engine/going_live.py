@@ -12,11 +12,11 @@ from onboarding.engine import calendars, moving
 from onboarding.engine.calendars import Clock
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.notices import say, when
-from onboarding.engine.people import main_contact, stage_owner
+from onboarding.engine.people import main_contact, open_stage, stage_owner
 from onboarding.engine.plan import Plan
 from onboarding.engine.promises import keep, last_go_live
 from onboarding.engine.refusing import FURTHEST_DAYS
-from onboarding.engine.state import HoldState, PromiseKind, RunOutcome, RunState, StageStatus
+from onboarding.engine.state import HoldState, PromiseKind, RunOutcome, RunState
 from onboarding.engine.turn import ENGINE, Turn
 from onboarding.language.model import FieldType, Side
 
@@ -124,7 +124,7 @@ def passed(turn: Turn) -> None:
     turn.set(promise_missed_at=turn.at)
     if live_at(turn.plan, turn.state) is not None:
         return
-    stage = next((name for name, one in turn.state.stages.items() if one.status is StageStatus.OPEN), None)
+    stage = open_stage(turn.state)
     turn.record("clock", item=stage, code="promise_missed", sentence=f"promised for {when(due)} and not live")
     turn.set(escalations=turn.state.escalations + 1)
     if stage is None:

@@ -18,7 +18,7 @@ from onboarding.engine.presence import (
     with_deputies as with_deputies,
 )
 from onboarding.engine.seating import able_for, counted, entitled_to_decide as entitled_to_decide, seats, voice_of
-from onboarding.engine.state import ItemState, ItemStatus, RunState
+from onboarding.engine.state import ItemState, ItemStatus, RunState, StageStatus
 from onboarding.language.model import Item, ItemKind, Side
 from onboarding.messages import UNVERIFIED
 
@@ -64,6 +64,11 @@ def main_contact(plan: Plan, state: RunState) -> str | None:
 def _left_out(state: RunState, item: str) -> bool:
     current = state.items[item]
     return current.status is ItemStatus.SKIPPED and current.opened_at is None
+
+
+def open_stage(state: RunState) -> str | None:
+    """The first stage that is open: whose owner answers for the run as a whole."""
+    return next((name for name, stage in state.stages.items() if stage.status is StageStatus.OPEN), None)
 
 
 def who_is(plan: Plan, state: RunState, actor: str) -> Person:

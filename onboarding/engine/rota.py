@@ -17,7 +17,7 @@ from onboarding.engine.presence import is_away, members, principal
 from onboarding.engine.seating import barred_by_eyes
 from onboarding.engine.state import ItemStatus, RunState
 from onboarding.engine.turn import Turn
-from onboarding.language.model import Item, ItemKind, Side
+from onboarding.language.model import Item, ItemKind, Side, Stage
 
 
 def next_member(plan: Plan, state: RunState, role: str, barred: tuple[str, ...] = ()) -> tuple[str, int]:
@@ -31,11 +31,11 @@ def next_member(plan: Plan, state: RunState, role: str, barred: tuple[str, ...] 
     return next(there, None) or next(willing, around[0])
 
 
-def in_turn(turn: Turn, item: Item, role: str, barred: tuple[str, ...]) -> str:
-    """The member of a group who gets an item now; the turn goes on, and the trail says so."""
+def in_turn(turn: Turn, about: Item | Stage, role: str, barred: tuple[str, ...] = ()) -> str:
+    """The member of a group who gets an item or stage now; the turn goes on, and the trail says so."""
     who, gone = next_member(turn.plan, turn.state, role, barred)
     turn.set(turns={**turn.state.turns, role: gone})
-    turn.record("assign", item=item.id, code="assigned_in_turn", sentence=f"{item.title}: {who}, in turn, for {role}")
+    turn.record("assign", item=about.id, code="assigned_in_turn", sentence=f"{about.title}: {who}, in turn, for {role}")
     return who
 
 
@@ -82,11 +82,7 @@ def stage_holder(turn: Turn, stage: str) -> str:
         return held[0]
     if current.owner in held:
         return current.owner
-    who, gone = next_member(turn.plan, turn.state, rule.owner)
-    turn.set(turns={**turn.state.turns, rule.owner: gone})
-    said = f"{rule.title}: {who}, in turn, for {rule.owner}"
-    turn.record("assign", item=stage, code="assigned_in_turn", sentence=said)
-    return who
+    return in_turn(turn, rule, rule.owner)
 
 
 def _taken_until(turn: Turn, role: str) -> datetime | None:
