@@ -40,7 +40,7 @@ check: test
 ## make lint      ruff, mypy, import contracts
 lint: install
 	@echo "==> ruff"
-	@$(PY) -m ruff check .
+	@$(PY) -m ruff check --no-cache .  # its cache does not see that a file an import names has come or gone
 	@$(PY) -m ruff format --check .
 	@echo "==> mypy"
 	@$(PY) -m mypy

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.house import House
 
 from storage.engine import open_database
 from storage.memory import MemoryStore
 from storage.notices import SqlNoticeStore
 from storage.read_table import ReadTable
 from storage.records import SqlRecordStore
+from tests.support.house import House
 
 
 @pytest.fixture(params=["memory", "sql"])

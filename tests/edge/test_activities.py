@@ -12,13 +12,13 @@ from temporalio import activity
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
-from tests.support.house import House
 
 from activities.notices import NoticeActivities
 from activities.records import RecordActivities
 from integrations.outbox import OutboxNotifier
 from onboarding.engine.effects import Notice, NoticeKind, RunHook, WriteRecords
 from storage.memory import MemoryStore
+from tests.support.house import House
 from tests.support.records import RUN, a_hook, a_notice, a_refusal, a_trail, a_turn, at
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from sqlalchemy import text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateColumn
-from tests.support.house import House
 
 from storage.engine import open_database, writing
 from storage.notices import SqlNoticeStore
 from storage.read_table import ReadTable
 from storage.tables import ADDED, NOTICES
+from tests.support.house import House
 from tests.support.records import RUN, a_notice, a_turn
 
 LATER = datetime(2999, 1, 1, 9, 0, tzinfo=UTC)
