@@ -56,7 +56,7 @@ lock:
 	@uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
 	    --custom-compile-command "make lock" --quiet --extra postgres -o requirements.lock
 	@uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
-	    --custom-compile-command "make lock" --quiet --extra postgres --group local --group test --group lint \
+	    --custom-compile-command "make lock" --quiet --extra postgres --extra reports --group local --group test --group lint \
 	    -o requirements-local.lock
 
 ## make clean     remove the environment, the caches and the data of this machine
