@@ -2,7 +2,7 @@
 
 It logs to stderr, writes nothing to stdout, and stops on SIGTERM or Ctrl-C when what it is doing is done, at most half a
 minute later. Exit codes: 0 stopped as asked, 64 a setting, an argument or the Python is the wrong one, 69 the Temporal server
-or the database cannot be used, 70 a bug.
+or the database cannot be used, 70 a bug, 75 the database can be used later: it is held, full or read-only now.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from runtime.releasing import Releaser
     from runtime.settings import Settings
 
-OK, USAGE, UNAVAILABLE, BUG = 0, 64, 69, 70
+OK, USAGE, BUG = 0, 64, 70
 
 ACTIVITIES_AT_ONCE: Final = 50
 """Of each sort, remote and local; each has a thread. A database takes no more writers, a hook's system rarely more callers."""
@@ -51,18 +51,15 @@ def main(arguments: list[str]) -> int:
     from runtime.errors import SetupError
     from runtime.logs import set_up_logs
     from runtime.settings import read_settings
-    from storage.engine import DatabaseUnavailable
+    from storage.faults import DatabaseUnavailable
 
     try:
         settings = read_settings()
         set_up_logs(settings.log_format, settings.log_level)
         return asyncio.run(_serve(settings))
-    except SetupError as error:
+    except (SetupError, DatabaseUnavailable) as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    except DatabaseUnavailable as error:
-        print(error, file=sys.stderr)
-        return UNAVAILABLE
 
 
 async def _serve(settings: Settings) -> int:
@@ -107,12 +104,14 @@ def _build(settings: Settings, client: Client) -> tuple[Worker, Releaser]:
     from integrations.outbox import OutboxNotifier
     from runtime.releasing import Releaser
     from storage.engine import open_database
+    from storage.inspection import glance
     from storage.notices import SqlNoticeStore
     from storage.records import SqlRecordStore
     from workflows.onboarding_run import OnboardingRun
     from workflows.surplus import OneArgument
 
     database = open_database(settings.database_url)
+    glance(database)
     outbox = SqlNoticeStore(database)
     notifier = OutboxNotifier(outbox)
     hooks = HookRegistry()

@@ -32,6 +32,7 @@ ENTRIES: tuple[Entry, ...] = (
         dev="an embedded Temporal server and a worker, until Ctrl-C",
         doctor="every prerequisite, one line each; --fix registers what is missing",
     ),
+    *_entries("On this machine", "database", database="upgrade: bring its tables to this release; check: is it well?"),
     *_entries(
         "Definitions",
         "definitions",

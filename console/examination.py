@@ -118,7 +118,8 @@ def _directory() -> Iterator[Row]:
 
 
 def _database() -> Iterator[Row]:
-    from storage.engine import integrity_of, writing
+    from storage.engine import writing
+    from storage.inspection import integrity_of
 
     try:
         with ground.database() as engine:

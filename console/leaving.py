@@ -132,14 +132,12 @@ def _invalid(error: DefinitionInvalid | StartRefused) -> int:
 def _known(error: OnboardingError) -> int:
     from onboarding.errors import LimitExceeded
     from runtime.errors import SetupError
-    from storage.engine import DatabaseUnavailable
+    from storage.faults import DatabaseUnavailable
     from storage.read_table import CursorInvalid
 
     match error:
-        case SetupError():
+        case SetupError() | DatabaseUnavailable():
             return _say(str(error), error.exit_code)
-        case DatabaseUnavailable():
-            return _say(str(error), UNAVAILABLE)
         case CursorInvalid():
             return _say(str(error), USAGE)
         case LimitExceeded():

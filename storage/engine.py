@@ -13,58 +13,34 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, select, text
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, StatementError
-from sqlalchemy.schema import CreateColumn
-from sqlmodel import SQLModel
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from onboarding.errors import OnboardingError
-from storage.tables import ABOUT, ADDED, ALL, SCHEMA
+from storage import schema
+from storage.faults import BUSY_SECONDS, DatabaseUnavailable, told
 
-BUSY_SECONDS = 5.0
-"""How long a writer waits for another one: half of what an attempt of an activity has."""
-_SCHEMA_LOCK = 0x6F6E626F
-"""The advisory lock under which PostgreSQL tables are created."""
+__all__ = [
+    "BUSY_SECONDS",
+    "DatabaseUnavailable",
+    "connected",
+    "open_database",
+    "reading",
+    "schema_of",
+    "upgrade",
+    "writing",
+]
 
 _Result = TypeVar("_Result")
-
-
-class DatabaseUnavailable(OnboardingError):
-    """The database cannot be opened, or did not answer.
-
-    Raised by `open_database` and by every read and write. `code` is stable, `sentence` says what was
-    found, `way_out` what to do; no value of a row is in either. At a door: print both and leave. In an
-    activity: nothing was half-written, so the attempt is simply repeated.
-    """
-
-    def __init__(self, code: str, sentence: str, way_out: str) -> None:
-        self.code = code
-        self.sentence = sentence
-        self.way_out = way_out
-        super().__init__(code, sentence, way_out)
-
-    def __str__(self) -> str:
-        return f"{self.sentence} {self.way_out}"
 
 
 def open_database(url: str) -> Engine:
     """The database behind an SQLAlchemy URL (`sqlite:///file`, `postgresql://…`), with its tables.
 
     Folder, file and tables are made when they are missing; several processes may do so at once. Raises
-    `DatabaseUnavailable`. Whoever opened it closes it with `dispose()`.
+    `DatabaseUnavailable`, also for a database of another schema. Whoever opened it closes it with `dispose()`.
     """
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        raise _invalid("The database URL cannot be read.") from None
-    kind = parsed.get_backend_name()
-    if kind == "sqlite":
-        engine = _open_sqlite(parsed)
-    elif kind == "postgresql":
-        engine = _open_postgresql(parsed)
-    else:
-        raise _invalid(f"The database URL names {kind!r}, which is not supported.")
+    engine = connected(url)
     try:
         _prepare(engine)
     except BaseException:
@@ -73,21 +49,51 @@ def open_database(url: str) -> Engine:
     return engine
 
 
+def connected(url: str) -> Engine:
+    """The database behind a URL, whatever its schema. Raises `DatabaseUnavailable`."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise _invalid("The database URL cannot be read.") from None
+    kind = parsed.get_backend_name()
+    if kind == "sqlite":
+        return _open_sqlite(parsed)
+    if kind == "postgresql":
+        return _open_postgresql(parsed)
+    raise _invalid(f"The database URL names {kind!r}, which is not supported.")
+
+
+def schema_of(engine: Engine) -> str | None:
+    """The schema that a database has, `None` for an empty one. Raises `DatabaseUnavailable`."""
+    with told(engine), engine.connect() as connection:
+        return schema.stamped(connection)
+
+
+def upgrade(engine: Engine) -> str | None:
+    """Brings a database to the schema of this program, in one transaction; the schema it had. Raises `DatabaseUnavailable`."""
+    _write_ahead(engine)
+    with _rebuilding(engine) as connection:
+        return schema.bring_up(connection)
+
+
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """One transaction that may write: committed when the block ends, undone when it raises.
 
     Raises `DatabaseUnavailable` when the database fails, `ValueError` for a value that no row can hold.
     """
-    with _told(engine), engine.connect().execution_options(writes=True) as connection, connection.begin():
+    with told(engine), engine.connect().execution_options(writes=True) as connection, connection.begin():
         yield connection
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """One transaction that only reads: what it sees belongs together. Raises `DatabaseUnavailable`."""
-    with _told(engine), engine.connect() as connection, connection.begin():
-        yield connection
+    with told(engine), engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        with connection.begin():
+            yield connection
 
 
 def _invalid(sentence: str) -> DatabaseUnavailable:
@@ -152,65 +158,45 @@ def _open_postgresql(url: URL) -> Engine:
 
 
 def _prepare(engine: Engine) -> None:
-    """Brings the tables about, once, whoever comes first; refuses a database that is not ours."""
-    if engine.dialect.name == "sqlite":
-        with _told(engine):
-            _patiently(lambda: _write_ahead(engine))
-    with reading(engine) as connection:
-        found = _schema_of(connection)
+    """Makes the tables of an empty database, once, whoever comes first; refuses one that this program cannot read."""
+    _write_ahead(engine)
+    found = schema_of(engine)
     if found is None:
-        with writing(engine) as connection:
-            if engine.dialect.name == "postgresql":
-                connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
-            found = _schema_of(connection)
-            if found is None:
-                _create(connection)
-                return
-    if found < SCHEMA and all(step in ADDED for step in range(found + 1, SCHEMA + 1)):
-        with writing(engine) as connection:
-            if engine.dialect.name == "postgresql":
-                connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
-            found = _bring_up(connection)
-    if found != SCHEMA:
-        raise DatabaseUnavailable(
-            "database_schema",
-            f"The database has schema {found}, this program reads schema {SCHEMA}.",
-            "Use the release that wrote it, or another database (ONBOARDING_DATABASE_URL).",
-        )
+        with _rebuilding(engine) as connection:
+            found = schema.bring_up(connection, only_empty=True) or schema.head()
+    schema.demand(found)
 
 
-def _schema_of(connection: Connection) -> int | None:
-    if not inspect(connection).has_table(ABOUT.name):
-        return None
-    return connection.execute(select(ABOUT.c.value).where(ABOUT.c.name == "schema")).scalar()
+@contextmanager
+def _rebuilding(engine: Engine) -> Iterator[Connection]:
+    """A writing transaction in which a table may be made anew under its name.
 
-
-def _create(connection: Connection) -> None:
-    foreign = sorted({table.name for table in ALL} & set(inspect(connection).get_table_names()))
-    if foreign:
-        raise DatabaseUnavailable(
-            "database_foreign",
-            f"The database holds a table {foreign[0]!r} that this program did not make.",
-            "Give the program a database of its own (ONBOARDING_DATABASE_URL).",
-        )
-    SQLModel.metadata.create_all(connection, tables=list(ALL), checkfirst=False)
-    connection.execute(ABOUT.insert().values(name="schema", value=SCHEMA))
-
-
-def _bring_up(connection: Connection) -> int:
-    """Adds the columns that came since, in the order in which they came; whoever comes second finds nothing to do."""
-    found = _schema_of(connection)
-    assert found is not None, "only a database of ours is brought up"
-    for step in range(found + 1, SCHEMA + 1):
-        for column in ADDED[step]:
-            words = CreateColumn(column).compile(dialect=connection.dialect)
-            connection.execute(text(f"ALTER TABLE {column.table.name} ADD COLUMN {words}"))
-    connection.execute(ABOUT.update().where(ABOUT.c.name == "schema").values(value=max(found, SCHEMA)))
-    return max(found, SCHEMA)
+    SQLite would see its rows go and other tables point nowhere, so it looks at foreign keys once, before the end.
+    """
+    lite = engine.dialect.name == "sqlite"
+    with told(engine), engine.connect().execution_options(writes=True) as connection:
+        driver = connection.connection.driver_connection
+        if lite and driver is not None:
+            driver.execute("PRAGMA foreign_keys = OFF")
+        try:
+            with connection.begin():
+                yield connection
+                if lite and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+                    raise AssertionError("a migration left a row whose run is not there")
+        finally:
+            if lite and driver is not None:
+                driver.execute("PRAGMA foreign_keys = ON")
 
 
 def _write_ahead(engine: Engine) -> None:
-    """Readers and the writer do not wait for each other. The setting stays in the file."""
+    """Readers and the writer of a file do not wait for each other. The setting stays in the file."""
+    if engine.dialect.name != "sqlite":
+        return
+    with told(engine):
+        _patiently(lambda: _set_journal(engine))
+
+
+def _set_journal(engine: Engine) -> None:
     connection = engine.raw_connection()
     try:
         cursor = connection.cursor()
@@ -233,69 +219,3 @@ def _patiently(step: Callable[[], _Result]) -> _Result:
             if "locked" not in str(error) or time.monotonic() > until:
                 raise
             time.sleep(0.02)
-
-
-@contextmanager
-def _told(engine: Engine) -> Iterator[None]:
-    """Turns what the driver raises into one error of ours.
-
-    The driver's own error is left behind: PostgreSQL quotes the row that failed in it.
-    """
-    try:
-        yield
-    except DBAPIError as error:
-        raise _translated(engine, error.orig or error) from None
-    except StatementError:
-        raise ValueError("a value cannot be stored in its column") from None
-    except engine.dialect.loaded_dbapi.Error as error:
-        raise _translated(engine, error) from None
-
-
-def _translated(engine: Engine, error: BaseException) -> DatabaseUnavailable:
-    words = str(error).lower()
-    name = engine.url.database or ""
-    if "locked" in words or "lock timeout" in words or "lock_not_available" in words:
-        return DatabaseUnavailable(
-            "database_busy",
-            f"The database {name!r} was held by another process for {BUSY_SECONDS:.0f} seconds.",
-            "Try again; if it stays so, look for a backup or a shell that keeps it open.",
-        )
-    if "not a database" in words or "malformed" in words:
-        return DatabaseUnavailable(
-            "not_a_database",
-            f"The file {name!r} is not a readable SQLite database.",
-            "Restore it from a backup, or name another file (ONBOARDING_DATABASE_URL).",
-        )
-    if "readonly" in words or "read-only" in words:
-        return DatabaseUnavailable(
-            "database_read_only",
-            f"The database {name!r} can be read and not be written.",
-            "Give this user the right to write to the file and its folder.",
-        )
-    if "disk is full" in words or "no space" in words:
-        return DatabaseUnavailable(
-            "database_full",
-            f"There is no room for the database {name!r}.",
-            "Make room on its disk.",
-        )
-    if "unable to open" in words or "connect" in words or "does not exist" in words:
-        host = f" at {engine.url.host!r}" if engine.url.host else ""
-        return DatabaseUnavailable(
-            "database_unreachable",
-            f"The database {name!r}{host} cannot be opened.",
-            "Check ONBOARDING_DATABASE_URL, and that this user may open it.",
-        )
-    named = getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", None) or type(error).__name__
-    return DatabaseUnavailable(
-        "database_failed",
-        f"The database {name!r} failed ({named}).",
-        "Try again; `starter.py doctor` looks at it.",
-    )
-
-
-def integrity_of(engine: Engine) -> str:
-    """`ok`, or what is wrong with the file, in the words of the database. Raises `DatabaseUnavailable`."""
-    with reading(engine) as connection:
-        if engine.dialect.name == "sqlite":
-            return str(connection.execute(text("PRAGMA integrity_check")).scalar())
-        return "ok" if connection.execute(text("SELECT 1")).scalar() == 1 else "no answer"

@@ -12,13 +12,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, DateTime, Index, Table
+from sqlalchemy import JSON, BigInteger, DateTime, Index, Table
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
-
-SCHEMA = 3
-"""Counts up with every change of a table."""
 
 
 class UtcInstant(TypeDecorator[datetime]):
@@ -71,14 +68,6 @@ class Words(TypeDecorator[tuple[str, ...]]):
     def process_result_value(self, value: Any, dialect: Dialect) -> tuple[str, ...]:
         """Out of the database."""
         return tuple(value or ())
-
-
-class AboutRecord(SQLModel, table=True):
-    """What this database is: one row, `schema`."""
-
-    __tablename__ = "about"
-    name: str = Field(primary_key=True)
-    value: int
 
 
 class RunRecord(SQLModel, table=True):
@@ -258,7 +247,6 @@ class PersonRecord(SQLModel, table=True):
 
 
 _TABLES = SQLModel.metadata.tables
-ABOUT: Table = _TABLES["about"]
 RUNS: Table = _TABLES["runs"]
 STAGES: Table = _TABLES["stages"]
 ITEMS: Table = _TABLES["items"]
@@ -267,8 +255,6 @@ TRAIL: Table = _TABLES["trail"]
 REFUSED: Table = _TABLES["refused"]
 NOTICES: Table = _TABLES["notices"]
 PEOPLE: Table = _TABLES["people"]
-ADDED: Mapping[int, tuple[Column[Any], ...]] = {3: (NOTICES.c.not_before, NOTICES.c.retracts)}
-"""Columns that came with a schema, so that a database of the one before can be brought up."""
 ALL: tuple[Table, ...] = (
-    ABOUT, RUNS, STAGES, ITEMS, LEDGER, TRAIL, REFUSED, NOTICES, PEOPLE,
+    RUNS, STAGES, ITEMS, LEDGER, TRAIL, REFUSED, NOTICES, PEOPLE,
 )  # fmt: skip

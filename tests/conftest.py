@@ -1,13 +1,13 @@
-"""Fixtures of the whole suite: one Temporal server, one client and one clock for the session.
+"""Fixtures of the whole suite: one Temporal server, one client, one clock and one PostgreSQL for the session.
 
-No test skips because a server is missing: the wheel brings one, and its absence is a failure.
+No test skips because a server is missing: a wheel brings each, and its absence is a failure.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from hypothesis import settings
@@ -15,6 +15,7 @@ from temporalio.client import Client
 
 from runtime.devserver import DevServer, client_of
 from tests.support.clock import Clock
+from tests.support.postgresql import PostgresServer
 
 # A developer's own settings must not decide what the tests prove. The binary's path is no setting of
 # ours and may be needed to find one.
@@ -47,3 +48,17 @@ async def client(dev_server: DevServer) -> Client:
 def clock(client: Client) -> Clock:
     """Moves the time of single runs, see tests/support/clock.py."""
     return Clock(client)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real PostgreSQL, started by the first test that asks."""
+    server = PostgresServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> str:
+    """A PostgreSQL database of this test alone, with our tables and no row."""
+    return postgres.with_tables()

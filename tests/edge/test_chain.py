@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -16,8 +15,10 @@ from onboarding.engine.plan import Plan
 from onboarding.engine.state import RunStatus
 from storage.engine import open_database
 from storage.memory import MemoryStore
-from tests.edge.test_storage import SqlStore, everything
+from tests.edge.conftest import url_of
+from tests.edge.test_storage import everything
 from tests.support.simulation import Simulation, order_of, random_definition
+from tests.support.stores import SqlStore
 from workflows import performing
 
 
@@ -59,11 +60,12 @@ def ghost_of(simulation: Simulation, seed: int) -> Simulation:
 
 
 @pytest.mark.parametrize("seed", range(24))
-def test_lost_turns_leave_nothing(seed: int, tmp_path: Path) -> None:
+def test_lost_turns_leave_nothing(seed: int, request: pytest.FixtureRequest) -> None:
     """Reopened items, new rounds and visits, closed runs: what a lost turn wrote is gone after the next one."""
     rng = Random(seed)
     plan = Plan(order_of(random_definition(rng)))
-    engine = open_database(f"sqlite:///{tmp_path / 'rows.sqlite'}") if seed % 10 == 0 else None
+    kind = {0: "sqlite", 5: "postgresql"}.get(seed % 10)
+    engine = open_database(url_of(request, kind)) if kind else None
     simulation = Simulation(plan, rng, restores=0)
     plain, disturbed = Shell(MemoryStore(), plan), Shell(SqlStore(engine) if engine else MemoryStore(), plan)
     for shell in (plain, disturbed):

@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-from sqlalchemy import text
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.schema import CreateColumn
-
-from storage.engine import open_database, writing
-from storage.notices import SqlNoticeStore
-from storage.read_table import ReadTable
-from storage.tables import ADDED, NOTICES
 from tests.support.house import House
 from tests.support.records import RUN, a_notice, a_turn
 
@@ -92,31 +83,3 @@ def test_a_turn_that_is_decided_again_does_not_bring_it_twice(house: House) -> N
 
     assert [line["subject"] for line in house.reads.outbox()["rows"]] == ["first"]
     assert list(house.held.ripe(10, PAST)) == []
-
-
-def test_a_database_of_the_schema_before_is_brought_up(tmp_path: Path) -> None:
-    """Its rows stay, and the new columns are empty."""
-    url = f"sqlite:///{tmp_path / 'rows.sqlite'}"
-    engine = open_database(url)
-    SqlNoticeStore(engine).keep(a_notice())
-    with writing(engine) as connection:
-        for column in ADDED[3]:
-            connection.execute(text(f"ALTER TABLE notices DROP COLUMN {column.name}"))
-        connection.execute(text("UPDATE about SET value = 2"))
-    engine.dispose()
-
-    for _ in range(2):
-        engine = open_database(url)
-        line = ReadTable(engine).outbox()["rows"][0]
-        assert (line["key"], line["not_before"]) == ("n-1", None)
-        store = SqlNoticeStore(engine)
-        store.keep(a_notice("n-2", not_before=PAST, retracts=("n-1",)))
-        assert [one.retracts for one in store.ripe(10, LATER)] == [("n-1",)]
-        engine.dispose()
-
-
-def test_the_new_columns_are_spelled_for_postgresql_too() -> None:
-    """Instants have a zone there, and rows of before need neither."""
-    words = [str(CreateColumn(column).compile(dialect=postgresql.dialect())) for column in ADDED[3]]  # type: ignore[no-untyped-call]
-    assert words == ["not_before TIMESTAMP WITH TIME ZONE", "retracts JSON"]
-    assert {column.table for column in ADDED[3]} == {NOTICES}
