@@ -18,7 +18,7 @@ CONTRACT = (
     "set-calendar",
     "check", "schema", "picture", "start", "submit", "decide", "complete", "happen", "hold", "resume", "extend", "reassign", "absence",
     "waive", "reopen", "note", "cancel", "status", "why", "gate", "trail", "ledger", "refused", "list", "inbox", "outbox",
-    "report", "demo", "dev", "doctor",
+    "report", "demo", "dev", "doctor", "database",
 )  # fmt: skip
 """The commands of the contract."""
 RUN = "onboarding/c-1/quick-start"

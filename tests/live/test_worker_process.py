@@ -11,6 +11,7 @@ import pytest
 from temporalio.client import Client
 
 from runtime.devserver import DevServer
+from tests.support.damage import many_pages, overwrite
 from tests.support.doors import WorkerProcess, environment_of, worker_process
 from tests.support.shell import Run, a_run, an_order, answer_all
 
@@ -114,6 +115,16 @@ async def test_a_database_that_cannot_be_opened_is_69(dev_server: DevServer, tmp
     worker = WorkerProcess(tmp_path / "worker.log", environment_of(dev_server.address, tmp_path, "any"))
 
     assert await worker.ended() == 69
+    assert "Traceback" not in worker.words()
+
+
+async def test_a_damaged_database_is_69_before_any_work_is_taken(dev_server: DevServer, tmp_path: Path) -> None:
+    """The file opens, and a page in it is no page."""
+    overwrite(many_pages(environment_of("", tmp_path, "any")["ONBOARDING_DATABASE_URL"]), 0.75)
+    worker = WorkerProcess(tmp_path / "worker.log", environment_of(dev_server.address, tmp_path, "any"))
+
+    assert await worker.ended() == 69
+    assert "Restore it from a backup" in worker.words()
     assert "Traceback" not in worker.words()
 
 
