@@ -78,6 +78,12 @@ TRAIL_KEPT = 400
 TRAIL_TEXT = 131_072
 """Characters of long sentences (notes, reasons) in the trail that a run carries; all of them stand in the rows."""
 
+CHANGES_SHORT = 20
+"""An entry of the trail that changed more rows than this counts as a long one."""
+
+CHANGE_LENGTH = 40
+"""About how many bytes one changed value takes."""
+
 LEDGER_KEPT = 1_000
 """Booked intervals a run carries. Older ones stand in the rows; the sums by side go on, so that they always add up."""
 

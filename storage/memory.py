@@ -13,17 +13,21 @@ from datetime import datetime
 from typing import Any
 
 from onboarding.engine.effects import (
+    FaultRow,
+    HandoffRow,
     ItemRow,
     LedgerRow,
+    MilestoneRow,
     Notice,
     RunRow,
     StageRow,
+    WaitingRow,
     WriteRecords,
 )
-from onboarding.engine.state import RefusedEntry, TrailEntry
+from onboarding.engine.state import Promise, RefusedEntry, TrailEntry
 from onboarding.ports import HeldNotice
 from storage import rows
-from storage.records import answer_to
+from storage.records import answer_to, told_anew
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,6 +54,11 @@ class KeptRun:
     trail: dict[int, TrailEntry] = field(default_factory=dict)
     ledger: dict[int, LedgerRow] = field(default_factory=dict)
     refused: dict[int, RefusedEntry] = field(default_factory=dict)
+    milestones: tuple[MilestoneRow, ...] = ()
+    handoffs: dict[tuple[str, int], HandoffRow] = field(default_factory=dict)
+    promises: dict[int, Promise] = field(default_factory=dict)
+    faults: dict[tuple[str, str, int, int], FaultRow] = field(default_factory=dict)
+    waiting: dict[tuple[str, str, str], WaitingRow] = field(default_factory=dict)
 
 
 class MemoryStore:
@@ -83,6 +92,14 @@ class MemoryStore:
             run.trail.update({row.n: row for row in records.trail})
             run.ledger.update({row.n: row for row in records.ledger})
             run.refused.update({row.n: row for row in records.refused})
+            run.promises.update({row.n: row for row in records.promises})
+            run.handoffs.update({(row.item, row.n): row for row in records.handoffs})
+            run.faults.update({(row.source, row.item, row.n, row.k): row for row in records.faults})
+            if records.milestones is not None:
+                run.milestones = records.milestones
+            run.waiting = {
+                key: row for key, row in run.waiting.items() if not records.whole and key[:2] not in records.waited
+            } | {(row.kind, row.about, row.person): row for row in records.waiting}
             for notice in records.notices:
                 kept = self.notices.get(notice.key)
                 if kept is None or (kept.state == "pending" and kept.batch is not None):
@@ -192,7 +209,7 @@ class MemoryStore:
 def _clear(run: KeptRun, records: WriteRecords) -> None:
     """As its namesake in `storage/records.py`."""
     given: list[tuple[dict[int, Any], Sequence[Any]]] = [
-        (run.trail, records.trail), (run.ledger, records.ledger), (run.refused, records.refused),
+        (run.trail, records.trail), (run.ledger, records.ledger), (run.refused, records.refused), (run.promises, records.promises),
     ]  # fmt: skip
     for stored, known in given:
         for n in [n for n in stored if n > max((row.n for row in known), default=0)]:
@@ -201,3 +218,12 @@ def _clear(run: KeptRun, records: WriteRecords) -> None:
     visits = {row.stage: row.visit for row in records.stages}
     run.items = {key: row for key, row in run.items.items() if key[1] <= rounds.get(key[0], 0)}
     run.stages = {key: row for key, row in run.stages.items() if key[1] <= visits.get(key[0], 0)}
+    handed = {row.item: row.n for row in records.handoffs}
+    run.handoffs = {key: row for key, row in run.handoffs.items() if key[1] <= handed.get(key[0], 0)}
+    refused = min((row.n for row in records.refused), default=0)
+    brought = told_anew(records)
+    run.faults = {
+        key: row
+        for key, row in run.faults.items()
+        if (key[2] < refused if key[0] == "signal" else key[2] < rounds.get(key[1], 0) and key[1:3] not in brought)
+    }

@@ -21,7 +21,20 @@ from onboarding.ports import INCOMPLETE, STALE
 from storage.engine import writing
 from storage.notices import add, insert, withdraw
 from storage.rows import values_of
-from storage.tables import ITEMS, LEDGER, NOTICES, REFUSED, RUNS, STAGES, TRAIL
+from storage.tables import (
+    FAULTS,
+    HANDOFFS,
+    ITEMS,
+    LEDGER,
+    MILESTONES,
+    NOTICES,
+    PROMISES,
+    REFUSED,
+    RUNS,
+    STAGES,
+    TRAIL,
+    WAITING,
+)
 
 
 class SqlRecordStore:
@@ -52,10 +65,9 @@ class SqlRecordStore:
                     _forget(connection, run, stored.batch)
             place = {"chain": records.chain, "batch": records.id, "decided_at": records.decided_at}
             _put(connection, RUNS, [values_of(records.run) | place])
-            _put(connection, STAGES, _with_run(run, records.stages))
-            _put(connection, ITEMS, _with_run(run, records.items))
-            for table, rows in entries(records):
-                _put(connection, table, _with_run(run, rows))
+            _make_way(connection, records)
+            for table, rows in (*states(records), *entries(records)):
+                _put(connection, table, _of_run(records, rows))
             for notice in records.notices:
                 add(connection, notice, now, records)
             for key in records.withdrawn:
@@ -82,7 +94,17 @@ def answer_to(records: WriteRecords, stored: Any) -> str | None:
 
 def entries(records: WriteRecords) -> tuple[tuple[Table, Sequence[Any]], ...]:
     """The numbered rows, by table."""
-    return ((TRAIL, records.trail), (LEDGER, records.ledger), (REFUSED, records.refused))
+    return (
+        (TRAIL, records.trail), (LEDGER, records.ledger), (REFUSED, records.refused), (PROMISES, records.promises),
+    )  # fmt: skip
+
+
+def states(records: WriteRecords) -> tuple[tuple[Table, Sequence[Any]], ...]:
+    """The rows of what stands now, by table."""
+    return (
+        (STAGES, records.stages), (ITEMS, records.items), (MILESTONES, records.milestones or ()),
+        (HANDOFFS, records.handoffs), (FAULTS, records.faults), (WAITING, records.waiting),
+    )  # fmt: skip
 
 
 def _clear(connection: Connection, records: WriteRecords) -> None:
@@ -94,12 +116,44 @@ def _clear(connection: Connection, records: WriteRecords) -> None:
     present = {
         ITEMS: {row.item: row.round for row in records.items},
         STAGES: {row.stage: row.visit for row in records.stages},
+        HANDOFFS: {row.item: row.n for row in records.handoffs},
     }
     for table, known in present.items():
         _, name, count = table.primary_key.columns
         for row in connection.execute(select(name, count).where(table.c.run == run)).all():
             if row[1] > known.get(row[0], 0):
                 connection.execute(delete(table).where(table.c.run == run, name == row[0], count == row[1]))
+    _clear_faults(connection, records)
+
+
+def _clear_faults(connection: Connection, records: WriteRecords) -> None:
+    """Faults of rounds and refused signals that never were, and of those that the batch brings."""
+    of_run = FAULTS.c.run == records.run.run
+    first = min((row.n for row in records.refused), default=0)
+    connection.execute(delete(FAULTS).where(of_run, FAULTS.c.source == "signal", FAULTS.c.n >= first))
+    answers = of_run, FAULTS.c.source == "answer"
+    for item, present in {row.item: row.round for row in records.items}.items():
+        connection.execute(delete(FAULTS).where(*answers, FAULTS.c.item == item, FAULTS.c.n >= present))
+    for item, n in told_anew(records):
+        connection.execute(delete(FAULTS).where(*answers, FAULTS.c.item == item, FAULTS.c.n == n))
+
+
+def told_anew(records: WriteRecords) -> set[tuple[str, int]]:
+    """Rounds of items of which a whole batch says the last word, and what was wrong in them."""
+    rounds = {(row.item, row.round) for row in records.items}
+    return rounds | {(row.item, row.n) for row in records.faults if row.source == "answer"}
+
+
+def _make_way(connection: Connection, records: WriteRecords) -> None:
+    """Takes away what the batch tells anew as a set."""
+    run = records.run.run
+    if records.milestones is not None:
+        connection.execute(delete(MILESTONES).where(MILESTONES.c.run == run))
+    if records.whole:
+        connection.execute(delete(WAITING).where(WAITING.c.run == run))
+    for kind, about in () if records.whole else records.waited:
+        told = and_(WAITING.c.run == run, WAITING.c.kind == kind, WAITING.c.about == about)
+        connection.execute(delete(WAITING).where(told))
 
 
 def _forget(connection: Connection, run: str, batch: str) -> None:
@@ -108,8 +162,12 @@ def _forget(connection: Connection, run: str, batch: str) -> None:
     connection.execute(delete(NOTICES).where(waits))
 
 
-def _with_run(run: str, rows: Iterable[Any]) -> list[dict[str, Any]]:
-    return [{"run": run, **values_of(row)} for row in rows]
+def _of_run(records: WriteRecords, rows: Iterable[Any]) -> list[dict[str, Any]]:
+    run = records.run
+    of = {
+        "run": run.run, "definition": run.definition, "version": run.version, "variant": run.variant, "hash": run.hash,
+    }  # fmt: skip
+    return [of | values_of(row) for row in rows]
 
 
 def _put(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
@@ -119,4 +177,5 @@ def _put(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -
     keys = [column.name for column in table.primary_key]
     statement = insert(connection, table)
     changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), list(rows))
+    known = [{name: value for name, value in row.items() if name in table.c} for row in rows]
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), known)

@@ -101,32 +101,64 @@ class RunRecord(SQLModel, table=True):
     asks: int
     escalations: int
     refused: int
+    counted_from: datetime = Field(sa_type=UtcInstant)
+    month: str
+    first_promised_at: datetime | None = Field(sa_type=UtcInstant)
+    owed_at: datetime | None = Field(sa_type=UtcInstant)
+    on_time: bool | None
+    first_value_at: datetime | None = Field(sa_type=UtcInstant)
+    live_at: datetime | None = Field(sa_type=UtcInstant)
+    time_to_first_value: int | None = Field(sa_type=BigInteger)
+    time_to_live: int | None = Field(sa_type=BigInteger)
+    elapsed: int | None = Field(sa_type=BigInteger)
+    customer_seconds: int = Field(sa_type=BigInteger)
+    provider_seconds: int = Field(sa_type=BigInteger)
+    third_party_seconds: int = Field(sa_type=BigInteger)
+    hold_seconds: int = Field(sa_type=BigInteger)
+    off_hours_seconds: int = Field(sa_type=BigInteger)
+    handoff_seconds: int = Field(sa_type=BigInteger)
+    longest_silence: int = Field(sa_type=BigInteger)
+    rounds: int
+    requests: int
+    first_pass: int
+    customer_due: int
+    customer_on_time: int
     chain: str
     batch: str
     decided_at: datetime | None = Field(sa_type=UtcInstant)
 
 
-class StageRecord(SQLModel, table=True):
+class OfRun(SQLModel):
+    """What every row of a run says first: whose it is, and by which definition it came about."""
+
+    run: str = Field(primary_key=True, foreign_key="runs.run")
+    definition: str
+    version: int = Field(sa_type=BigInteger)
+    variant: str
+    hash: str
+
+
+class StageRecord(OfRun, table=True):
     """A stage in one visit, as it stands now."""
 
     __tablename__ = "stages"
-    run: str = Field(primary_key=True, foreign_key="runs.run")
     stage: str = Field(primary_key=True)
     visit: int = Field(primary_key=True)
+    place: int
     title: str
     owner: str
     status: str
+    milestone: str | None
     entered_at: datetime | None = Field(sa_type=UtcInstant)
     left_at: datetime | None = Field(sa_type=UtcInstant)
     target_at: datetime | None = Field(sa_type=UtcInstant)
 
 
-class ItemRecord(SQLModel, table=True):
+class ItemRecord(OfRun, table=True):
     """An item in one round, as it stands now."""
 
     __tablename__ = "items"
     __table_args__ = (Index("items_by_owner", "owner", "status"),)
-    run: str = Field(primary_key=True, foreign_key="runs.run")
     item: str = Field(primary_key=True)
     round: int = Field(primary_key=True)
     stage: str
@@ -135,23 +167,27 @@ class ItemRecord(SQLModel, table=True):
     status: str
     owner: str
     side: str
+    asked: str
+    clock: str
     optional: bool
     opened_at: datetime | None = Field(sa_type=UtcInstant)
     due_at: datetime | None = Field(sa_type=UtcInstant)
+    promised_at: datetime | None = Field(sa_type=UtcInstant)
     answered_at: datetime | None = Field(sa_type=UtcInstant)
     closed_at: datetime | None = Field(sa_type=UtcInstant)
     late: bool
     tacit: bool
     outcome: str | None
     steps: int
+    mark: str | None
+    stands_for: str | None
     blocks: tuple[str, ...] = Field(sa_type=Words)
 
 
-class LedgerRecord(SQLModel, table=True):
+class LedgerRecord(OfRun, table=True):
     """A closed stretch of a run's time; written once."""
 
     __tablename__ = "ledger"
-    run: str = Field(primary_key=True, foreign_key="runs.run")
     n: int = Field(primary_key=True)
     item: str
     stage: str
@@ -159,17 +195,94 @@ class LedgerRecord(SQLModel, table=True):
     side: str
     who: str
     held_side: str | None
+    clock: str
     since: datetime = Field(sa_type=UtcInstant)
     to: datetime = Field(sa_type=UtcInstant)
     seconds: int
     working_seconds: int
 
 
-class TrailRecord(SQLModel, table=True):
-    """Who did what on whose behalf; written once."""
+class MilestoneRecord(OfRun, table=True):
+    """A milestone that a run has reached."""
+
+    __tablename__ = "milestones"
+    name: str = Field(primary_key=True)
+    at: datetime = Field(sa_type=UtcInstant)
+    seconds: int = Field(sa_type=BigInteger)
+
+
+class HandoffRecord(OfRun, table=True):
+    """The n-th time that something was handed over."""
+
+    __tablename__ = "handoffs"
+    item: str = Field(primary_key=True)
+    n: int = Field(primary_key=True)
+    giver: str
+    receiver: str
+    released_at: datetime = Field(sa_type=UtcInstant)
+    ended_at: datetime | None = Field(sa_type=UtcInstant)
+    accepted: bool | None
+    outcome: str | None
+    seconds: int | None = Field(sa_type=BigInteger)
+
+
+class PromiseRecord(OfRun, table=True):
+    """A date that the customer was told; written once."""
+
+    __tablename__ = "promises"
+    n: int = Field(primary_key=True)
+    kind: str
+    name: str
+    due_at: datetime = Field(sa_type=UtcInstant)
+    at: datetime = Field(sa_type=UtcInstant)
+    to: str
+    by: str
+    cause: str
+    side: str
+    reason: str
+
+
+class FaultRecord(OfRun, table=True):
+    """What was wrong in an answer or a refused signal, by place; written once. Holds no values."""
+
+    __tablename__ = "faults"
+    source: str = Field(primary_key=True)
+    item: str = Field(primary_key=True)
+    n: int = Field(primary_key=True)
+    k: int = Field(primary_key=True)
+    place: str
+    code: str
+    at: datetime = Field(sa_type=UtcInstant)
+
+
+class WaitingRecord(OfRun, table=True):
+    """What waits for a person now: one row for everybody who may act."""
+
+    __tablename__ = "waiting"
+    __table_args__ = (Index("waiting_by_person", "person", "due_at"), Index("waiting_by_role", "role", "due_at"))
+    kind: str = Field(primary_key=True)
+    about: str = Field(primary_key=True)
+    person: str = Field(primary_key=True)
+    stage: str
+    item: str | None
+    round: int
+    role: str
+    first: bool
+    title: str
+    status: str
+    side: str
+    since: datetime | None = Field(sa_type=UtcInstant)
+    due_at: datetime | None = Field(sa_type=UtcInstant)
+    waits_for: str
+    stands_for: str | None
+    mark: str | None
+    blocks: tuple[str, ...] = Field(sa_type=Words)
+
+
+class TrailRecord(OfRun, table=True):
+    """Who did what on whose behalf, and what that has made of the record; written once."""
 
     __tablename__ = "trail"
-    run: str = Field(primary_key=True, foreign_key="runs.run")
     n: int = Field(primary_key=True)
     at: datetime = Field(sa_type=UtcInstant)
     actor: str
@@ -182,13 +295,13 @@ class TrailRecord(SQLModel, table=True):
     message_id: str | None
     digest: str
     sentence: str
+    changes: dict[str, dict[str, Any]] = Field(sa_type=JSON)
 
 
-class RefusedRecord(SQLModel, table=True):
+class RefusedRecord(OfRun, table=True):
     """A signal that changed nothing, and why; written once."""
 
     __tablename__ = "refused"
-    run: str = Field(primary_key=True, foreign_key="runs.run")
     n: int = Field(primary_key=True)
     at: datetime = Field(sa_type=UtcInstant)
     via: str
@@ -196,6 +309,7 @@ class RefusedRecord(SQLModel, table=True):
     message_id: str
     code: str
     sentence: str
+    item: str | None
 
 
 class NoticeRecord(SQLModel, table=True):
@@ -229,6 +343,8 @@ class NoticeRecord(SQLModel, table=True):
     """When its reader reads again, where that was later: before it nothing leaves."""
     retracts: tuple[str, ...] | None = Field(sa_type=Words)
     """Keys of what it calls off."""
+    side: str | None
+    """On which side its reader is."""
     batch: str | None
     """The rows it came with, and the execution that decided them: it leaves once these are history."""
     execution: str | None
@@ -253,8 +369,13 @@ ITEMS: Table = _TABLES["items"]
 LEDGER: Table = _TABLES["ledger"]
 TRAIL: Table = _TABLES["trail"]
 REFUSED: Table = _TABLES["refused"]
+MILESTONES: Table = _TABLES["milestones"]
+HANDOFFS: Table = _TABLES["handoffs"]
+PROMISES: Table = _TABLES["promises"]
+FAULTS: Table = _TABLES["faults"]
+WAITING: Table = _TABLES["waiting"]
 NOTICES: Table = _TABLES["notices"]
 PEOPLE: Table = _TABLES["people"]
 ALL: tuple[Table, ...] = (
-    RUNS, STAGES, ITEMS, LEDGER, TRAIL, REFUSED, NOTICES, PEOPLE,
+    RUNS, STAGES, ITEMS, LEDGER, MILESTONES, HANDOFFS, PROMISES, FAULTS, WAITING, TRAIL, REFUSED, NOTICES, PEOPLE,
 )  # fmt: skip

@@ -75,10 +75,12 @@ _WORDS = {
 }
 _SUMMARY_BYTES = 200
 _ID_LENGTH = 24
-_ENTRIES = ("trail", "ledger", "refused")
+_ENTRIES = ("trail", "ledger", "refused", "promises")
 _ROWS: TypeAdapter[WriteRecords] = TypeAdapter(WriteRecords)
 _HOOK: TypeAdapter[RunHook] = TypeAdapter(RunHook)
-_PARTS = ("trail", "ledger", "items", "stages", "refused", "notices", "withdrawn")
+_PARTS = (
+    "trail", "ledger", "items", "stages", "refused", "handoffs", "promises", "faults", "waited", "waiting", "notices", "withdrawn",
+)  # fmt: skip
 
 
 def sort(effects: Iterable[Effect]) -> tuple[list[DeliverNotice | RunHook], list[WriteRecords]]:
@@ -182,6 +184,12 @@ def merge(a: WriteRecords, b: WriteRecords) -> WriteRecords:
         items=tuple({(row.item, row.round): row for row in (*a.items, *b.items)}.values()),
         stages=tuple({(row.stage, row.visit): row for row in (*a.stages, *b.stages)}.values()),
         refused=(*a.refused, *b.refused),
+        milestones=a.milestones if b.milestones is None else b.milestones,
+        handoffs=tuple({(row.item, row.n): row for row in (*a.handoffs, *b.handoffs)}.values()),
+        promises=(*a.promises, *b.promises),
+        faults=(*a.faults, *b.faults),
+        waiting=(*(row for row in a.waiting if (row.kind, row.about) not in b.waited), *b.waiting),
+        waited=tuple(dict.fromkeys((*a.waited, *b.waited))),
         notices=(*a.notices, *b.notices),
         withdrawn=(*a.withdrawn, *b.withdrawn),
     )
@@ -215,7 +223,8 @@ def completed(whole: WriteRecords, waiting: Sequence[WriteRecords]) -> WriteReco
     """
     told = reduce(merge, waiting)
     whole = replace(
-        whole, items=(*told.items, *whole.items), stages=(*told.stages, *whole.stages), notices=told.notices, withdrawn=told.withdrawn
+        whole, items=(*told.items, *whole.items), stages=(*told.stages, *whole.stages), handoffs=(*told.handoffs, *whole.handoffs),
+        faults=(*told.faults, *whole.faults), notices=told.notices, withdrawn=told.withdrawn,
     )  # fmt: skip
     while not _fits(whole) and any(len(getattr(whole, part)) > 1 for part in _ENTRIES):
         whole = replace(whole, **{part: (rows := getattr(whole, part))[len(rows) // 2 :] for part in _ENTRIES})

@@ -120,7 +120,7 @@ def row(plan: Plan, state: RunState, booking: Booking, n: int) -> LedgerRow:
     )
     return LedgerRow(
         n=n, item=booking.item, stage=booking.stage, round=booking.round, side=booking.side, who=booking.who,
-        held_side=booking.held_side, since=booking.since, to=booking.to, seconds=_seconds(booking.since, booking.to),
+        held_side=booking.held_side, clock=booking.clock, since=booking.since, to=booking.to, seconds=_seconds(booking.since, booking.to),
         working_seconds=working,
     )  # fmt: skip
 

@@ -18,8 +18,8 @@ def digest_of(previous: str, content: Mapping[str, Any]) -> str:
 
 
 def content_of(entry: TrailEntry) -> dict[str, Any]:
-    """The part of an entry that its digest covers: all but its sentence, which follows from the rest."""
-    return {
+    """The part of an entry that its digest covers: all but its sentence, which follows from the rest; an entry that changed no row says nothing of changes."""
+    content = {
         "n": entry.n,
         "at": f"{entry.at.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat()}Z",
         "actor": entry.actor,
@@ -31,3 +31,4 @@ def content_of(entry: TrailEntry) -> dict[str, Any]:
         "code": str(entry.code),
         "message_id": entry.message_id,
     }
+    return {**content, "changes": entry.changes} if entry.changes else content

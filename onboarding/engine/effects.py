@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from onboarding.engine.state import RefusedEntry, RunState, TrailEntry
+from onboarding.engine.state import Promise, RefusedEntry, RunState, TrailEntry
 from onboarding.messages import Verdict
 
 
@@ -49,6 +49,8 @@ class Notice:
     """The reader's next working instant, where that is later: until then it waits in the outbox."""
     retracts: tuple[str, ...] = ()
     """Keys of what it calls off. If none of them has left it does not leave either; without any it always does."""
+    side: str = ""
+    """On which side its reader is."""
 
     @property
     def leaves_at(self) -> datetime:
@@ -91,6 +93,7 @@ class LedgerRow:
     side: str
     who: str
     held_side: str | None
+    clock: str
     since: datetime
     to: datetime
     seconds: int
@@ -99,7 +102,7 @@ class LedgerRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemRow:
-    """An item in one round, as it stands now; the read table of open items and the record of closed ones."""
+    """An item in one round, as it stands now: whoever had it last is its owner, and `asked` the side that it was asked of."""
 
     item: str
     round: int
@@ -109,15 +112,20 @@ class ItemRow:
     status: str
     owner: str
     side: str
+    asked: str
+    clock: str
     optional: bool
     opened_at: datetime | None
     due_at: datetime | None
+    promised_at: datetime | None
     answered_at: datetime | None
     closed_at: datetime | None
     late: bool
     tacit: bool
     outcome: str | None
     steps: int
+    mark: str | None
+    stands_for: str | None
     blocks: tuple[str, ...]
 
 
@@ -127,17 +135,86 @@ class StageRow:
 
     stage: str
     visit: int
+    place: int
     title: str
     owner: str
     status: str
+    milestone: str | None
     entered_at: datetime | None
     left_at: datetime | None
     target_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MilestoneRow:
+    """A milestone that is reached, and how long after the instant that the run is counted from."""
+
+    name: str
+    at: datetime
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandoffRow:
+    """The n-th time that something was handed over. `seconds` until it ended, without those of a hold; `None` while it waits."""
+
+    item: str
+    n: int
+    giver: str
+    receiver: str
+    released_at: datetime
+    ended_at: datetime | None
+    accepted: bool | None
+    outcome: str | None
+    seconds: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultRow:
+    """One thing that was wrong in an answer that went back (the n-th of its item), or in the n-th refused signal. No value is in it."""
+
+    source: str
+    item: str
+    n: int
+    k: int
+    place: str
+    code: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingRow:
+    """Something waits for a person: an open item, the gate of a stage, the review of a hold, a debt.
+
+    One row for everybody who may act; `first` is the one who answers for it.
+    """
+
+    kind: str
+    about: str
+    person: str
+    stage: str
+    item: str | None
+    round: int
+    role: str
+    first: bool
+    title: str
+    status: str
+    side: str
+    since: datetime | None
+    due_at: datetime | None
+    waits_for: str
+    stands_for: str | None
+    mark: str | None
+    blocks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRow:
-    """A run as it stands now: what lists show and reports count."""
+    """A run as it stands now: what lists show and reports count.
+
+    Times are whole seconds. Of an open run `customer_seconds` and its neighbours hold the stretches that are closed; of a closed one they
+    add up to `elapsed`.
+    """
 
     run: str
     customer: str
@@ -165,6 +242,31 @@ class RunRow:
     asks: int
     escalations: int
     refused: int
+    counted_from: datetime
+    """When it was signed, else when it started: what the times to a milestone are counted from."""
+    month: str
+    first_promised_at: datetime | None
+    owed_at: datetime | None
+    on_time: bool | None
+    first_value_at: datetime | None
+    live_at: datetime | None
+    time_to_first_value: int | None
+    time_to_live: int | None
+    elapsed: int | None
+    customer_seconds: int
+    provider_seconds: int
+    third_party_seconds: int
+    hold_seconds: int
+    off_hours_seconds: int
+    handoff_seconds: int
+    longest_silence: int
+    rounds: int
+    requests: int
+    """Requests of the customer that are done; `first_pass`: those of them that were right at once."""
+    first_pass: int
+    customer_due: int
+    """Rounds of the customer's items that had a due date and were answered or overdue; `customer_on_time`: those answered by then."""
+    customer_on_time: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +283,14 @@ class WriteRecords:
     items: tuple[ItemRow, ...] = ()
     stages: tuple[StageRow, ...] = ()
     refused: tuple[RefusedEntry, ...] = ()
+    milestones: tuple[MilestoneRow, ...] | None = None
+    """All that are reached, where that has changed."""
+    handoffs: tuple[HandoffRow, ...] = ()
+    promises: tuple[Promise, ...] = ()
+    faults: tuple[FaultRow, ...] = ()
+    waiting: tuple[WaitingRow, ...] = ()
+    waited: tuple[tuple[str, str], ...] = ()
+    """What `waiting` tells anew, by kind and name: what stood there before is gone. A whole batch tells everything anew."""
     notices: tuple[Notice, ...] = ()
     withdrawn: tuple[str, ...] = ()
     id: str = ""

@@ -197,7 +197,7 @@ def _replaces(later: HeldMessage, earlier: HeldMessage) -> bool:
 
 def _dropped(turn: Turn, held: HeldMessage, outcome: OutcomeWord, code: str, said: str) -> None:
     message_id, actor = str(held.content["message_id"]), str(held.content["actor"])
-    turn.refuse(via=held.via, name=held.name, message_id=message_id, code=code, sentence=said)
+    turn.refuse(via=held.via, name=held.name, message_id=message_id, code=code, sentence=said, item=held.item)
     turn.record(
         held.name,
         actor=actor,

@@ -81,13 +81,12 @@ def giver_of(plan: Plan, state: RunState, item: Item) -> str:
 def _end(turn: Turn, name: str, outcome: str, *, accepted: bool | None, receiver: str) -> None:
     running = turn.state.handoffs[name]
     spent = _running(turn.state, running, turn.at)
-    _put(
-        turn,
-        replace(
-            running, receiver=receiver, ended_at=turn.at, accepted=accepted, outcome=outcome, seconds=running.seconds + spent,
-            rounds=running.rounds + 1,
-        ),
+    over = replace(
+        running, receiver=receiver, ended_at=turn.at, accepted=accepted, outcome=outcome, seconds=running.seconds + spent,
+        rounds=running.rounds + 1, last=spent,
     )  # fmt: skip
+    _put(turn, over)
+    turn.handed_over.append(over)
 
 
 def _put(turn: Turn, handoff: Handoff) -> None:

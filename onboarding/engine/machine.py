@@ -280,6 +280,8 @@ def _apply_held(turn: Turn, held: HeldMessage) -> None:
             message_id=received.message_id,
             code=first.code,
             sentence=clean(first.sentence),
+            item=held.item,
+            faults=received.faults,
         )
         turn.record(
             held.name, actor=str(held.content.get("actor", UNVERIFIED)), item=held.item, outcome=received.outcome,
@@ -295,7 +297,9 @@ def _apply_held(turn: Turn, held: HeldMessage) -> None:
     except Refuse as no:
         turn.state, turn.effects, turn.opened, turn.withdrawn = before, effects, opened, withdrawn
         told = Told(item=held.item, code=no.code, sentence=no.sentence)
-        turn.refuse(via=held.via, name=held.name, message_id=message.message_id, code=no.code, sentence=no.sentence)
+        turn.refuse(
+            via=held.via, name=held.name, message_id=message.message_id, code=no.code, sentence=no.sentence, item=held.item, faults=no.faults,
+        )  # fmt: skip
         _record(turn, before, held.via, message, person, told, no.outcome)
         not_taken(turn, turn.plan.items[held.item], person.handle, no.sentence, held.at)
         return
@@ -324,7 +328,9 @@ def _say_no(plan: Plan, state: RunState, via: str, name: str, message_id: str, n
     if via == "update" or state.status is RunStatus.CLOSED:
         return Decision(state=state, verdict=_fitting(verdict))
     turn = Turn(plan, state, at)
-    turn.refuse(via=via, name=name, message_id=message_id, code=no.code, sentence=verdict.sentence)
+    turn.refuse(
+        via=via, name=name, message_id=message_id, code=no.code, sentence=verdict.sentence, item=verdict.item, faults=no.faults,
+    )  # fmt: skip
     return _decide(turn, _fitting(verdict))
 
 
@@ -383,8 +389,9 @@ def _decide(turn: Turn, verdict: Verdict | None) -> Decision:
     if turn.state.status is RunStatus.CLOSED:
         turn.effects = [effect for effect in turn.effects if not _is_idle(effect)]
     booked = booking.book(turn)
-    state = turn.finish()
-    return Decision(state=state, effects=(*turn.effects, records.rows(turn, booked)), verdict=verdict)
+    turn.finish()
+    written = records.rows(turn, booked)
+    return Decision(state=turn.state, effects=(*turn.effects, written), verdict=verdict)
 
 
 def _is_idle(effect: Effect) -> bool:

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from datetime import datetime
 
-from onboarding.engine import deadlines, readers, silence
+from onboarding.engine import deadlines, hearing, readers, silence
 from onboarding.engine.effects import Notice, NoticeKind
-from onboarding.engine.people import asked_of, holder, stage_owner
+from onboarding.engine.people import asked_of, holder, side_of, stage_owner
 from onboarding.engine.promises import told
 from onboarding.engine.state import Alarm, Debt, HoldState, ItemState, ItemStatus, PromiseKind
 from onboarding.engine.turn import Turn
@@ -60,7 +60,7 @@ def say(
     notice = Notice(
         key=key, kind=kind, to=to, template=template, subject=subject, lines=lines, run=state.run, customer=state.customer,
         at=turn.at, stage=stage_id, item=item.id if item else None, round=round_, step=step, items=items,
-        not_before=reads_at if waits else None, retracts=retracts,
+        not_before=reads_at if waits else None, retracts=retracts, side=side_of(turn.plan, turn.state, to),
     )  # fmt: skip
     turn.notify(notice)
     _note(turn, notice)
@@ -75,6 +75,7 @@ def _note(turn: Turn, notice: Notice) -> None:
         for name in notice.items or ((notice.item,) if notice.item else ()):
             turn.item(name, unsent_asks=(*turn.state.items[name].unsent_asks, notice.key))
     silence.heard(turn, notice)
+    hearing.heard(turn, notice)
 
 
 def _prompted(turn: Turn, notice: Notice) -> None:
@@ -236,6 +237,7 @@ def withdraw(turn: Turn, keys: tuple[str, ...]) -> tuple[str, ...]:
     if len(kept) != len(turn.state.unread):
         turn.set(unread=kept)
     silence.unheard(turn, gone)
+    hearing.unheard(turn, gone)
     return gone
 
 

@@ -29,6 +29,7 @@ class Plan:
         self.signals: dict[str, SignalRule] = {rule.event: rule for rule in definition.signals}
         self.declarations = declarations_of(definition)
         self.place: dict[str, int] = {item: n for n, item in enumerate(self.items)}
+        self.stage_place: dict[str, int] = {stage: n for n, stage in enumerate(self.stages)}
         self.groups: dict[str, bool] = {role.id: role.source is RoleSource.GROUP for role in definition.roles}
         self._shared: dict[tuple[Calendar, Calendar], Clock] = {}
         self.contacts = self._contacts()

@@ -1,42 +1,111 @@
 """The rows of one turn: what changed between two states, each with its natural key."""
 
-from onboarding.engine import booking, figures, flow, health
-from onboarding.engine.effects import ItemRow, LedgerRow, RunRow, StageRow, WriteRecords
-from onboarding.engine.people import acting, item_owner, stage_owner
+from datetime import datetime
+
+from onboarding.engine import booking, figures, flow, health, numbers, waiting
+from onboarding.engine.changes import Changes, put, put_milestones, put_run
+from onboarding.engine.effects import (
+    FaultRow,
+    HandoffRow,
+    ItemRow,
+    LedgerRow,
+    MilestoneRow,
+    RunRow,
+    StageRow,
+    WriteRecords,
+)
+from onboarding.engine.people import acting, item_owner, stage_owner, stands_for
 from onboarding.engine.plan import Plan
-from onboarding.engine.state import RunState, StageState
+from onboarding.engine.state import Handoff, PromiseKind, RefusedEntry, RunState, StageState
 from onboarding.engine.turn import Turn
 
 
 def rows(turn: Turn, booked: tuple[LedgerRow, ...]) -> WriteRecords:
-    """Everything that one turn changed, to be written together.
+    """Everything that one turn changed, to be written together; its last entry in the trail tells what that is.
 
     A round or visit that gives way to a new one is written once more, as it stood: nobody will look at it again.
     """
     before, after, plan = turn.before, turn.state, turn.plan
-    items: list[ItemRow] = []
+    changes: Changes = {}
+    items = _items(turn, changes)
+    stages = _stages(turn, changes)
+    for row in booked:
+        put(changes, None, row)
+    promises = tuple(one for one in after.promises if one.n > before.promise_count)
+    for promise in promises:
+        put(changes, None, promise)
+    handoffs = _handoffs(turn, changes)
+    milestones = None if before.milestones == after.milestones else milestone_rows(plan, after)
+    if milestones is not None:
+        put_milestones(changes, milestone_rows(plan, before), milestones)
+    run = run_row(plan, after)
+    put_run(changes, numbers.facts(plan, before) if before.items else {}, numbers.facts(plan, after))
+    turn.explain(changes)
+    refused = tuple(entry for entry in after.refused if entry.n > before.refused_count)
+    waited, waits = waiting.changed(plan, before, after, tuple(dict.fromkeys(row.item for row in items)))
+    return WriteRecords(
+        run=run,
+        trail=tuple(entry for entry in turn.state.trail if entry.n > before.trail_count),
+        ledger=booked,
+        items=items,
+        stages=stages,
+        refused=refused,
+        milestones=milestones,
+        handoffs=handoffs,
+        promises=promises,
+        faults=(*_faults_of_answers(after, before), *_faults_of_signals(refused)),
+        waiting=waits,
+        waited=waited,
+        withdrawn=tuple(dict.fromkeys(turn.withdrawn)),
+    )
+
+
+def _items(turn: Turn, changes: Changes) -> tuple[ItemRow, ...]:
+    before, after, plan = turn.before, turn.state, turn.plan
+    found: list[ItemRow] = []
+    rounds: dict[tuple[str, int], ItemRow | None] = {}
+    for name, state in turn.past:
+        found.append(item_row(plan, state, name))
     for name, item in after.items.items():
-        known = before.items.get(name)
-        if known is not None and known.round != item.round:
-            items.append(item_row(plan, before, name))
-        if known is not item or _changed_hands(plan, before, after, name):
-            items.append(item_row(plan, after, name))
-    stages: list[StageRow] = []
+        if before.items.get(name) is not item or _changed_hands(plan, before, after, name):
+            found.append(item_row(plan, after, name))
+    for row in found:
+        known = before.items.get(row.item)
+        key = row.item, row.round
+        if key not in rounds:
+            rounds[key] = item_row(plan, before, row.item) if known is not None and known.round == row.round else None
+        put(changes, rounds[key], row)
+        rounds[key] = row
+    return tuple(found)
+
+
+def _stages(turn: Turn, changes: Changes) -> tuple[StageRow, ...]:
+    before, after, plan = turn.before, turn.state, turn.plan
+    found: list[StageRow] = []
     for name, stage in after.stages.items():
         entered = before.stages.get(name)
         if entered is not None and entered.visit and entered.visit != stage.visit:
-            stages.append(stage_row(plan, before, entered))
+            found.append(stage_row(plan, before, entered))
         if entered is not stage or (stage.owner and stage_owner(plan, before, name) != stage_owner(plan, after, name)):
-            stages.append(stage_row(plan, after, stage))
-    return WriteRecords(
-        run=run_row(plan, after),
-        trail=tuple(entry for entry in after.trail if entry.n > before.trail_count),
-        ledger=booked,
-        items=tuple(items),
-        stages=tuple(stages),
-        refused=tuple(entry for entry in after.refused if entry.n > before.refused_count),
-        withdrawn=tuple(dict.fromkeys(turn.withdrawn)),
-    )
+            row = stage_row(plan, after, stage)
+            same = entered is not None and max(entered.visit, 1) == row.visit
+            put(changes, stage_row(plan, before, entered) if entered is not None and same else None, row)
+            found.append(row)
+    return tuple(found)
+
+
+def _handoffs(turn: Turn, changes: Changes) -> tuple[HandoffRow, ...]:
+    """What ended in this turn, also where it was handed over again at once, and what waits now."""
+    if turn.before.handoffs is turn.state.handoffs:
+        return ()
+    known = {(one.item, one.n): one for one in handoff_rows(turn.before)}
+    found = []
+    for row in (*(_handoff_row(one) for one in turn.handed_over), *handoff_rows(turn.state)):
+        if known.get((row.item, row.n)) != row:
+            put(changes, known.get((row.item, row.n)), row)
+            known[row.item, row.n] = row
+            found.append(row)
+    return tuple(found)
 
 
 def _changed_hands(plan: Plan, before: RunState, after: RunState, name: str) -> bool:
@@ -61,14 +130,21 @@ def whole(plan: Plan, state: RunState) -> WriteRecords:
         items=tuple(item_row(plan, state, name) for name in state.items),
         stages=tuple(stage_row(plan, state, stage) for stage in state.stages.values()),
         refused=state.refused,
+        milestones=milestone_rows(plan, state),
+        handoffs=handoff_rows(state),
+        promises=state.promises,
+        faults=(*_faults_of_answers(state, None), *_faults_of_signals(state.refused)),
+        waiting=waiting.everything(plan, state),
         whole=True,
     )
 
 
 def stage_row(plan: Plan, state: RunState, stage: StageState) -> StageRow:
     """One stage as it stands now."""
+    rule = plan.stages[stage.id]
     return StageRow(
-        stage=stage.id, visit=max(stage.visit, 1), title=plan.stages[stage.id].title, owner=stage.owner and stage_owner(plan, state, stage.id), status=stage.status,
+        stage=stage.id, visit=max(stage.visit, 1), place=plan.stage_place[stage.id], title=rule.title,
+        owner=stage.owner and stage_owner(plan, state, stage.id), status=stage.status, milestone=rule.milestone,
         entered_at=stage.entered_at, left_at=stage.left_at, target_at=stage.target_at,
     )  # fmt: skip
 
@@ -76,15 +152,73 @@ def stage_row(plan: Plan, state: RunState, stage: StageState) -> StageRow:
 def item_row(plan: Plan, state: RunState, name: str) -> ItemRow:
     """One item as it stands now."""
     item, current = plan.items[name], state.items[name]
-    who, side = (
-        acting(plan, state, item) if current.status in flow.ACTIVE else (item_owner(plan, state, item), item.side)
-    )
+    active = current.status in flow.ACTIVE
+    who, side = acting(plan, state, item) if active else (item_owner(plan, state, item), item.side)
+    told = _told(state, name) if current.opened_at is not None and current.due_at is not None else None
     return ItemRow(
         item=name, round=current.round, stage=item.stage, kind=item.kind, title=item.title, status=current.status, owner=who,
-        side=side, optional=item.optional, opened_at=current.opened_at, due_at=current.due_at, answered_at=current.answered_at,
+        side=side, asked=item.side, clock=item.clock, optional=item.optional, opened_at=current.opened_at, due_at=current.due_at,
+        promised_at=told, answered_at=current.answered_at,
         closed_at=current.closed_at, late=current.late or current.overdue, tacit=current.tacit, outcome=current.outcome,
-        steps=len(current.fired), blocks=plan.dependents[name],
+        steps=len(current.fired), mark=current.mark, stands_for=stands_for(plan, state, item) if active else None,
+        blocks=plan.dependents[name],
     )  # fmt: skip
+
+
+def _told(state: RunState, name: str) -> datetime | None:
+    """The last date that somebody of the customer was told for an item in its present round."""
+    since = state.items[name].opened_at
+    for one in reversed(state.promises):
+        if one.kind is PromiseKind.ITEM and one.name == name:
+            return one.due_at if since is not None and one.at >= since else None
+    return None
+
+
+def milestone_rows(plan: Plan, state: RunState) -> tuple[MilestoneRow, ...]:
+    """The milestones that are reached."""
+    since = numbers.counted_from(plan, state)
+    return tuple(
+        MilestoneRow(name=name, at=at, seconds=int((at - since).total_seconds()))
+        for name, at in state.milestones.items()
+    )
+
+
+def handoff_rows(state: RunState) -> tuple[HandoffRow, ...]:
+    """The last time that each thing was handed over."""
+    return tuple(_handoff_row(one) for one in state.handoffs.values())
+
+
+def _handoff_row(one: Handoff) -> HandoffRow:
+    waits = one.ended_at is None
+    return HandoffRow(
+        item=one.item, n=one.rounds + waits, giver=one.giver, receiver=one.receiver, released_at=one.released_at,
+        ended_at=one.ended_at, accepted=one.accepted, outcome=one.outcome, seconds=None if waits else one.last,
+    )  # fmt: skip
+
+
+def _faults_of_answers(after: RunState, before: RunState | None) -> tuple[FaultRow, ...]:
+    """What was wrong in answers that went back: it stands on the round after theirs."""
+    found = []
+    for name, item in after.items.items():
+        known = before.items.get(name) if before is not None else None
+        if not item.faults or (known is not None and known.faults is item.faults):
+            continue
+        found += [
+            FaultRow(
+                source="answer", item=name, n=item.round - 1, k=k, place=fault.place, code=fault.code,
+                at=item.opened_at or item.closed_at or after.at,
+            )
+            for k, fault in enumerate(item.faults)
+        ]  # fmt: skip
+    return tuple(found)
+
+
+def _faults_of_signals(refused: tuple[RefusedEntry, ...]) -> tuple[FaultRow, ...]:
+    return tuple(
+        FaultRow(source="signal", item=entry.item or "", n=entry.n, k=k, place=place, code=code, at=entry.at)
+        for entry in refused
+        for k, (place, code) in enumerate(entry.faults)
+    )
 
 
 def run_row(plan: Plan, state: RunState) -> RunRow:
@@ -93,13 +227,13 @@ def run_row(plan: Plan, state: RunState) -> RunRow:
     reached = dict(state.milestones)
     return RunRow(
         run=state.run, customer=state.customer, definition=definition.id, version=definition.version, hash=definition.hash,
-        variant=definition.variant, segment=_word(inputs.get("segment")), wave=_word(inputs.get("wave")), state=state.status,
-        outcome=state.outcome, health=health.health(plan, state), stage=health.current_stage(plan, state),
+        variant=definition.variant, segment=_word(inputs.get("segment")), wave=_word(inputs.get("wave")),
+        health=health.health(plan, state), stage=health.current_stage(plan, state),
         owner=health.current_owner(plan, state), waiting_on=health.waiting_on(plan, state),
         waiting_since=health.waiting_since(state), signed_at=figures.read_instant(inputs.get("signed_at")),
-        started_at=state.started_at, closed_at=state.closed_at, promised_at=state.promised_at, due_at=health.next_due(state),
-        first_value="first_value" in reached, milestones=reached, metrics=figures.metrics(plan, state, state.at), asks=state.asks,
-        escalations=state.escalations, refused=state.refused_count,
+        due_at=health.next_due(state), first_value="first_value" in reached, milestones=reached,
+        metrics=figures.metrics(plan, state, state.at), refused=state.refused_count, **numbers.facts(plan, state),
+        **numbers.of_run(plan, state),
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from onboarding.engine import flow
 from onboarding.engine.gates import item_debt
 from onboarding.engine.notices import paid, settled
+from onboarding.engine.numbers import judged
 from onboarding.engine.state import ItemState, ItemStatus, StageStatus
 from onboarding.engine.turn import Turn
 from onboarding.language.model import ItemKind
@@ -16,10 +17,14 @@ _KEPT = ("id", "owner", "given", "hands", "answers", "draft_fields", "draft_file
 
 def fresh(turn: Turn, name: str, **changes: Any) -> ItemState:
     """Begins the next round of an item, not open yet: its facts are not known any more, who was alarmed hears of it."""
-    current = turn.state.items[name]
-    settled(turn, turn.plan.items[name], "", said="begins anew")
-    turn.forget(name)
+    current, item = turn.state.items[name], turn.plan.items[name]
     used = current.opened_at is not None or current.answer is not None
+    if used:
+        due, kept_date = judged(item, current)
+        turn.past.append((name, turn.state))
+        turn.set(judged=(turn.state.judged[0] + due, turn.state.judged[1] + kept_date))
+    settled(turn, item, "", said="begins anew")
+    turn.forget(name)
     kept = {one: getattr(current, one) for one in _KEPT}
     return turn.item_anew(replace(ItemState(**kept), round=current.round + 1 if used else current.round, **changes))
 

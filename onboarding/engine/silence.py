@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from onboarding.engine import calendars, moving, readers
 from onboarding.engine.effects import Notice, NoticeKind
-from onboarding.engine.people import main_contact, side_of
+from onboarding.engine.people import main_contact
 from onboarding.engine.turn import Turn
 from onboarding.language.model import Side
 
@@ -20,7 +20,7 @@ def heard(turn: Turn, notice: Notice) -> None:
     """Something is said. To whomever of the customer, their silence is over when it leaves."""
     if turn.plan.definition.contact.max_silence is None:
         return
-    if notice.kind is NoticeKind.SILENCE or side_of(turn.plan, turn.state, notice.to) is Side.CUSTOMER:
+    if notice.kind is NoticeKind.SILENCE or notice.side == Side.CUSTOMER:
         turn.set(coming={**turn.state.coming, notice.key: notice.leaves_at})
         count(turn)
 

@@ -370,6 +370,8 @@ class Handoff:
     rounds: int = 0
     held: int = 0
     """Seconds of the present release in which the run was on hold."""
+    last: int = 0
+    """Seconds of the last release, once it has ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -398,7 +400,7 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedEntry:
-    """A signal that changed nothing, and why."""
+    """A signal that changed nothing, and why. `faults` are places in it with a code each."""
 
     n: int
     at: datetime
@@ -407,11 +409,16 @@ class RefusedEntry:
     message_id: str
     code: str
     sentence: str
+    item: str | None = None
+    faults: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrailEntry:
-    """Who did what on whose behalf. `digest` is chained: SHA-256 of the one before and of this entry."""
+    """Who did what on whose behalf. `digest` is chained: SHA-256 of the one before and of this entry.
+
+    `changes` is what this has made of the record: new values by row and column, see `engine/changes.py`.
+    """
 
     n: int
     at: datetime
@@ -425,6 +432,7 @@ class TrailEntry:
     message_id: str | None
     digest: str
     sentence: str = ""
+    changes: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -506,5 +514,13 @@ class RunState:
     """From when on the customer has heard nothing: what `max_silence` counts from. A hold moves it."""
     coming: dict[str, datetime] = field(default_factory=dict)
     """Keys of notices to the customer that wait for the reader's hours, and when they leave."""
+    told_at: datetime | None = None
+    """When the last word to somebody of the customer left, whether a guard listens or not; `None`: since the start nobody has."""
+    telling: dict[str, datetime] = field(default_factory=dict)
+    """Keys of such words that wait for their reader's hours, and when they leave."""
+    longest_silence: int = 0
+    """Seconds of the longest stretch between two such words."""
+    judged: tuple[int, int] = (0, 0)
+    """Of rounds that are over: how many of the customer had a due date and were answered or overdue, and how many in time."""
     silence_at: datetime | None = None
     """When the customer is told how it stands, if they hear nothing before."""

@@ -7,17 +7,19 @@ from typing import Any
 
 from onboarding import limits
 from onboarding.engine.chain import content_of, digest_of
+from onboarding.engine.changes import Changes
 from onboarding.engine.effects import DeliverNotice, Effect, Notice, RunHook
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import (
     Fact,
+    Handoff,
     ItemState,
     RefusedEntry,
     RunState,
     StageState,
     TrailEntry,
 )
-from onboarding.messages import OutcomeWord
+from onboarding.messages import MessageFault, OutcomeWord
 
 ENGINE = "engine"
 """The actor of what the run does by itself."""
@@ -26,6 +28,24 @@ ENGINE = "engine"
 def clean(text: object, most: int = limits.SENTENCE_LENGTH) -> str:
     """A sentence from outside as it may be kept: short, and without halves of characters that no store takes."""
     return "" if text is None else str(text)[:most].encode("utf-8", "replace").decode("utf-8")
+
+
+def _bounded(trail: tuple[TrailEntry, ...]) -> tuple[TrailEntry, ...]:
+    """As many entries as a run carries: the latest, and of long ones fewer. The rows have all of them."""
+    trail = trail[-limits.TRAIL_KEPT :]
+    last = trail[-1]
+    if len(last.sentence) <= limits.SENTENCE_LENGTH and len(last.changes) <= limits.CHANGES_SHORT:
+        return trail
+    weight = sum(_weight(one) for one in trail)
+    first = 0
+    while weight > limits.TRAIL_TEXT and first < len(trail) - 1:
+        weight -= _weight(trail[first])
+        first += 1
+    return trail[first:]
+
+
+def _weight(entry: TrailEntry) -> int:
+    return len(entry.sentence) + sum(len(one) * limits.CHANGE_LENGTH for one in entry.changes.values())
 
 
 class Turn:
@@ -44,6 +64,10 @@ class Turn:
         self.opened: list[str] = []
         """Items to be asked for at the end of the turn."""
         self.withdrawn: list[str] = []
+        self.past: list[tuple[str, RunState]] = []
+        """Items whose round gave way to a new one, and the state in which each stood last."""
+        self.handed_over: list[Handoff] = []
+        """Handoffs that ended."""
 
     # What changes. Every change goes through these, so that nothing is half-changed.
 
@@ -117,14 +141,31 @@ class Turn:
             outcome=outcome, code=code, message_id=message_id, digest="", sentence=clean(sentence, limits.TEXT_LENGTH),
         )  # fmt: skip
         entry = replace(entry, digest=digest_of(before, content_of(entry)))
-        trail = (*state.trail, entry)[-limits.TRAIL_KEPT :]
-        while (
-            len(entry.sentence) > limits.SENTENCE_LENGTH and sum(len(one.sentence) for one in trail) > limits.TRAIL_TEXT
-        ):
-            trail = trail[1:]
-        self.set(trail=trail, trail_count=n)
+        self.set(trail=_bounded((*state.trail, entry)), trail_count=n)
 
-    def refuse(self, *, via: str, name: str, message_id: str, code: str, sentence: str) -> None:
+    def explain(self, changes: Changes) -> None:
+        """Tells in the last entry of this turn what it has made of the record; a turn that said nothing gets one for it."""
+        if not changes:
+            return
+        if self.state.trail_count == self.before.trail_count:
+            self.record("record", code="changed")
+        *earlier, last = self.state.trail
+        before = earlier[-1].digest if earlier else ""
+        told = replace(last, changes=changes)
+        told = replace(told, digest=digest_of(before, content_of(told)))
+        self.set(trail=_bounded((*earlier, told)))
+
+    def refuse(
+        self,
+        *,
+        via: str,
+        name: str,
+        message_id: str,
+        code: str,
+        sentence: str,
+        item: str | None = None,
+        faults: tuple[MessageFault, ...] = (),
+    ) -> None:
         """Adds a signal that changed nothing to the list of refused messages."""
         n = self.state.refused_count + 1
         entry = RefusedEntry(
@@ -135,6 +176,8 @@ class Turn:
             message_id=message_id,
             code=code,
             sentence=sentence,
+            item=item,
+            faults=tuple((fault.place, fault.code) for fault in faults[: limits.FAULTS_TOLD]),
         )
         self.set(refused=(*self.state.refused, entry)[-limits.REFUSED_KEPT :], refused_count=n)
 

@@ -17,9 +17,10 @@ from onboarding.engine import figures, gates, health
 from onboarding.engine.people import has_since, stage_owner
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import RunState, RunStatus, StageState, StageStatus
+from onboarding.engine.waits import named
 from onboarding.language.model import Item, Stage
 from onboarding.limits import COVER_BYTES as COVER_BYTES
-from onboarding.reading.items import named, open_ones
+from onboarding.reading.items import open_ones
 from onboarding.reading.ledger import ended
 from onboarding.reading.shapes import cut, seconds
 

@@ -11,8 +11,9 @@ from onboarding.engine.flow import ACTIVE
 from onboarding.engine.people import acting, who_is
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import ItemState, ItemStatus, RunState, RunStatus, StageStatus
+from onboarding.engine.waits import missing
 from onboarding.language.model import Item, ItemKind, Side
-from onboarding.reading.items import missing, open_ones
+from onboarding.reading.items import open_ones
 from onboarding.reading.shapes import STATUS_ROWS, Shape, cut, instant, told
 
 _SHOWN = {ItemStatus.WAIVED: "skipped"}

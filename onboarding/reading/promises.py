@@ -5,7 +5,7 @@ from typing import Any
 
 from onboarding.engine.going_live import live_at
 from onboarding.engine.plan import Plan
-from onboarding.engine.state import Promise, PromiseKind, RunState, RunStatus
+from onboarding.engine.state import Promise, PromiseKind, RunState
 from onboarding.reading.shapes import SENTENCE_LENGTH, Shape, cut, instant, no_cursor, page, place_of
 
 
@@ -16,16 +16,6 @@ def promises(plan: Plan, state: RunState, at: datetime, cursor: Any = None) -> S
         return no_cursor()
     rows = ((one.n, _row(plan, state, one, at)) for one in state.promises)
     return {**page(rows, start), "earlier": state.promise_count - len(state.promises)}
-
-
-def on_time(plan: Plan, state: RunState, at: datetime) -> bool | None:
-    """Whether the customer went live by the date we are measured against; `None` while nobody can tell, or nothing was promised."""
-    if state.owed_at is None:
-        return None
-    live = live_at(plan, state)
-    if live is not None:
-        return live <= state.owed_at
-    return False if state.status is RunStatus.CLOSED or at > state.owed_at else None
 
 
 def _row(plan: Plan, state: RunState, one: Promise, at: datetime) -> Shape:

@@ -3,11 +3,12 @@
 Everything a read gives is plain JSON. A read never raises for what it was asked: an unknown name is an answer, too.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from onboarding import limits
+from onboarding.engine.phrases import cut as cut, listed as listed, spoken as spoken
 from onboarding.limits import (
     SENTENCE_LENGTH as SENTENCE_LENGTH,
     SENTENCES_TOLD as SENTENCES_TOLD,
@@ -25,19 +26,9 @@ def instant(at: datetime | None) -> str | None:
     return None if at is None else f"{at.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat()}Z"
 
 
-def spoken(at: datetime) -> str:
-    """An instant inside a sentence; it says its zone."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
 def seconds(start: datetime, end: datetime) -> int:
     """Whole seconds from `start` to `end`."""
     return int((end - start).total_seconds())
-
-
-def cut(text: str, length: int = TITLE_LENGTH) -> str:
-    """A text of at most `length` characters; what was cut off is shown by an ellipsis."""
-    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def told(sentences: Iterable[str]) -> list[str]:
@@ -45,16 +36,6 @@ def told(sentences: Iterable[str]) -> list[str]:
     every = list(sentences)
     kept = [cut(one, SENTENCE_LENGTH) for one in every[:SENTENCES_TOLD]]
     return kept if len(every) <= SENTENCES_TOLD else [*kept, f"{len(every) - SENTENCES_TOLD} more"]
-
-
-def listed(words: Sequence[str], most: int = 5) -> str:
-    """`a, b and c`, with the number of those left out."""
-    kept = list(words[:most])
-    if len(words) > most:
-        kept.append(f"{len(words) - most} more")
-    if len(kept) < 2:
-        return "".join(kept)
-    return f"{', '.join(kept[:-1])} and {kept[-1]}"
 
 
 def unknown(code: str, sentence: str) -> Shape:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from onboarding.engine import figures, gates, health
 from onboarding.engine.flow import ACTIVE
 from onboarding.engine.gates import ConditionView
+from onboarding.engine.numbers import on_time
 from onboarding.engine.people import acting, has_since, stage_owner
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import Debt, RunState, StageStatus
@@ -21,7 +22,7 @@ from onboarding.reading.customer import customer_view
 from onboarding.reading.hands import absence_rows, handoff_rows
 from onboarding.reading.items import item_row, open_items, why
 from onboarding.reading.ledger import ledger
-from onboarding.reading.promises import on_time, promises
+from onboarding.reading.promises import promises
 from onboarding.reading.shapes import (
     SENTENCE_LENGTH,
     STATUS_ROWS,

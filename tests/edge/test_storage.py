@@ -40,7 +40,7 @@ from tests.support.records import (
     an_item,
     at,
 )
-from tests.support.stores import SqlStore
+from tests.support.stores import SqlStore, others
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,7 +50,7 @@ def everything(store: Any, run: str = RUN) -> dict[str, Any]:
     if store.find(run) is None:
         return {}
     reads = ("find", "stages", "items", "trail", "ledger", "refused", "outbox")
-    return {name: getattr(store, name)(run) for name in reads}
+    return {name: getattr(store, name)(run) for name in reads} | {"others": others(store, run)}
 
 
 def lost(n: int, **changes: Any) -> WriteRecords:
@@ -621,6 +621,11 @@ def test_every_table_has_a_natural_key() -> None:
         "stages": ["run", "stage", "visit"],
         "items": ["run", "item", "round"],
         "ledger": ["run", "n"],
+        "milestones": ["run", "name"],
+        "handoffs": ["run", "item", "n"],
+        "promises": ["run", "n"],
+        "faults": ["run", "source", "item", "n", "k"],
+        "waiting": ["run", "kind", "about", "person"],
         "trail": ["run", "n"],
         "refused": ["run", "n"],
         "notices": ["key"],

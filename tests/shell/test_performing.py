@@ -76,8 +76,9 @@ def test_a_notice_without_rows_goes_on_its_own() -> None:
 def test_rows_of_two_turns_are_one_batch_and_the_later_state_stays() -> None:
     """Entries written once are all kept, in order; of a stage that changed twice the later row."""
     stage = StageRow(
-        stage="only", visit=1, title="t", owner="dana", status="open", entered_at=AT, left_at=None, target_at=None
-    )
+        stage="only", visit=1, place=0, title="t", owner="dana", status="open", milestone=None, entered_at=AT, left_at=None,
+        target_at=None,
+    )  # fmt: skip
     done = replace(stage, status="done")
 
     first = rows(stages=(stage,), refused=(refused(1),))

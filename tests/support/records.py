@@ -35,6 +35,11 @@ def a_run(run: str = RUN, **changes: Any) -> RunRow:
         "waiting_since": at(0), "signed_at": at(-24), "started_at": at(0), "closed_at": None,
         "promised_at": None, "due_at": at(48), "first_value": False, "milestones": {},
         "metrics": {"time_to_first_value": None}, "asks": 1, "escalations": 0, "refused": 0,
+        "counted_from": at(-24), "month": "2026-11", "first_promised_at": None, "owed_at": None, "on_time": None,
+        "first_value_at": None, "live_at": None, "time_to_first_value": None, "time_to_live": None, "elapsed": None,
+        "customer_seconds": 0, "provider_seconds": 0, "third_party_seconds": 0, "hold_seconds": 0, "off_hours_seconds": 0,
+        "handoff_seconds": 0, "longest_silence": 0, "rounds": 0, "requests": 0, "first_pass": 0, "customer_due": 0,
+        "customer_on_time": 0,
     }  # fmt: skip
     return RunRow(**{**values, **changes})
 
@@ -43,9 +48,9 @@ def an_item(item: str = "company_details", **changes: Any) -> ItemRow:
     """An open request of the customer."""
     values: dict[str, Any] = {
         "item": item, "round": 1, "stage": "intake", "kind": "request", "title": "Company details",
-        "status": "open", "owner": "customer:champion", "side": "customer", "optional": False,
-        "opened_at": at(0), "due_at": at(24), "answered_at": None, "closed_at": None, "late": False,
-        "tacit": False, "outcome": None, "steps": 0, "blocks": ("setup", "go_live"),
+        "status": "open", "owner": "customer:champion", "side": "customer", "asked": "customer", "clock": "customer",
+        "optional": False, "opened_at": at(0), "due_at": at(24), "promised_at": at(24), "answered_at": None, "closed_at": None,
+        "late": False, "tacit": False, "outcome": None, "steps": 0, "mark": None, "stands_for": None, "blocks": ("setup", "go_live"),
     }  # fmt: skip
     return ItemRow(**{**values, **changes})
 
@@ -53,7 +58,7 @@ def an_item(item: str = "company_details", **changes: Any) -> ItemRow:
 def a_stage(stage: str = "intake", **changes: Any) -> StageRow:
     """A stage that is open for the first time."""
     values: dict[str, Any] = {
-        "stage": stage, "visit": 1, "title": "Intake", "owner": "dana", "status": "open",
+        "stage": stage, "visit": 1, "place": 0, "title": "Intake", "owner": "dana", "status": "open", "milestone": None,
         "entered_at": at(0), "left_at": None, "target_at": at(24),
     }  # fmt: skip
     return StageRow(**{**values, **changes})
@@ -73,7 +78,7 @@ def a_stretch(n: int, **changes: Any) -> LedgerRow:
     """The n-th hour, which the customer had."""
     values: dict[str, Any] = {
         "n": n, "item": "company_details", "stage": "intake", "round": 1, "side": "customer",
-        "who": "customer:champion", "held_side": None, "since": at(n - 1), "to": at(n),
+        "who": "customer:champion", "held_side": None, "clock": "customer", "since": at(n - 1), "to": at(n),
         "seconds": 3600, "working_seconds": 3600,
     }  # fmt: skip
     return LedgerRow(**{**values, **changes})

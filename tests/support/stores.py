@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Engine
+import json
+from typing import Any
 
+from sqlalchemy import Engine, select
+
+from storage.engine import reading
+from storage.memory import MemoryStore
 from storage.notices import SqlNoticeStore
 from storage.read_table import ReadTable
 from storage.records import SqlRecordStore
+from storage.rows import values_of
+from storage.tables import FAULTS, HANDOFFS, MILESTONES, PROMISES, WAITING, OfRun
 
 
 class SqlStore:
@@ -20,3 +27,31 @@ class SqlStore:
         self.find, self.stages, self.items = reads.find, reads.stages, reads.items
         self.trail, self.ledger, self.refused = reads.trail, reads.ledger, reads.refused
         self.outbox = reads.outbox
+        self.engine = engine
+
+
+OTHERS = {"milestones": MILESTONES, "handoffs": HANDOFFS, "promises": PROMISES, "faults": FAULTS, "waiting": WAITING}
+"""Tables that no read of the contract shows row by row."""
+
+
+def others(store: SqlStore | MemoryStore, run: str) -> dict[str, list[dict[str, Any]]]:
+    """The rows of these tables, from either store, in one order and shape."""
+    if isinstance(store, MemoryStore):
+        kept = store.kept[run]
+        values = {name: getattr(kept, name) for name in OTHERS}
+        found = {
+            name: [values_of(row) for row in (rows.values() if isinstance(rows, dict) else rows)]
+            for name, rows in values.items()
+        }
+    else:
+        with reading(store.engine) as connection:
+            found = {
+                name: [
+                    {key: value for key, value in row.items() if key not in OfRun.model_fields}
+                    for row in connection.execute(select(table).where(table.c.run == run)).mappings()
+                ]
+                for name, table in OTHERS.items()
+            }
+    return {
+        name: sorted(rows, key=lambda row: json.dumps(row, default=str, sort_keys=True)) for name, rows in found.items()
+    }
