@@ -134,8 +134,10 @@ def _since(row: Any) -> datetime | None:
 
 
 def trail_shape(row: Any) -> dict[str, Any]:
-    """An entry of `trail`."""
+    """An entry of `trail`; one that changed no row says nothing of changes."""
+    told = {"changes": row.changes} if row.changes else {}
     return {
+        **told,
         "n": row.n,
         "at": instant(row.at),
         "actor": row.actor,
