@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from console import ground, printing, tables, whereabouts
+from console import ground, hindsight, printing, tables, whereabouts
 from console.leaving import OK, RETRY, Answered
 from console.printing import Form, Output, hint
 
@@ -235,6 +235,7 @@ def trail(run: Run, cursor: Cursor = None, every: All = False, output: Output = 
 def ledger(run: Run, cursor: Cursor = None, every: All = False, output: Output = None) -> int:
     """Whose the time was, by side, and the numbers of the run."""
     answer = _pages(run, "ledger", cursor, every, rows="entries")
+    answer["counterfactual"] = hindsight.counterfactual_of(ground.workflow_id(run))
     printing.show(answer, tables.ledger, rows="entries")
     return OK
 

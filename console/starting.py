@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from console import ground, ordering, printing, tables, whereabouts
+from console import ground, hindsight, ordering, printing, tables, whereabouts
 from console.leaving import OK, Answered, Misused
 from console.printing import Output, hint
 from onboarding.errors import DefinitionInvalid, StartRefused
@@ -50,6 +50,7 @@ def start(
     except (DefinitionInvalid, StartRefused) as invalid:
         invalid.add_note("Nothing was started.")
         raise
+    prepared = hindsight.with_history(prepared)
     if dry_run:
         return _plan(prepared)
     answer = ground.run(_start(prepared))

@@ -171,6 +171,8 @@ def status(answer: Row) -> RenderableType:
         parts += [Text(""), grid(busy, columns)]
     if answer.get("next"):
         parts += [Text(""), grid(answer["next"], {"at": "next", "what": "what"})]
+    if answer.get("forecast"):
+        parts += [Text(""), Text(plain(answer["forecast"]["sentence"]))]
     counts = {name: answer[name] for name in ("asks", "escalations", "refused", "debt") if name in answer}
     page = [Text("cover sheet", style="dim"), link(answer["ui"])] if answer.get("ui") else []
     return Group(*parts, Text(""), Text(plain(counts), style="dim"), *page)
@@ -236,6 +238,7 @@ def ledger(answer: Row) -> RenderableType:
         grid(sides, {"side": "side", "time": "time", "share": "share"}, f"Elapsed: {lasting(answer['elapsed'])}"),
         Text(""),
         grid(numbers, {"metric": "metric", "value": "seconds or count"}),
+        *([Text(plain(told["sentence"]))] if (told := answer.get("counterfactual")) else []),
     )
 
 

@@ -123,6 +123,10 @@ class RunRecord(SQLModel, table=True):
     first_pass: int
     customer_due: int
     customer_on_time: int
+    forecast_at: datetime | None = Field(sa_type=UtcInstant)
+    forecast_late_at: datetime | None = Field(sa_type=UtcInstant)
+    forecast_runs: int | None
+    forecast_item: str | None
     chain: str
     batch: str
     decided_at: datetime | None = Field(sa_type=UtcInstant)

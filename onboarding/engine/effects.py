@@ -267,6 +267,11 @@ class RunRow:
     customer_due: int
     """Rounds of the customer's items that had a due date and were answered or overdue; `customer_on_time`: those answered by then."""
     customer_on_time: int
+    forecast_at: datetime | None
+    """When it is expected to go live as of its last turn, see `forecast.py`; `None` for a run that is live or over."""
+    forecast_late_at: datetime | None
+    forecast_runs: int | None
+    forecast_item: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

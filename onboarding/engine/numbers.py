@@ -5,6 +5,7 @@ from typing import Any
 
 from onboarding.engine import figures, going_live, handoffs, hearing
 from onboarding.engine.booking import SIDES
+from onboarding.engine.forecast import forecast
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import ItemState, ItemStatus, RunOutcome, RunState, RunStatus
 from onboarding.language.model import Item, ItemKind, Side
@@ -74,6 +75,7 @@ def of_run(plan: Plan, state: RunState) -> dict[str, Any]:
         and item.side is Side.CUSTOMER
         and state.items[item.id].status is ItemStatus.DONE
     ]
+    coming = forecast(plan, state, state.at)
     judgements = [judged(item, state.items[item.id]) for item in plan.definition.items]
     return {
         "month": f"{since:%Y-%m}",
@@ -88,6 +90,10 @@ def of_run(plan: Plan, state: RunState) -> dict[str, Any]:
         "first_pass": sum(one.round == 1 for one in requests),
         "customer_due": state.judged[0] + sum(due for due, _ in judgements),
         "customer_on_time": state.judged[1] + sum(kept for _, kept in judgements),
+        "forecast_at": None if coming is None else coming.likely_at,
+        "forecast_late_at": None if coming is None else coming.late_at,
+        "forecast_runs": None if coming is None else coming.runs,
+        "forecast_item": None if coming is None else coming.item,
     }
 
 

@@ -34,6 +34,9 @@ class Plan:
         self._shared: dict[tuple[Calendar, Calendar], Clock] = {}
         self.contacts = self._contacts()
         self.dependents = self._dependents()
+        self.followers = self._followers()
+        self.ways: dict[tuple[str, ...], dict[str, int]] = {}
+        """What `forecast.py` has measured, by the items that take no time any more."""
         self.sources = self._sources()
         self.settled_by_inputs: tuple[str, ...] = tuple(
             name
@@ -58,6 +61,15 @@ class Plan:
             for need in item.needs:
                 for one in self.stages[need].items if need in self.stages else (need,):
                     found[one].append(item.id)
+        return {item: tuple(names) for item, names in found.items()}
+
+    def _followers(self) -> dict[str, tuple[str, ...]]:
+        """What comes after each item: what needs it, and what lies in a stage that needs it or its stage."""
+        found: dict[str, dict[str, None]] = {item: dict.fromkeys(names) for item, names in self.dependents.items()}
+        for stage in self.stages.values():
+            for need in stage.needs:
+                for before in self.stages[need].items if need in self.stages else (need,):
+                    found[before] |= dict.fromkeys(stage.items)
         return {item: tuple(names) for item, names in found.items()}
 
     def _sources(self) -> dict[str, tuple[str, ...]]:

@@ -62,6 +62,16 @@ class PlannedKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What the latest `runs` finished runs of a definition and variant took: for each stage the seconds that each of them was in it,
+    and those from entering it to going live.
+    """
+
+    runs: int
+    stages: dict[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StartOrder:
     """The one argument of a run: everything it needs for life, fixed before it starts.
 
@@ -82,6 +92,8 @@ class StartOrder:
     input_digest: str = ""
     started_by: str = "unverified"
     rules_version: int = 1
+    history: History | None = None
+    """What the forecast of this run rests on, as it was known when it started."""
     snapshot: "RunState | None" = None
     rows_after: str = ""
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 from onboarding import limits
 from onboarding.engine import figures, gates, health
+from onboarding.engine.forecast import at_risk, forecast
 from onboarding.engine.people import has_since, stage_owner
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import RunState, RunStatus, StageState, StageStatus
@@ -155,11 +156,22 @@ class _Sheet:
             f"**Waiting on** {side}{who} since {self.when(health.waiting_since(state))}",
             f"**Must act** {self._must_act()}",
             f"**Next** {self._next()}",
+            *self._forecast(),
         ]
         if state.hold is not None:
             since = self.when(state.hold.since)
             lines.insert(1, f"**On hold** since {since} by {self.say(state.hold.by)}: {self.say(state.hold.reason)}")
         return "\n\n".join([*lines, self._time(), self._identity()]) + "\n"
+
+    def _forecast(self) -> list[str]:
+        found = forecast(self.plan, self.state, self.at)
+        if found is None:
+            return []
+        late = f" to {self.when(found.late_at)}" if found.runs else ""
+        basis = f"from {found.runs} finished runs" if found.runs else "by the plan"
+        risk = ", **at risk**" if at_risk(self.state, found) else ""
+        way = f"; in the way: {self.say(self.plan.items[found.item].title)}" if found.item else ""
+        return [f"**Live** {self.when(found.likely_at)}{late} ({basis}){risk}{way}"]
 
     def _identity(self) -> str:
         state, definition = self.state, self.plan.definition

@@ -19,6 +19,7 @@ from onboarding.language.model import ConditionKind, Item, Stage
 from onboarding.messages import canonical_json
 from onboarding.reading import trail as trails
 from onboarding.reading.customer import customer_view
+from onboarding.reading.forecast import forecast_shape
 from onboarding.reading.hands import absence_rows, handoff_rows
 from onboarding.reading.items import item_row, open_items, why
 from onboarding.reading.ledger import ledger
@@ -83,6 +84,7 @@ def status(plan: Plan, state: RunState, at: datetime) -> Shape:
         "promised_at": instant(state.promised_at),
         "first_promised_at": instant(state.first_promised_at),
         "on_time": on_time(plan, state, at),
+        "forecast": forecast_shape(plan, state, at),
         "stage": health.current_stage(plan, state) or None,
         "hold": _hold(state),
         "stages": [_stage_row(plan, state, stage) for stage in stages],

@@ -39,7 +39,7 @@ def a_run(run: str = RUN, **changes: Any) -> RunRow:
         "first_value_at": None, "live_at": None, "time_to_first_value": None, "time_to_live": None, "elapsed": None,
         "customer_seconds": 0, "provider_seconds": 0, "third_party_seconds": 0, "hold_seconds": 0, "off_hours_seconds": 0,
         "handoff_seconds": 0, "longest_silence": 0, "rounds": 0, "requests": 0, "first_pass": 0, "customer_due": 0,
-        "customer_on_time": 0,
+        "customer_on_time": 0, "forecast_at": None, "forecast_late_at": None, "forecast_runs": None, "forecast_item": None,
     }  # fmt: skip
     return RunRow(**{**values, **changes})
 

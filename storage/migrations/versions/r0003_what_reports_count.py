@@ -143,7 +143,8 @@ def _new_columns() -> None:
         ("runs", "elapsed", big, None), *(("runs", f"{side}_seconds", big, "0") for side in _SECONDS),
         ("runs", "handoff_seconds", big, "0"), ("runs", "longest_silence", big, "0"), ("runs", "rounds", number, "0"),
         ("runs", "requests", number, "0"), ("runs", "first_pass", number, "0"), ("runs", "customer_due", number, "0"),
-        ("runs", "customer_on_time", number, "0"),
+        ("runs", "customer_on_time", number, "0"), ("runs", "forecast_at", instant, None),
+        ("runs", "forecast_late_at", instant, None), ("runs", "forecast_runs", number, None), ("runs", "forecast_item", text, None),
     ):  # fmt: skip
         _add(table, name, kind, default)
 
