@@ -85,8 +85,8 @@ ENTRIES: tuple[Entry, ...] = (
         list="runs by stage, owner, health and more",
         inbox="what one person has open, over all runs",
         outbox="what was sent or would be",
-        report="time-to-value numbers of one run, or by definition",
     ),
+    *_entries("All runs", "report", report="time-to-value numbers of one run, or over all of them"),
 )
 BY_NAME = {entry.name: entry for entry in ENTRIES}
 

@@ -1,4 +1,4 @@
-"""What can be read over all runs, from the rows they leave: `list`, `inbox`, `outbox`, `report`. Needs no Temporal server."""
+"""What can be read over all runs, from the rows they leave: `list`, `inbox`, `outbox`. Needs no Temporal server."""
 
 from __future__ import annotations
 
@@ -128,65 +128,6 @@ def outbox(
         "subject": "subject",
     }
     return _show(answer, columns if name else {"run": "run", **columns})
-
-
-@app.command()
-def report(
-    run: Annotated[
-        str | None, typer.Argument(metavar="RUN", help="Numbers of one run; default: by definition.")
-    ] = None,
-    by: Annotated[str | None, typer.Option("--by", help="definition (the others are not built yet).")] = None,
-    output: Output = None,
-) -> int:
-    """Time-to-value numbers: of one run, or over the closed runs of each definition. Seconds, or counts."""
-    ground.settings()
-    if run is None:
-        return _report_by(by or "definition")
-    if by is not None:
-        raise Misused("A report is of one run or by definition, not both.")
-    return _report_of(ground.workflow_id(run))
-
-
-def _report_by(by: str) -> int:
-    from metrics.report import DIMENSIONS, aggregate
-
-    if by != "definition":
-        if by in (*DIMENSIONS, "period"):
-            raise Misused(f"not_built_yet: a report by {by} comes later; by definition works.")
-        raise Misused(f"A report is made by definition, not by {by[:60]!r}.")
-    with ground.read_table() as table:
-        found = aggregate(table.figures(), by=("definition",))
-    flat = [
-        {"definition": row["by"]["definition"], "runs": row["runs"], "open": row["open"], "metric": name}
-        | {part: number if part == "n" else tables.measured(number) for part, number in numbers.items()}
-        for row in found
-        for name, numbers in (row["metrics"] or {None: {}}).items()  # a definition without numbers has runs, too
-    ]
-    columns = {
-        "definition": "definition",
-        "runs": "runs",
-        "open": "open",
-        "metric": "metric",
-        "n": "closed",
-        "median": "median",
-        "p80": "p80",
-        "p90": "p90",
-    }
-    answer = {"rows": found, "next_cursor": None}
-    printing.show(answer, lambda _: tables.grid(flat, columns), rows="rows")
-    return OK
-
-
-def _report_of(run: str) -> int:
-    from metrics.report import of_run
-
-    with ground.read_table() as table:
-        row = next((row for row in table.figures() if row.run == run), None)
-        if row is None:
-            raise ground.unknown_run(run)
-        answer = of_run(row, table.ledger(run))
-    printing.show(answer, tables.report)
-    return OK
 
 
 def _paged(page: Callable[[str | None], dict[str, Any]], cursor: str | None, every: bool) -> dict[str, Any]:

@@ -49,9 +49,9 @@ def form() -> Form:
     return Form.TABLE if sys.stdout.isatty() else Form.JSON
 
 
-def show(answer: Any, table: Callable[[Any], RenderableType], *, rows: str = "") -> None:
-    """Prints an answer. `rows` names the list in it that JSON lines are made of."""
-    match form():
+def show(answer: Any, table: Callable[[Any], RenderableType], *, rows: str = "", how: Form | None = None) -> None:
+    """Prints an answer. `rows` names the list in it that JSON lines are made of; `how` is for a command with forms of its own."""
+    match how or form():
         case Form.JSON:
             print(json.dumps(answer, ensure_ascii=False, indent=2))
         case Form.JSONL:

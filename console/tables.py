@@ -254,10 +254,10 @@ def customer(answer: Row) -> RenderableType:
 
 
 def lasting(seconds: int) -> str:
-    """A duration for people."""
+    """A duration for people. What was reached before it was signed took less than nothing."""
     from onboarding.reading.cover import lasting as said
 
-    return said(seconds)
+    return said(seconds) if seconds >= 0 else f"-{said(-seconds)}"
 
 
 def measured(number: int | float | None) -> str:

@@ -1,9 +1,4 @@
-"""Time-to-value numbers from rows: pure, so that every number can be computed again at any time.
-
-A percentile is found by linear interpolation between the two nearest values, with the smallest at 0 %
-and the largest at 100 % (the default of NumPy and of spreadsheets: `PERCENTILE.INC`). So a median of
-two runs lies between them, and every percentile of one run is its own value.
-"""
+"""The numbers of one run from its rows: pure, so that every number can be computed again at any time."""
 
 from __future__ import annotations
 
@@ -14,13 +9,10 @@ from typing import Any, Protocol
 
 SIDES = ("customer", "provider", "third_party", "hold", "off_hours")
 """What every second of a run is booked to, exactly one of them."""
-DIMENSIONS = ("definition", "version", "variant", "segment", "owner")
-"""What a report can be made by; several of them together give a line for each combination."""
-CLOSED = "closed"
 
 
 class RunFigures(Protocol):
-    """What a report reads of a run: `RunRow`, or a row of `ReadTable.figures`."""
+    """What a report reads of its run: `RunRow`, or a row of `Reporting.one`."""
 
     @property
     def run(self) -> str: ...
@@ -80,69 +72,6 @@ def of_run(row: RunFigures, ledger: Sequence[Mapping[str, Any]] = ()) -> dict[st
         "by_side": by_side(ledger),
         "metrics": dict(row.metrics),
     }
-
-
-def aggregate(runs: Iterable[RunFigures], by: Sequence[str] = ("definition",)) -> list[dict[str, Any]]:
-    """Lines of `report`: runs (open ones too), how many are open, and each metric over the closed runs that have it.
-
-    An open run's waiting time and asks are not what they will be: they would make a slow month look quick.
-
-    Raises `ValueError` for a dimension that is not one of `DIMENSIONS`.
-    """
-    for name in by:
-        if name not in DIMENSIONS:
-            raise ValueError(f"a report is made by {', '.join(DIMENSIONS)}, not by {name!r}")
-    groups: dict[tuple[Any, ...], _Group] = {}
-    for row in runs:
-        groups.setdefault(tuple(getattr(row, name) for name in by), _Group()).add(row)
-    # Two keys of one column are of one type, so that they can be sorted as they are.
-    return [{"by": dict(zip(by, key, strict=True)), **groups[key].shape()} for key in sorted(groups)]
-
-
-class _Group:
-    """The runs of one line."""
-
-    def __init__(self) -> None:
-        self.runs = 0
-        self.open = 0
-        self.values: dict[str, list[int]] = {}
-
-    def add(self, row: RunFigures) -> None:
-        closed = row.state == CLOSED
-        self.runs += 1
-        self.open += not closed
-        for name, value in row.metrics.items():
-            values = self.values.setdefault(name, [])
-            if closed and value is not None:
-                values.append(value)
-
-    def shape(self) -> dict[str, Any]:
-        metrics = {name: spread(values) for name, values in sorted(self.values.items())}
-        return {"runs": self.runs, "open": self.open, "metrics": metrics}
-
-
-def spread(values: Sequence[int]) -> dict[str, Any]:
-    """How many values there are, their median, and what 80 and 90 of 100 stay within."""
-    ordered = sorted(values)
-    return {
-        "n": len(ordered),
-        "median": percentile(ordered, 50),
-        "p80": percentile(ordered, 80),
-        "p90": percentile(ordered, 90),
-    }
-
-
-def percentile(ordered: Sequence[int], percent: int) -> int | float | None:
-    """A percentile of values in ascending order: whole where it is whole, `None` of nothing."""
-    if not ordered:
-        return None
-    # In hundredths, as whole numbers: no rounding of a place that is exact.
-    place, part = divmod((len(ordered) - 1) * percent, 100)
-    if part == 0:
-        return ordered[place]
-    hundredths = ordered[place] * 100 + (ordered[place + 1] - ordered[place]) * part
-    whole, rest = divmod(hundredths, 100)
-    return whole if rest == 0 else hundredths / 100
 
 
 def by_side(entries: Iterable[Mapping[str, Any]]) -> dict[str, int]:

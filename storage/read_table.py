@@ -82,18 +82,6 @@ class ReadTable:
         found = self.find(run)
         return found is not None and found["state"] == "closed"
 
-    def figures(self, definition: str | None = None) -> Sequence[Any]:
-        """All runs as the rows that `metrics.report` counts."""
-        names = (
-            "run", "definition", "version", "hash", "variant", "segment", "owner", "state", "outcome",
-            "signed_at", "started_at", "closed_at", "milestones", "metrics",
-        )  # fmt: skip
-        query = select(*(RUNS.c[name] for name in names)).order_by(RUNS.c.run)
-        if definition is not None:
-            query = query.where(RUNS.c.definition == definition)
-        with reading(self._engine) as connection:
-            return connection.execute(query).all()
-
     def inbox(self, person: str, *, limit: int = limits.PAGE, cursor: str | None = None) -> dict[str, Any]:
         """The open items that a person has, over all open runs, the most urgent first."""
         newer = ITEMS.alias()

@@ -1,19 +1,22 @@
-"""Numbers: percentiles, sums and groups, against figures worked out by hand."""
+"""Numbers of one run, and percentiles, against figures worked out by hand."""
 
 from __future__ import annotations
 
 import statistics
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
 
-from metrics.report import aggregate, by_side, ledger_faults, ledger_of, of_run, percentile, spread
+from metrics.report import by_side, ledger_faults, ledger_of, of_run
+from metrics.spread import spread, survival
 from onboarding.engine.effects import WriteRecords
+from onboarding.percentile import percentile
 from storage.engine import open_database
 from storage.memory import MemoryStore
-from storage.read_table import ReadTable
 from storage.records import SqlRecordStore
+from storage.reporting import Reporting
 from storage.rows import instant, ledger_shape
 from tests.support.records import RUN, a_run, a_stretch, a_turn, at
 
@@ -50,47 +53,38 @@ def test_percentiles_agree_with_the_standard_library(values: list[int]) -> None:
     )
 
 
-def test_runs_are_counted_by_definition() -> None:
-    """Open runs are counted, and their numbers are not: they are not final."""
-    runs = [
-        a_run("a", state="closed", metrics={"live": 100, "wait": 5}),
-        a_run("b", state="closed", metrics={"live": 300, "wait": 5}),
-        a_run("c", metrics={"live": None, "wait": 8}),
-        a_run("d", definition="b2b-standard", metrics={}),
-        a_run("e", definition="document-intake", metrics={"wait": 7}),
-    ]
-
-    assert aggregate(runs) == [
-        {"by": {"definition": "b2b-standard"}, "runs": 1, "open": 1, "metrics": {}},
-        {
-            "by": {"definition": "document-intake"},
-            "runs": 1,
-            "open": 1,
-            "metrics": {"wait": {"n": 0, "median": None, "p80": None, "p90": None}},
-        },
-        {
-            "by": {"definition": "quick-start"},
-            "runs": 3,
-            "open": 1,
-            "metrics": {
-                "live": {"n": 2, "median": 200, "p80": 260, "p90": 280},
-                "wait": {"n": 2, "median": 5, "p80": 5, "p90": 5},
-            },
-        },
-    ]
+@pytest.mark.parametrize(
+    ("ended", "lasting", "found"),
+    [
+        ([], [], [None, None, None]),
+        ([], [5, 9], [None, None, None]),
+        ([7], [], [7, 7, 7]),
+        ([1, 2, 3, 4], [], [2, 4, 4]),
+        ([1, 2, 2, 3, 5, 8, 13], [], [3, 8, 13]),
+        # Freireich and others (1963): remission under 6-MP, whose median is known to be 23 weeks.
+        ([6, 6, 6, 7, 10, 13, 16, 22, 23], [6, 9, 10, 11, 17, 19, 20, 25, 32, 32, 34, 35], [23, None, None]),
+        ([3, 3], [1, 2, 2, 9], [3, None, None]),
+        ([3, 3], [1, 2, 2], [3, 3, 3]),
+    ],
+)
+def test_what_lasts_is_counted_as_a_time_of_at_least_so_long(
+    ended: list[int], lasting: list[int], found: list[int | None]
+) -> None:
+    """The earliest end at which no more than the rest still last; unknown while more do."""
+    assert survival(ended, lasting, (50, 80, 90)) == found
 
 
-def test_lines_can_be_made_by_several_things_at_once() -> None:
-    """One line for each combination that occurs, in order."""
-    runs = [a_run("a", version=10), a_run("b", version=9), a_run("c", version=10, variant="")]
+@given(st.lists(st.integers(0, 12), max_size=15), st.lists(st.integers(0, 12), max_size=15))
+def test_the_product_limit_estimator_agrees_with_fractions(ended: list[int], lasting: list[int]) -> None:
+    """End by end, with exact fractions, as the paper has it."""
+    share, curve = Fraction(1), []
+    for time in sorted(set(ended)):
+        at_risk = sum(one >= time for one in (*ended, *lasting))
+        share *= Fraction(at_risk - ended.count(time), at_risk)
+        curve.append((time, share))
 
-    assert [line["by"] for line in aggregate(runs, ["version", "variant"])] == [
-        {"version": 9, "variant": "smb"},
-        {"version": 10, "variant": ""},
-        {"version": 10, "variant": "smb"},
-    ]
-    with pytest.raises(ValueError, match="customer"):
-        aggregate(runs, ["customer"])
+    expected = [next((time for time, rest in curve if rest <= 1 - Fraction(p, 100)), None) for p in (50, 80, 90)]
+    assert survival(ended, lasting, (50, 80, 90)) == expected
 
 
 def test_one_run_has_its_milestones_since_signing() -> None:
@@ -161,20 +155,14 @@ def test_a_ledger_ends_where_its_run_closed() -> None:
     assert ledger_faults([], str(instant(at(0))), str(instant(at(0)))) == []
 
 
-def test_the_numbers_of_rows_are_those_of_values(tmp_path: Path) -> None:
-    """Whatever store the rows went through, the report is the same."""
+def test_one_run_is_the_same_as_a_row_and_as_a_value(tmp_path: Path) -> None:
+    """Whatever store it went through; a run that is not known has no row."""
     engine = open_database(f"sqlite:///{tmp_path / 'rows.sqlite'}")
-    runs = [
-        a_run(f"r{n}", metrics={"live": n * n, "asks": None}, milestones={"m": at(n)}, signed_at=at(-n))
-        for n in range(9)
-    ]
-    for run in runs:
-        SqlRecordStore(engine).write(WriteRecords(run=run))
-    figures = ReadTable(engine).figures()
+    run = a_run("r", metrics={"live": 81, "asks": None}, milestones={"m": at(9)}, signed_at=at(-9))
+    SqlRecordStore(engine).write(WriteRecords(run=run))
 
-    assert aggregate(figures) == aggregate(runs)
-    assert [of_run(row) for row in figures] == [of_run(run) for run in runs]
-    assert len(ReadTable(engine).figures("none")) == 0
+    assert of_run(Reporting(engine).one("r")) == of_run(run)
+    assert Reporting(engine).one("s") is None
     engine.dispose()
 
 

@@ -42,6 +42,16 @@ def upgrade() -> None:
     connection.execute(sa.text("UPDATE runs SET counted_from = coalesce(signed_at, started_at)"))
     _numbers(connection)
     _inbox(connection)
+    _indexes_of_reports()
+
+
+def _indexes_of_reports() -> None:
+    by_time = [
+        "definition", "version", "variant", "stage", "visit", "entered_at", "left_at", "target_at", "run", "place",
+    ]  # fmt: skip
+    again = sa.text("visit > 1")
+    op.create_index("stages_by_time", "stages", by_time)
+    op.create_index("stages_again", "stages", ["run", "stage"], sqlite_where=again, postgresql_where=again)
 
 
 def _new_tables() -> None:
