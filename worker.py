@@ -15,16 +15,18 @@ import os
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from runtime.prerequisites import require
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
     from temporalio.client import Client
     from temporalio.worker import Worker
 
+    from runtime.gauging import Gauges
     from runtime.releasing import Releaser
     from runtime.settings import Settings
 
@@ -71,11 +73,11 @@ async def _serve(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _stop_or_leave, stop)
     log = logging.getLogger("worker")
-    client = await connect(settings)
+    client = await connect(settings, metrics=settings.metrics_address)
     await _check_search_attributes(client)
-    worker, releaser = _build(settings, client)
+    worker, releaser, gauges = _build(settings, client)
     running = asyncio.create_task(worker.run())
-    releasing = asyncio.create_task(releaser.run())
+    beside = [asyncio.create_task(one.run()) for one in (releaser, gauges) if one is not None]
     log.info("worker_started", extra={"task_queue": settings.task_queue, "environment": settings.environment})
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -86,14 +88,15 @@ async def _serve(settings: Settings) -> int:
     log.info("worker_stopping")
     # Bounded by us, too: without a server the SDK may wait for an answer that never comes.
     await asyncio.wait((asyncio.create_task(worker.shutdown()),), timeout=(GRACE * 1.2).total_seconds())
-    releasing.cancel()
+    for one in beside:
+        one.cancel()
     with contextlib.suppress(Exception):  # what is left goes with the next worker
         await asyncio.wait_for(releaser.look(), LAST_LOOK.total_seconds())
     log.info("worker_stopped")
     return OK
 
 
-def _build(settings: Settings, client: Client) -> tuple[Worker, Releaser]:
+def _build(settings: Settings, client: Client) -> tuple[Worker, Releaser, Gauges | None]:
     """The only place where a worker's parts are put together."""
     from temporalio.worker import Worker
 
@@ -133,7 +136,28 @@ def _build(settings: Settings, client: Client) -> tuple[Worker, Releaser]:
         sticky_queue_schedule_to_start_timeout=STICKY,
         graceful_shutdown_timeout=GRACE,
     )
-    return worker, Releaser(client, outbox, notifier)
+    return worker, Releaser(client, outbox, notifier), _gauges(settings, database)
+
+
+def _gauges(settings: Settings, database: Engine) -> Gauges | None:
+    """The numbers of all runs for a dashboard; none where nothing is shown."""
+    if settings.metrics_address is None:
+        return None
+    from metrics.gauges import GAUGES, Reading, readings, vanished
+    from runtime.connection import build_runtime
+    from runtime.gauging import Gauges
+    from storage.census import census
+
+    before: list[Reading] = []
+
+    def read() -> list[Reading]:
+        now = datetime.now(UTC)
+        found = readings(census(database, now), now)
+        gone = vanished(before, found)
+        before[:] = [*found, *gone]
+        return before
+
+    return Gauges(build_runtime(metrics=settings.metrics_address).metric_meter, GAUGES.values(), read)
 
 
 async def _check_search_attributes(client: Client) -> None:

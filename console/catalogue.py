@@ -80,13 +80,22 @@ ENTRIES: tuple[Entry, ...] = (
         customer="what the customer may see",
     ),
     *_entries(
+        "One run",
+        "trails",
+        **{
+            "trail verify": "is an export of trails, or the trail of a run, what was written?",
+            "trail head": "number and digest of its last entry, to be kept elsewhere",
+        },
+    ),
+    *_entries(
         "All runs",
         "lists",
         list="runs by stage, owner, health and more",
         inbox="what one person has open, over all runs",
         outbox="what was sent or would be",
     ),
-    *_entries("All runs", "report", report="time-to-value numbers of one run, or over all of them"),
+    *_entries("All runs", "export", export="whole tables as CSV, JSON lines or Parquet"),
+    *_entries("All runs", "reconcile", reconcile="where rows are not what the runs have done"),
 )
 BY_NAME = {entry.name: entry for entry in ENTRIES}
 
@@ -123,7 +132,7 @@ def overview() -> str:
         [
             *lines,
             "",
-            "Every command takes -o table|json|jsonl (default: table on a terminal, json otherwise).",
+            "Every command takes -o table|json|jsonl (default: table on a terminal, json otherwise); export: csv|jsonl|parquet.",
             "Exit codes: 0 done; 20 rejected, 21 conflict, 22 closed, 23 unknown, 24 too large, 25 forbidden;",
             "64 usage, 65 invalid file, 69 Temporal or database unreachable, 70 a bug, 75 no answer yet, or a database that",
             "is held, full or read-only: try again.",
@@ -144,6 +153,8 @@ def dispatch(arguments: list[str]) -> int:
     if not arguments:
         raise Misused(f"Which command? See python {PROGRAM} --help")
     name, rest = arguments[0], arguments[1:]
+    if rest and f"{name} {rest[0]}" in BY_NAME:
+        name, rest = f"{name} {rest[0]}", rest[1:]
     if name not in BY_NAME:
         hint = nearest(name, BY_NAME) or f"; see python {PROGRAM} --help"
         raise Misused(f"There is no command {name[:60]!r}{hint}")

@@ -25,6 +25,7 @@ from temporalio.plugin import SimplePlugin
 from temporalio.runtime import (
     LogForwardingConfig,
     LoggingConfig,
+    PrometheusConfig,
     Runtime,
     TelemetryConfig,
     TelemetryFilter,
@@ -82,17 +83,33 @@ def plugin(*, strict: bool = False) -> SimplePlugin:
 
 
 @functools.cache
-def build_runtime(logger: logging.Logger | None = None) -> Runtime:
+def build_runtime(logger: logging.Logger | None = None, metrics: str | None = None) -> Runtime:
     """The SDK's native half, its log lines sent to `logger` (default `temporalio.core`) and so to stderr.
 
-    Left alone it writes them to stdout, into the middle of `-o json`. One per process and logger.
+    Left alone it writes them to stdout, into the middle of `-o json`. One per process and logger. At the address `metrics` it
+    shows its numbers, and ours beside them, to Prometheus. Raises `Unreachable` where nothing can listen there.
     """
+    try:
+        return _runtime(logger, metrics)
+    except ValueError as error:
+        if metrics is None:
+            raise
+        raise Unreachable(
+            f"Nothing can listen at {metrics}: {str(error).removeprefix('Failed starting Prometheus exporter: ')}.",
+            place=metrics,
+            way_out="Set ONBOARDING_METRICS_ADDRESS to a free port of this machine, one for each worker, or leave it out.",
+            code="metrics_address",
+        ) from None
+
+
+def _runtime(logger: logging.Logger | None, metrics: str | None) -> Runtime:
     return Runtime(
         telemetry=TelemetryConfig(
+            metrics=PrometheusConfig(bind_address=metrics, durations_as_seconds=True) if metrics else None,
             logging=LoggingConfig(
                 filter=TelemetryFilter(core_level="WARN", other_level="ERROR"),
                 forwarding=LogForwardingConfig(logger or logging.getLogger("temporalio.core")),
-            )
+            ),
         )
     )
 
@@ -120,8 +137,11 @@ async def connect(
     address: str | None = None,
     namespace: str | None = None,
     strict: bool = False,
+    metrics: str | None = None,
 ) -> Client:
     """A client of the configured server, or of `address` and `namespace` where a door has its own server.
+
+    A worker names the address at which it shows its `metrics`.
 
     Raises `Unreachable` within five seconds if nothing answers, `SettingsInvalid` if Temporal's own
     configuration cannot be read. The caller need not close it.
@@ -139,7 +159,7 @@ async def connect(
             return await Client.connect(
                 **config,
                 plugins=[plugin(strict=strict)],
-                runtime=build_runtime(),
+                runtime=build_runtime(metrics=metrics),
                 connect_timeout=ANSWER,
                 identity=_identity(settings),
             )

@@ -5,6 +5,7 @@ SetupError
     Unreachable          no Temporal server answers at the configured address; nothing was sent
     NoTemporalBinary     no usable Temporal command line on this machine
     DevServerFailed      the development server was started and did not become healthy
+    NotInstalled         what was asked for needs a package of an extra
 """
 
 from __future__ import annotations
@@ -62,3 +63,17 @@ class DevServerFailed(SetupError):
 
     code = "dev_server_failed"
     exit_code = 69
+
+
+class NotInstalled(SetupError):
+    """What was asked for needs a package that this installation does not have. `place` is its name."""
+
+    code = "not_installed"
+    exit_code = 69
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            f"This needs the package {package!r}, which is not installed.",
+            place=package,
+            way_out=f"Install it: pip install {package!r} (the extra `{extra}` of pyproject.toml), or ask for another form.",
+        )

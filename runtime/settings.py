@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -55,6 +56,17 @@ def _web_address(value: str) -> str:
     return value.rstrip("/")
 
 
+def _listening_address(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    try:
+        ip_address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        raise ValueError("it is not an address and port of this machine, such as 127.0.0.1:9464") from None
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
+        raise ValueError("it does not end with a port, such as 127.0.0.1:9464")
+    return value
+
+
 Word = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_plain_word)]
 
 
@@ -75,6 +87,8 @@ class Settings(BaseSettings):
     """`auto` is `console` on a terminal and `json` elsewhere."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """The least important line that is written."""
+    metrics_address: Annotated[str, AfterValidator(_listening_address)] | None = None
+    """Where a worker shows its numbers to Prometheus, `host:port`; without it nothing listens."""
     task_queue: Word = "onboarding"
     """The Temporal task queue that workers poll and starts name."""
     ui_url: Annotated[str, AfterValidator(_web_address)] | None = None
