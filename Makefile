@@ -12,7 +12,7 @@ KEEP ?=
 PYTEST ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check lint docs lock clean
+.PHONY: help install demo test check bench lint docs lock clean
 
 ## make install   put everything into .venv (again only when the lock has changed)
 install:
@@ -36,6 +36,10 @@ test: install lint
 
 ## make check     another name of make test
 check: test
+
+## make bench     time lists, inboxes and reports over 12,000 made-up runs, on both databases (a few minutes)
+bench: install
+	@$(PY) -m benchmarks.numbers --short --postgres wheel
 
 ## make lint      ruff, mypy, import contracts
 lint: install

@@ -42,6 +42,11 @@ Output = Annotated[
 """The option that every command has. Choosing is its whole effect, so commands never look at it."""
 
 
+def chosen() -> Form | None:
+    """How this process was told to answer, if it was."""
+    return _chosen[0] if _chosen else None
+
+
 def form() -> Form:
     """How this process answers."""
     if _chosen:

@@ -68,7 +68,11 @@ def grid(rows: Iterable[Row], columns: Mapping[str, str], title: str | None = No
 def _cell(name: str, value: Any) -> Text:
     if name in ("status", "state", "outcome", "health", "level"):
         return coloured(value)
-    return Text(when(value) if name.endswith("_at") or name in ("at", "since", "due", "from", "to") else plain(value))
+    return Text(
+        when(value)
+        if name.endswith("_at") or name in ("at", "since", "waiting_since", "due", "from", "to")
+        else plain(value)
+    )
 
 
 def pairs(row: Row, names: Mapping[str, str]) -> RenderableType:
@@ -88,9 +92,11 @@ def link(address: Any) -> Text:
 
 
 def more(answer: Row) -> Sequence[RenderableType]:
-    """What says that there are more pages."""
-    cursor = answer.get("next_cursor")
-    return [Text(f"More: --cursor {plain(cursor)}, or --all", style="dim")] if cursor else []
+    """How many there are of how many, and what shows the others."""
+    cursor, total = answer.get("next_cursor"), answer.get("total")
+    of_all = f"{len(answer['rows'])} of {total}. " if total and "rows" in answer else ""
+    words = f"{of_all}More: --cursor {plain(cursor)}, or --all" if cursor else of_all.rstrip(". ")
+    return [Text(words, style="dim", overflow="fold")] if words else []
 
 
 def verdict(answer: Row) -> RenderableType:
@@ -178,8 +184,10 @@ def status(answer: Row) -> RenderableType:
     return Group(*parts, Text(""), Text(plain(counts), style="dim"), *page)
 
 
-def rows(answer: Row, columns: Mapping[str, str], name: str = "rows") -> RenderableType:
-    """A page of a list."""
+def rows(answer: Row, columns: Mapping[str, str], name: str = "rows", nothing: str = "") -> RenderableType:
+    """A page of a list; of an empty one, `nothing` says why."""
+    if nothing and not answer[name]:
+        return Text(nothing)
     return Group(grid(answer[name], columns), *more(answer))
 
 

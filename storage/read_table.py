@@ -1,49 +1,23 @@
-"""What can be read about all runs without asking one of them: one row for each run and each open item.
+"""What can be read about all runs without asking one of them.
 
 Rows are ready for JSON: instants are texts in UTC. Reads that can grow answer
-`{"rows", "next_cursor"}`; the cursor is the key of the last row, so that a page stays right while rows
-are written. Everything raises `DatabaseUnavailable` when the database fails.
+`{"rows", "next_cursor"}`; the cursor is the place of the last row, so that a page stays right while rows
+are written. How lists and inboxes are made is in `run_list` and `inbox`. Everything raises `DatabaseUnavailable` when the database fails.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypedDict, Unpack, cast
+from collections.abc import Callable, Mapping
+from typing import Any, Unpack
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, Table, and_, or_, select
 
 from onboarding import limits
-from onboarding.errors import OnboardingError
-from storage import rows
+from storage import inbox, rows, run_list
 from storage.engine import reading
+from storage.paging import CursorInvalid as CursorInvalid
+from storage.run_list import Filters
 from storage.tables import ITEMS, LEDGER, NOTICES, REFUSED, RUNS, STAGES, TRAIL
-
-
-class CursorInvalid(OnboardingError):
-    """A cursor is none of ours.
-
-    Raised by the paged reads. Give the `next_cursor` of the page before unchanged, or none; catch it at
-    a door and leave as for wrong usage.
-    """
-
-    def __str__(self) -> str:
-        return "This cursor cannot be read: give the next_cursor of the page before, or leave it out."
-
-
-class Filters(TypedDict, total=False):
-    """What `list` can be narrowed to; each may be a text, or several of which one must fit."""
-
-    stage: str | Sequence[str]
-    owner: str | Sequence[str]
-    health: str | Sequence[str]
-    definition: str | Sequence[str]
-    state: str | Sequence[str]
-    outcome: str | Sequence[str]
-    waiting_on: str | Sequence[str]
-    variant: str | Sequence[str]
-    segment: str | Sequence[str]
-    wave: str | Sequence[str]
-    customer: str | Sequence[str]
 
 
 class ReadTable:
@@ -56,20 +30,47 @@ class ReadTable:
     def runs(
         self,
         *,
-        ids: Sequence[str] = (),
+        sort: str = "run",
+        reverse: bool = False,
         limit: int = limits.PAGE,
         cursor: str | None = None,
         **filters: Unpack[Filters],
     ) -> dict[str, Any]:
-        """Lines of `list`, ordered by run. `stage` and `owner` also find stages that are open beside the first."""
-        query = select(RUNS).order_by(RUNS.c.run)
-        if ids:
-            query = query.where(RUNS.c.run.in_(ids))
-        if cursor is not None:
-            query = query.where(RUNS.c.run > cursor)
-        for name, wanted in cast("dict[str, str | Sequence[str]]", filters).items():
-            query = query.where(_fits(name, [wanted] if isinstance(wanted, str) else wanted))
-        return self._page(query, limit, rows.run_shape, lambda row: str(row.run))
+        """Lines of `list`, in one of `run_list.SORTS`. `stage` and `owner` also find stages that are open beside the first."""
+        with reading(self._engine) as connection:
+            return run_list.page(connection, filters, run_list.order_of(sort, reverse), cursor, limit)
+
+    def any_run(self) -> bool:
+        """Whether there is a run at all."""
+        with reading(self._engine) as connection:
+            return run_list.any_run(connection)
+
+    def runs_total(self, **filters: Unpack[Filters]) -> int:
+        """How many runs fit."""
+        with reading(self._engine) as connection:
+            return run_list.total(connection, filters)
+
+    def run_counts(self, **filters: Unpack[Filters]) -> list[dict[str, Any]]:
+        """How many runs fit, by what they are and how they do."""
+        with reading(self._engine) as connection:
+            return run_list.counts(connection, filters)
+
+    def unknown_word(self, **filters: Unpack[Filters]) -> tuple[str, str] | None:
+        """The first filter, with its word, that no row has ever had; `None` where all words are known, or where there is no run."""
+        with reading(self._engine) as connection:
+            if not run_list.any_run(connection):
+                return None
+            given: Mapping[str, Any] = filters
+            for name in run_list.NAMED:
+                word = run_list.unknown(connection, name, given[name]) if name in given else None
+                if word is not None:
+                    return name, word
+        return None
+
+    def known_words(self, name: str, word: str, most: int) -> list[str]:
+        """Words near this one for which one of `run_list.NAMED` finds something."""
+        with reading(self._engine) as connection:
+            return run_list.known(connection, name, word, most)
 
     def find(self, run: str) -> dict[str, Any] | None:
         """The line of one run, or `None` for a run that is not known here."""
@@ -83,28 +84,34 @@ class ReadTable:
         return found is not None and found["state"] == "closed"
 
     def inbox(self, person: str, *, limit: int = limits.PAGE, cursor: str | None = None) -> dict[str, Any]:
-        """The open items that a person has, over all open runs, the most urgent first."""
-        newer = ITEMS.alias()
-        query = (
-            select(ITEMS)
-            .join(RUNS, RUNS.c.run == ITEMS.c.run)
-            .where(
-                ITEMS.c.owner == person,
-                ITEMS.c.status.in_(rows.OPEN),
-                RUNS.c.closed_at.is_(None),
-                ~exists().where(
-                    newer.c.run == ITEMS.c.run,
-                    newer.c.item == ITEMS.c.item,
-                    newer.c.round > ITEMS.c.round,
-                ),
-            )
-            .order_by(ITEMS.c.due_at.is_(None), ITEMS.c.due_at, ITEMS.c.run, ITEMS.c.item)
-        )
-        start = _number(cursor)
-        page = self._page(query.offset(start), limit, lambda row: rows.item_shape(row, row.run), lambda _: "")
-        if page["next_cursor"] is not None:
-            page["next_cursor"] = str(start + limit)
-        return page
+        """What waits for a person, over all open runs, the most urgent first."""
+        with reading(self._engine) as connection:
+            return inbox.of_person(connection, person, cursor, limit)
+
+    def group_inbox(self, group: str, *, limit: int = limits.PAGE, cursor: str | None = None) -> dict[str, Any]:
+        """What waits for whoever has a role, once each, with those who may take it."""
+        with reading(self._engine) as connection:
+            return inbox.of_group(connection, group, cursor, limit)
+
+    def inbox_total(self, person: str) -> int:
+        """How much waits for a person."""
+        with reading(self._engine) as connection:
+            return inbox.person_total(connection, person)
+
+    def group_total(self, group: str) -> int:
+        """How much waits for whoever has a role."""
+        with reading(self._engine) as connection:
+            return inbox.group_total(connection, group)
+
+    def heard_of(self, name: str, *, group: bool = False) -> bool:
+        """Whether any run knows this handle, or this role; also where nothing waits."""
+        with reading(self._engine) as connection:
+            return (inbox.heard_of_group if group else inbox.heard_of)(connection, name)
+
+    def names_near(self, name: str, most: int, *, group: bool = False) -> list[str]:
+        """Handles, or roles, near this one for whom something waits or might."""
+        with reading(self._engine) as connection:
+            return (inbox.groups if group else inbox.people)(connection, name, most)
 
     def stages(self, run: str) -> list[dict[str, Any]]:
         """Every stage of a run in every visit."""
@@ -140,18 +147,6 @@ class ReadTable:
         lines = [rows.notice_shape(row, row.state) for row in found[:limit]]
         return {"rows": lines, "next_cursor": lines[-1]["key"] if len(found) > limit else None}
 
-    def _page(
-        self,
-        query: Select[Any],
-        limit: int,
-        shape: Callable[[Any], dict[str, Any]],
-        key: Callable[[Any], str],
-    ) -> dict[str, Any]:
-        with reading(self._engine) as connection:
-            found = connection.execute(query.limit(limit + 1)).all()
-        page = [shape(row) for row in found[:limit]]
-        return {"rows": page, "next_cursor": key(found[limit - 1]) if len(found) > limit else None}
-
     def _numbered(
         self,
         table: Table,
@@ -160,23 +155,16 @@ class ReadTable:
         first: int,
         limit: int,
     ) -> dict[str, Any]:
-        query = (
-            select(table).where(table.c.run == run, table.c.n >= first).order_by(table.c.n)
-        )  # fmt: skip
-        return self._page(query, limit, shape, lambda row: str(row.n))
+        query = select(table).where(table.c.run == run, table.c.n >= first).order_by(table.c.n)
+        with reading(self._engine) as connection:
+            found = connection.execute(query.limit(limit + 1)).all()
+        following = str(found[limit - 1].n) if len(found) > limit else None
+        return {"rows": [shape(row) for row in found[:limit]], "next_cursor": following}
 
     def _all(self, table: Table, run: str, shape: Callable[[Any], dict[str, Any]]) -> list[dict[str, Any]]:
         query = select(table).where(table.c.run == run).order_by(*table.primary_key)
         with reading(self._engine) as connection:
             return [shape(row) for row in connection.execute(query)]
-
-
-def _fits(name: str, wanted: Sequence[str]) -> ColumnElement[bool]:
-    fits = RUNS.c[name].in_(wanted)
-    if name not in ("stage", "owner"):
-        return fits
-    beside = exists().where(STAGES.c.run == RUNS.c.run, STAGES.c.status == "open", STAGES.c[name].in_(wanted))
-    return or_(fits, beside)
 
 
 def _later_than(connection: Connection, key: str) -> ColumnElement[bool]:

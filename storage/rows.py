@@ -75,6 +75,8 @@ def run_shape(row: Any) -> dict[str, Any]:
         "started_at": instant(row.started_at),
         "closed_at": instant(row.closed_at),
         "promised_at": instant(row.promised_at),
+        "forecast_at": instant(row.forecast_at),
+        "forecast_late_at": instant(row.forecast_late_at),
         "asks": row.asks,
         "escalations": row.escalations,
         "refused": row.refused,

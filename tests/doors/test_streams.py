@@ -68,7 +68,7 @@ def test_streams_that_are_closed_change_nothing(
     )  # fmt: skip
 
     assert done.returncode == expected
-    assert door("list").data == {"rows": [], "next_cursor": None}
+    assert door("list").data == {"rows": [], "next_cursor": None, "total": 0}
 
 
 @pytest.mark.parametrize(("arguments", "expected"), [(("check", "quick-start"), 0), (("lst",), 64)])

@@ -548,25 +548,6 @@ class TestReads:
         assert [f"run-{n:02}" for n in range(12)] == seen
         assert pages == 3
 
-    def test_an_inbox_holds_what_is_open_now_the_most_urgent_first(self, engine: Engine, reads: ReadTable) -> None:
-        """No items of closed runs, of other people, of earlier rounds."""
-        item = an_item(owner="erik", round=2)
-        SqlRecordStore(engine).write(WriteRecords(run=a_run("run-11"), items=(item,), id="b-2", follows="b-1"))
-
-        assert [row["run"] for row in reads.inbox("dana")["rows"]] == ["run-07", "run-05", "run-01"]
-        assert reads.inbox("erik", limit=1)["rows"][0]["run"] == "run-11"
-        assert reads.inbox("erik", limit=1)["next_cursor"] == "1"
-        assert reads.inbox("erik", limit=1, cursor="1")["rows"][0]["run"] == "run-10"
-
-    def test_a_line_of_an_inbox_says_whom_it_waits_for_and_since_when(self, engine: Engine, reads: ReadTable) -> None:
-        """As `open_items` says it; an item that came to its reviewer without an answer waits since it opened."""
-        item = an_item(owner="erik", round=2, side="provider", status="in_review", answered_at=None)
-        SqlRecordStore(engine).write(WriteRecords(run=a_run("run-11"), items=(item,), id="b-2", follows="b-1"))
-        (line,) = [row for row in reads.inbox("erik")["rows"] if row["run"] == "run-11"]
-
-        assert (line["who"], line["waiting_on"]) == ("erik", "provider")
-        assert line["since"] == line["opened_at"] is not None
-
     def test_a_closed_run_is_told_from_an_unknown_one(self, reads: ReadTable) -> None:
         """Both are not found by the server; only the rows know."""
         assert [reads.closed(run) for run in ("run-00", "run-01", "none")] == [True, False, False]
@@ -593,9 +574,8 @@ class TestReads:
     @pytest.mark.parametrize("cursor", ["", "-1", "x" * 40, "9" * 30, "²"])
     def test_a_made_up_cursor_is_refused(self, engine: Engine, cursor: str) -> None:
         """Not a page of something else, and no traceback of the driver."""
-        for read in (ReadTable(engine).inbox, ReadTable(engine).trail):
-            with pytest.raises(CursorInvalid):
-                read("x", cursor=cursor)
+        with pytest.raises(CursorInvalid):
+            ReadTable(engine).trail("x", cursor=cursor)
         with pytest.raises(CursorInvalid):
             ReadTable(engine).outbox(cursor=cursor)
 

@@ -13,6 +13,7 @@ from onboarding.engine.effects import (
     RunHook,
     RunRow,
     StageRow,
+    WaitingRow,
     WriteRecords,
 )
 from onboarding.engine.state import RefusedEntry, TrailEntry
@@ -62,6 +63,17 @@ def a_stage(stage: str = "intake", **changes: Any) -> StageRow:
         "entered_at": at(0), "left_at": None, "target_at": at(24),
     }  # fmt: skip
     return StageRow(**{**values, **changes})
+
+
+def a_wait(person: str = "customer:champion", **changes: Any) -> WaitingRow:
+    """An open request that waits for the one who answers for it."""
+    values: dict[str, Any] = {
+        "kind": "item", "about": "company_details", "person": person, "stage": "intake", "item": "company_details", "round": 1,
+        "role": "champion", "first": True, "title": "Company details", "status": "open", "side": "customer", "since": at(0),
+        "due_at": at(24), "waits_for": "Waits for customer:champion to deliver legal name.", "stands_for": None, "mark": None,
+        "blocks": ("setup", "go_live"),
+    }  # fmt: skip
+    return WaitingRow(**{**values, **changes})
 
 
 def a_trail(n: int, **changes: Any) -> TrailEntry:

@@ -43,6 +43,7 @@ def upgrade() -> None:
     _numbers(connection)
     _inbox(connection)
     _indexes_of_reports()
+    _indexes_of_lists()
 
 
 def _indexes_of_reports() -> None:
@@ -52,6 +53,20 @@ def _indexes_of_reports() -> None:
     again = sa.text("visit > 1")
     op.create_index("stages_by_time", "stages", by_time)
     op.create_index("stages_again", "stages", ["run", "stage"], sqlite_where=again, postgresql_where=again)
+
+
+def _indexes_of_lists() -> None:
+    standing = [
+        "state", "health", "waiting_on", "stage", "outcome", "definition", "owner", "segment", "wave", "month", "due_at",
+        "promised_at", "waiting_since", "started_at", "live_at", "forecast_late_at", "customer", "run",
+    ]  # fmt: skip
+    still_open = sa.text("status = 'open'")
+    op.drop_index("ix_runs_state", "runs")  # the first column of the next one
+    op.create_index("runs_standing", "runs", standing)
+    op.create_index("runs_by_customer", "runs", ["customer", "run"])
+    op.create_index(
+        "stages_open", "stages", ["stage", "owner", "run"], sqlite_where=still_open, postgresql_where=still_open
+    )
 
 
 def _new_tables() -> None:
@@ -131,9 +146,9 @@ def _new_tables() -> None:
         sa.ForeignKeyConstraint(["run"], ["runs.run"]),
         sa.PrimaryKeyConstraint("run", "kind", "about", "person"),
     )
-    with op.batch_alter_table("waiting", schema=None) as batch_op:
-        batch_op.create_index("waiting_by_person", ["person", "due_at"], unique=False)
-        batch_op.create_index("waiting_by_role", ["role", "due_at"], unique=False)
+    for first in ("person", "role"):
+        op.create_index(f"waiting_by_{first}", "waiting", [first, "due_at", "run", "kind", "about"])
+    op.create_index("waiting_by_date", "waiting", ["due_at", "status", "kind", "run"])
 
 
 def _new_columns() -> None:
