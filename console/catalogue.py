@@ -74,15 +74,29 @@ ENTRIES: tuple[Entry, ...] = (
         why="why an item is as it is, and who has it",
         gate="what keeps a stage",
         trail="who did what",
-        ledger="whose the time was, and the numbers",
+    ),
+    *_entries("One run", "ledger", ledger="whose the time was, by stage, and the numbers; -o html is a page"),
+    *_entries(
+        "One run",
+        "reads",
         promises="what the customer was told by when, and whether it was kept",
         refused="signals that changed nothing, and why",
         customer="what the customer may see",
+    ),
+    *_entries(
+        "One run",
+        "trails",
+        **{
+            "trail verify": "is an export of trails, or the trail of a run, what was written?",
+            "trail head": "number and digest of its last entry, to be kept elsewhere",
+        },
     ),
     *_entries("All runs", "runs", list="runs by stage, owner, health and more; --count, --as-query"),
     *_entries("All runs", "inbox", inbox="what waits for one person, or for a role, over all runs"),
     *_entries("All runs", "outbox", outbox="what was sent or would be"),
     *_entries("All runs", "report", report="time-to-value numbers of one run, or over all of them"),
+    *_entries("All runs", "export", export="whole tables as CSV, JSON lines or Parquet"),
+    *_entries("All runs", "reconcile", reconcile="where rows are not what the runs have done"),
 )
 BY_NAME = {entry.name: entry for entry in ENTRIES}
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from console import ground, hindsight, printing, tables, whereabouts
+from console import ground, printing, tables, whereabouts
 from console.leaving import OK, RETRY, Answered
 from console.printing import Form, Output, hint
 
@@ -92,7 +92,13 @@ def _pages(run: str, query: str, cursor: str | None, every: bool, rows: str = "r
 
 
 async def _paged(run: str, query: str, cursor: str | None, every: bool, rows: str) -> dict[str, Any]:
-    client = await ground.client()
+    return await paged(await ground.client(), run, query, cursor, every, rows)
+
+
+async def paged(
+    client: Client, run: str, query: str, cursor: str | None, every: bool, rows: str = "rows"
+) -> dict[str, Any]:
+    """The answer to a query that has pages: one of them, or all as one."""
     answer = await ask(client, run, query, {"cursor": cursor} if cursor else None)
     while every and answer["next_cursor"]:
         page = await ask(client, run, query, {"cursor": answer["next_cursor"]})
@@ -229,15 +235,6 @@ def trail(run: Run, cursor: Cursor = None, every: All = False, output: Output = 
         "message_id": "message id",
     }
     return _list(_pages(run, "trail", cursor, every), columns)
-
-
-@app.command()
-def ledger(run: Run, cursor: Cursor = None, every: All = False, output: Output = None) -> int:
-    """Whose the time was, by side, and the numbers of the run."""
-    answer = _pages(run, "ledger", cursor, every, rows="entries")
-    answer["counterfactual"] = hindsight.counterfactual_of(ground.workflow_id(run))
-    printing.show(answer, tables.ledger, rows="entries")
-    return OK
 
 
 @app.command()

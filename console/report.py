@@ -7,7 +7,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -15,18 +16,37 @@ from console import ground, printing, report_tables, tables
 from console.leaving import OK, Answered, Misused
 from onboarding.nearest import nearest
 
+if TYPE_CHECKING:
+    from storage.report_terms import Chosen
+
 app = typer.Typer()
 
 Many = list[str] | None
 
 
 class ReportForm(StrEnum):
-    """How a report is written: CSV is for spreadsheets, a line for each number."""
+    """How a report is written: CSV is for spreadsheets, a line for each number; HTML a page to forward, PNG and SVG one chart of it."""
 
     TABLE = "table"
     JSON = "json"
     JSONL = "jsonl"
     CSV = "csv"
+    HTML = "html"
+    PNG = "png"
+    SVG = "svg"
+
+
+class Chart(StrEnum):
+    """What a picture of a report shows."""
+
+    TIME_TO_VALUE = "time-to-value"
+    FUNNEL = "funnel"
+    STAGES = "stages"
+    SIDES = "sides"
+    BOTTLENECKS = "bottlenecks"
+
+
+PICTURES = (ReportForm.HTML, ReportForm.PNG, ReportForm.SVG)
 
 
 _chosen: list[ReportForm] = []
@@ -73,6 +93,16 @@ def report(
     until: Annotated[
         str | None, typer.Option("--to", help="Only runs signed (else started) before this instant.")
     ] = None,
+    chart: Annotated[
+        Chart | None,
+        typer.Option(
+            "--chart", help="Which chart -o png and -o svg draw; time-to-value where none is named.", show_default=False
+        ),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", help="Write the page or picture to this file, which is there whole or not at all."),
+    ] = None,
     output: Annotated[
         ReportForm | None,
         typer.Option("-o", "--output", callback=_choose, help="Default: table on a terminal, json otherwise."),
@@ -80,34 +110,90 @@ def report(
 ) -> int:
     """Time-to-value numbers: of one run, or over all. Seconds, or counts; docs/numbers.md says what each rests on."""
     ground.settings()
+    if chart is not None and _form() not in (ReportForm.PNG, ReportForm.SVG):
+        raise Misused("--chart is for -o png and -o svg: the page of -o html has all of them.")
+    if file is not None and _form() not in PICTURES:
+        raise Misused("--file is for -o html, png and svg: send other forms to a file with >.")
     if run is None:
-        return _over_all(tuple(by or ("definition",)), tuple(definition or ()), tuple(owner or ()), since, until)
+        asked = _Asked(_once(by) or ("definition",), _once(definition), _once(owner), since, until)
+        return _pictured(asked, chart or Chart.TIME_TO_VALUE, file) if _form() in PICTURES else _over_all(asked)
     if by or definition or owner or since or until:
         raise Misused("A report is of one run or over many (--by, --from, --to, --definition, --owner), not both.")
+    if _form() in PICTURES:
+        raise Misused("A picture of one run is drawn by `ledger RUN -o html`; `report` draws many.")
     return _of_one(ground.workflow_id(run))
 
 
-def _over_all(
-    by: tuple[str, ...], definition: tuple[str, ...], owner: tuple[str, ...], since: str | None, until: str | None
-) -> int:
+def _once(names: Many) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names or ()))
+
+
+class _Asked(NamedTuple):
+    """What a report over many runs is made by, and which runs it is about, as it was typed."""
+
+    by: tuple[str, ...]
+    definition: tuple[str, ...]
+    owner: tuple[str, ...]
+    since: str | None
+    until: str | None
+
+    def chosen(self) -> Chosen:
+        """Which runs these are."""
+        from metrics.overall import DIMENSIONS
+        from storage.report_terms import Chosen
+
+        _check_dimensions(self.by, DIMENSIONS)
+        chosen = Chosen(
+            definition=self.definition, owner=self.owner, since=_instant("--from", self.since), until=_instant("--to", self.until)
+        )  # fmt: skip
+        if chosen.since and chosen.until and chosen.since >= chosen.until:
+            raise Misused("--to comes after --from: no run lies between these two.")
+        return chosen
+
+
+def _over_all(asked: _Asked) -> int:
     from metrics import overall
-    from storage.report_terms import Chosen
     from storage.reporting import Reporting
 
-    _check_dimensions(by, overall.DIMENSIONS)
-    chosen = Chosen(
-        definition=definition, owner=owner, since=_instant("--from", since), until=_instant("--to", until)
-    )  # fmt: skip
-    if chosen.since and chosen.until and chosen.since >= chosen.until:
-        raise Misused("--to comes after --from: no run lies between these two.")
-    now = datetime.now(UTC).replace(microsecond=0)
+    chosen, now = asked.chosen(), datetime.now(UTC).replace(microsecond=0)
     with ground.database() as engine:
         reads = Reporting(engine)
-        _check_known(reads, definition, owner)
-        groups, stages = reads.read(tuple(dict.fromkeys(by)), chosen, now)
+        _check_known(reads, asked.definition, asked.owner)
+        groups, stages = reads.read(asked.by, chosen, now)
         runs = 0 if groups else reads.count()
     _show(overall.report(groups, stages, now), _nothing(runs))
     return OK
+
+
+def _pictured(asked: _Asked, chart: Chart, file: Path | None) -> int:
+    from console import pictures
+    from storage.bottlenecks import Bottlenecks
+    from storage.reporting import Reporting
+
+    chosen, now, form = asked.chosen(), datetime.now(UTC).replace(microsecond=0), _form()
+    page = pictures.drawing("page")
+    pictures.check_place(form, file)
+    with ground.database() as engine:
+        reads, more = Reporting(engine), Bottlenecks(engine)
+        _check_known(reads, asked.definition, asked.owner)
+        groups, stages = reads.read(asked.by, chosen, now)
+        definitions = tuple(sorted({one["definition"] for one in stages}))
+        empty = "" if groups else _nothing(reads.count())
+        material = page.Material(
+            groups=groups, stages=stages, spent=more.read(chosen), titles=more.titles(definitions), at=now, chosen=_said(chosen), empty=empty,
+        )  # fmt: skip
+    if empty:
+        printing.hint(empty)
+    return pictures.report(page, material, form, chart, file)
+
+
+def _said(chosen: Chosen) -> str:
+    """Which runs a report is about, for whoever only sees the page."""
+    parts = [f"of {' or '.join(chosen.definition)}"] if chosen.definition else []
+    parts += [f"that {' or '.join(chosen.owner)} answers for"] if chosen.owner else []
+    parts += [f"signed (else started) from {chosen.since:%Y-%m-%d %H:%M} UTC on"] if chosen.since else []
+    parts += [f"signed (else started) before {chosen.until:%Y-%m-%d %H:%M} UTC"] if chosen.until else []
+    return f"runs {', '.join(parts)}" if parts else "all runs"
 
 
 def _check_dimensions(by: Iterable[str], known: tuple[str, ...]) -> None:

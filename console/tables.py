@@ -220,8 +220,8 @@ def gate(answer: Row) -> RenderableType:
     return Group(head, grid(conditions, columns), *([debt] if answer["debt"] else []))
 
 
-def ledger(answer: Row) -> RenderableType:
-    """Whose the time was, and the numbers."""
+def ledger(answer: Row, bars: RenderableType | None = None) -> RenderableType:
+    """Whose the time was, and the numbers; `bars` are the same as a picture."""
     total = answer["elapsed"] or 1
     sides = [
         {"side": side.replace("_", " "), "time": lasting(spent), "share": f"{100 * spent / total:.0f} %"}
@@ -242,6 +242,7 @@ def ledger(answer: Row) -> RenderableType:
     return Group(
         grid(entries, columns),
         *more(answer),
+        *([Text(""), bars] if bars is not None else []),
         Text(""),
         grid(sides, {"side": "side", "time": "time", "share": "share"}, f"Elapsed: {lasting(answer['elapsed'])}"),
         Text(""),

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from metrics.report import SIDES, percentile
+from metrics.report import SIDES
+from onboarding.percentile import percentile
 
 Census = Mapping[str, Sequence[Mapping[str, Any]]]
 """Rows by name: `open` (definition, stage, count), `health`, `waiting` (and `oldest`), `at_risk`, `overdue` (side), `closed` (outcome and

@@ -16,8 +16,8 @@ from sqlalchemy import Engine, insert
 from temporalio.common import MetricMeter
 
 from metrics.gauges import GAUGES, MOST, OTHER, Reading, readings, vanished
-from metrics.report import percentile
 from onboarding.engine.effects import WaitingRow, WriteRecords
+from onboarding.percentile import percentile
 from runtime.gauging import Gauges
 from runtime.settings import ROOT
 from storage.census import census

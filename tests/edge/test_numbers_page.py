@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, text
 
 from metrics.overall import report
 from metrics.spread import spread
+from storage.bottlenecks import Bottlenecks
 from storage.records import SqlRecordStore
 from storage.report_terms import Chosen
 from storage.reporting import CLOSED, REACHED, Reporting
@@ -30,6 +31,7 @@ class Tables:
         self.connection = connection
         self.postgresql = engine.dialect.name == "postgresql"
         groups, stages = Reporting(engine).read(("definition",), Chosen(), NOW)
+        self.spent = Bottlenecks(engine).read(Chosen())
         (self.line,) = report(groups, stages, NOW)
 
     def rows(self, name: str, template: str = "", **values: Any) -> Sequence[Sequence[Any]]:
@@ -86,6 +88,9 @@ def test_the_queries_of_the_page_find_what_the_report_says(known: Tables) -> Non
     for name, found in line["rates"].items():
         assert known.rows(name) == [rate(found)], name
     assert known.rows("sides") == [tuple(line["sides"].values())]
+    for spent in known.spent:
+        of = {"stage": spent["stage"], "side": spent["side"]}
+        assert known.values("spent", "percentile", **of) == pytest.approx(told(spread(spent["values"]))), of
     for stage in line["stages"]:
         of = {"stage": stage["stage"]}
         assert known.rows("stage.counts", **of) == [tuple(stage[name] for name in COUNTS)]
@@ -101,7 +106,7 @@ def test_the_page_has_every_number_of_the_report_and_no_other(known: Tables) -> 
     line = known.line
     stages = {name for name in line["stages"][0] if isinstance(line["stages"][0][name], dict)}
     numbers = {*REACHED, *CLOSED, *line["rates"], *(f"with_open.{name}" for name in line["with_open"])}
-    parts = {"counts", "owners", "own", "sides", "stage.counts", *(f"stage.{name}" for name in stages)}
+    parts = {"counts", "owners", "own", "sides", "spent", "stage.counts", *(f"stage.{name}" for name in stages)}
 
     assert set(QUERIES) == {*numbers, *parts, *TEMPLATES}
     assert set(line["metrics"]) - {*REACHED, *CLOSED} == {"asks_made", "time_to_ready"}

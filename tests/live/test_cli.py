@@ -17,6 +17,7 @@ from temporalio.client import Client
 from runtime.devserver import DevServer
 from tests.support.calls import Answer, Door
 from tests.support.doors import environment_of, worker_process
+from tests.support.drawings import Page
 
 pytestmark = pytest.mark.live
 
@@ -262,6 +263,9 @@ async def test_reads_and_lists_of_one_run(cli: Door) -> None:
         assert answer.code == 0, call
         assert fields <= set(answer.data), call
         assert (await in_a_thread(cli, *call, "-o", "table")).code == 0, call
+    drawn, page = [await in_a_thread(cli, "ledger", run, "-o", form) for form in ("table", "html")]
+    assert "- open meanwhile" in drawn.out
+    assert (page.code, Page(page.out).outside) == (0, [])
     refused = (await in_a_thread(cli, "refused", run)).data["rows"]
     trail = (await in_a_thread(cli, "trail", run)).data["rows"]
     listed = (await in_a_thread(cli, "list", "--definition", "every-message", "--customer", run.split("/")[1])).data[

@@ -51,6 +51,11 @@ def known_batches() -> Iterator[WriteRecords]:
             yield replace(batch, id=f"b{n}", follows=follows, chain="first", execution="first", decided_at=BEGIN)
 
 
+def known_run(letter: str) -> Run:
+    """One of them, with its plan."""
+    return _played()[letter]
+
+
 def definition_of(version: int) -> Definition:
     """Intake, setup, live: a request of the customer, a task of ours, and the outside world."""
     items = (

@@ -42,31 +42,30 @@ def upgrade() -> None:
     connection.execute(sa.text("UPDATE runs SET counted_from = coalesce(signed_at, started_at)"))
     _numbers(connection)
     _inbox(connection)
-    _indexes_of_reports()
-    _indexes_of_lists()
+    _indexes()
 
 
-def _indexes_of_reports() -> None:
-    by_time = [
-        "definition", "version", "variant", "stage", "visit", "entered_at", "left_at", "target_at", "run", "place",
-    ]  # fmt: skip
-    again = sa.text("visit > 1")
-    op.create_index("stages_by_time", "stages", by_time)
-    op.create_index("stages_again", "stages", ["run", "stage"], sqlite_where=again, postgresql_where=again)
-
-
-def _indexes_of_lists() -> None:
-    standing = [
+def _indexes() -> None:
+    """What lists and reports look at, each in one index; the states of runs stand in one of them."""
+    standing = (
         "state", "health", "waiting_on", "stage", "outcome", "definition", "owner", "segment", "wave", "month", "due_at",
         "promised_at", "waiting_since", "started_at", "live_at", "forecast_late_at", "customer", "run",
-    ]  # fmt: skip
-    still_open = sa.text("status = 'open'")
-    op.drop_index("ix_runs_state", "runs")  # the first column of the next one
-    op.create_index("runs_standing", "runs", standing)
+    )  # fmt: skip
+    by_time = (
+        "definition", "version", "variant", "stage", "visit", "entered_at", "left_at", "target_at", "run", "place",
+    )  # fmt: skip
+    op.drop_index("ix_runs_state", "runs")
     op.create_index("runs_by_customer", "runs", ["customer", "run"])
-    op.create_index(
-        "stages_open", "stages", ["stage", "owner", "run"], sqlite_where=still_open, postgresql_where=still_open
-    )
+    op.create_index("runs_standing", "runs", list(standing))
+    op.create_index("stages_by_time", "stages", list(by_time))
+    for name, columns, where in (
+        ("stages_open", ["stage", "owner", "run"], sa.text("status = 'open'")),
+        ("stages_again", ["run", "stage"], sa.text("visit > 1")),
+    ):
+        op.create_index(name, "stages", columns, sqlite_where=where, postgresql_where=where)
+    for whose in ("person", "role"):
+        op.create_index(f"waiting_by_{whose}", "waiting", [whose, "due_at", "run", "kind", "about"])
+    op.create_index("waiting_by_date", "waiting", ["due_at", "status", "kind", "run"])
 
 
 def _new_tables() -> None:
@@ -146,9 +145,6 @@ def _new_tables() -> None:
         sa.ForeignKeyConstraint(["run"], ["runs.run"]),
         sa.PrimaryKeyConstraint("run", "kind", "about", "person"),
     )
-    for first in ("person", "role"):
-        op.create_index(f"waiting_by_{first}", "waiting", [first, "due_at", "run", "kind", "about"])
-    op.create_index("waiting_by_date", "waiting", ["due_at", "status", "kind", "run"])
 
 
 def _new_columns() -> None:
