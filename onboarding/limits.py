@@ -10,6 +10,9 @@ again by readers that give up near 200."""
 DEFINITION_BYTES = 262_144
 """A definition file before parsing: parsers are slow and deep on hostile text."""
 
+VARIANT_LENGTH = 500
+"""Characters of the name of variants that hold together: it stands in an index, and PostgreSQL writes no entry over 2,700 bytes."""
+
 ORDER_BYTES = 1_048_576
 """A start order: half of what the server takes as one payload, so that a run can carry it across continue-as-new."""
 

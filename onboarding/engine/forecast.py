@@ -3,20 +3,28 @@
 Note [What a forecast rests on]
     With enough finished runs of the same definition and variant: of those that were in the present stage longer than this run has been,
     how long it took them from here to go live; half of them took no longer than the likely instant says, four of five no longer than the
-    late one. Who has been there longer than all of them is taken as if the stage ended now. With fewer runs: everybody answers when it
-    is due, which is one date and no range. The finished runs are those known when the run started: a run asks no database.
+    late one. Who has been there longer than all of them is taken as if the stage ended now. With fewer runs: every stage takes what is
+    planned for it, its `target`, else the due dates of its items one after the other, which is one date and no range. The finished runs
+    are those known when the run started: a run asks no database.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from onboarding import limits
-from onboarding.engine import calendars, flow, gates, going_live, health, moving
-from onboarding.engine.people import item_owner
+from onboarding.engine import deadlines, flow, gates, going_live, health
+from onboarding.engine.people import holder
 from onboarding.engine.plan import Plan
-from onboarding.engine.state import RunState, RunStatus
+from onboarding.engine.state import RunState, RunStatus, StageStatus
+from onboarding.language.units import Duration, Unit
 from onboarding.percentile import percentile
+
+_NOMINAL = {
+    Unit.BUSINESS_DAY: 7 * 86_400 // 5, Unit.BUSINESS_HOUR: 168 * 3_600 // 40, Unit.DAY: 86_400, Unit.HOUR: 3_600, Unit.MINUTE: 60, Unit.SECOND: 1,
+}  # fmt: skip
+"""About how many seconds one of each is: to compare ways; dates are counted on calendars."""
+_REMEMBERED = 100
+"""Ends that a plan remembers: the same one is asked for in every turn until a stage ends or is late."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +35,7 @@ class Forecast:
     late_at: datetime
     runs: int
     item: str | None
-    """The open item that everything up to going live waits for longest."""
+    """The open item that has the longest way to go in the stage that everything up to going live waits for."""
 
 
 def forecast(plan: Plan, state: RunState, at: datetime) -> Forecast | None:
@@ -35,10 +43,11 @@ def forecast(plan: Plan, state: RunState, at: datetime) -> Forecast | None:
     if state.status is RunStatus.CLOSED or going_live.live_at(plan, state) is not None:
         return None
     since = at if state.hold is None else max(at, state.hold.review_at)
-    item, planned = _critical(plan, state, at)
+    way = _way(plan, state, at)
+    item = _in_the_way(plan, state, at, way[0]) if way else None
     seen = _seen(plan, state, at)
     if seen is None:
-        expected = since + timedelta(seconds=planned)
+        expected = max(since, _planned(plan, state, at, way) + (since - at))
         return Forecast(likely_at=expected, late_at=expected, runs=0, item=item)
     likely, late = (since + timedelta(seconds=round(percentile(seen, percent) or 0)) for percent in (50, 80))
     assert plan.order.history is not None, "what was seen is history"
@@ -70,57 +79,102 @@ def _seen(plan: Plan, state: RunState, at: datetime) -> list[int] | None:
     return sorted(max(0, one) for one in longer or (to_live - inside for inside, to_live in pairs))
 
 
-def _critical(plan: Plan, state: RunState, at: datetime) -> tuple[str | None, int]:
-    """The open item with the longest way to going live, and the seconds of that way if everybody answers when it is due."""
-    after = _ways(plan, state)
-    best: tuple[int, str | None] = (0, None)
-    for name, current in state.items.items():
-        if current.status not in flow.ACTIVE or name not in after:
+def _way(plan: Plan, state: RunState, at: datetime) -> tuple[str, ...]:
+    """The stages that come one after the other until the customer is live, from an open one on: the longest such way."""
+    ways = [
+        (max(0, _seconds(at, _ends(state, name, at))) + sum(_length(plan, one) for one in way[1:]), way)
+        for name, stage in state.stages.items()
+        if stage.status is StageStatus.OPEN and (way := plan_way(plan, state, name))
+    ]
+    return max(ways, key=lambda one: one[0])[1] if ways else ()
+
+
+def plan_way(plan: Plan, state: RunState, name: str) -> tuple[str, ...]:
+    """The longest way from a stage to going live by planned lengths; empty where going live waits for nothing of it."""
+    left_out = tuple(one for one, stage in state.stages.items() if stage.status is StageStatus.SKIPPED)
+    if (name, left_out) not in plan.ways:
+        goal = {stage.id for stage in plan.definition.stages if stage.milestone == going_live.FIRST_VALUE}
+        following = [plan_way(plan, state, one) for one in plan.stage_followers[name]]
+        longest = max(following, key=lambda way: sum(_length(plan, one) for one in way), default=())
+        if longest or name in goal or not goal:
+            plan.ways[name, left_out] = (*(() if name in left_out else (name,)), *longest)
+        else:
+            plan.ways[name, left_out] = ()
+    return plan.ways[name, left_out]
+
+
+def _length(plan: Plan, name: str) -> int:
+    """About how many seconds are planned for a stage."""
+    target = plan.stages[name].target
+    if target is not None:
+        return _about(target)
+    return max((_behind(plan, one) for one in plan.stages[name].items), default=0)
+
+
+def _behind(plan: Plan, name: str) -> int:
+    """About how many seconds are planned for an item and for what comes after it in its stage."""
+    if name not in plan.lengths:
+        item = plan.items[name]
+        after = [_behind(plan, one) for one in plan.dependents[name] if plan.items[one].stage == item.stage]
+        own = 0 if item.due is None or item.optional else _about(item.due)
+        plan.lengths[name] = own + max(after, default=0)
+    return plan.lengths[name]
+
+
+def _about(duration: Duration) -> int:
+    return duration.amount * _NOMINAL[duration.unit]
+
+
+def _ends(state: RunState, name: str, at: datetime) -> datetime:
+    """When an open stage ends as planned: now, where that has passed."""
+    return max(state.stages[name].target_at or at, at)
+
+
+def _planned(plan: Plan, state: RunState, at: datetime, way: tuple[str, ...]) -> datetime:
+    """When a way is over if every stage takes what is planned for it, on its own clock."""
+    if not way:
+        return at
+    reached = _ends(state, way[0], at)
+    if plan.stages[way[0]].target is None:
+        reached += timedelta(seconds=_left_in(plan, state, at, way[0]))
+    key = way[1:], reached, len(state.calendar_changes)
+    if key not in plan.ends:
+        if len(plan.ends) >= _REMEMBERED:
+            plan.ends.clear()
+        plan.ends[key] = _after(plan, state, way[1:], reached)
+    return plan.ends[key]
+
+
+def _after(plan: Plan, state: RunState, way: tuple[str, ...], reached: datetime) -> datetime:
+    """When stages that come one after the other are over, each on its own clock."""
+    for name in way:
+        stage = plan.stages[name]
+        if stage.target is None:
+            reached += timedelta(seconds=_length(plan, name))
             continue
-        own = 0 if current.due_at is None else max(0, _seconds(at, current.due_at))
-        if best[1] is None or own + after[name] > best[0]:
-            best = own + after[name], name
-    return best[1], best[0]
+        clock = plan.clock(state.calendars, stage.clock, holder(plan, state, stage.owner), plan.roles[stage.owner].side)
+        reached = deadlines.plan_length(clock, reached, stage.target)
+    return reached
 
 
-def _ways(plan: Plan, state: RunState) -> Mapping[str, int]:
-    """For each item on the way to going live: the planned seconds of what comes after it. What is left out takes no time."""
-    left_out = tuple(
-        name for name, current in state.items.items() if current.status in gates.MET or plan.items[name].optional
-    )
-    if left_out not in plan.ways:
-        plan.ways[left_out] = _measured(plan, state, left_out)
-    return plan.ways[left_out]
+def _left_in(plan: Plan, state: RunState, at: datetime, stage: str) -> int:
+    """About how many seconds a stage without a target takes from now on: its open items one after the other."""
+    return max((_left_of(plan, state, at, name) for name in _open_in(plan, state, stage)), default=0)
 
 
-def _measured(plan: Plan, state: RunState, left_out: tuple[str, ...]) -> dict[str, int]:
-    goal = [stage.items for stage in plan.definition.stages if stage.milestone == going_live.FIRST_VALUE]
-    wanted = {name for items in goal for name in items} if goal else set(plan.items)
-    after: dict[str, int] = {}
-    # In the order of the file things come after what they need, or loading refuses them for a circle: so from the end, again until it stands.
-    moved = True
-    while moved:
-        moved = False
-        for name in reversed(plan.items):
-            ways = [
-                after[one] + (0 if one in left_out else _length(plan, state, one))
-                for one in plan.followers[name]
-                if one in after
-            ]
-            way = max(ways, default=0 if name in wanted else None)
-            if way is not None and after.get(name) != way:
-                after[name] = way
-                moved = True
-    return after
+def _in_the_way(plan: Plan, state: RunState, at: datetime, stage: str) -> str | None:
+    """The open item of a stage that has most before it."""
+    return max(_open_in(plan, state, stage), key=lambda name: _left_of(plan, state, at, name), default=None)
 
 
-def _length(plan: Plan, state: RunState, name: str) -> int:
-    """The planned seconds of an item, counted from the start of the run on its own clock."""
-    item = plan.items[name]
-    if item.due is None:
-        return 0
-    clock = plan.clock(state.calendars, item.clock, item_owner(plan, state, item), item.side)
-    return _seconds(state.started_at, moving.reckoned(calendars.add, clock, state.started_at, item.due))
+def _open_in(plan: Plan, state: RunState, stage: str) -> list[str]:
+    return [name for name in gates.required(plan, state, stage) if state.items[name].status in flow.ACTIVE]
+
+
+def _left_of(plan: Plan, state: RunState, at: datetime, name: str) -> int:
+    due, rule = state.items[name].due_at, plan.items[name].due
+    own = 0 if due is None else max(0, _seconds(at, due))
+    return own + _behind(plan, name) - (0 if rule is None else _about(rule))
 
 
 def _seconds(start: datetime, end: datetime) -> int:

@@ -4,6 +4,7 @@ Made once for each run in memory and never stored; everything in it follows from
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from onboarding.engine.calendars import Calendar, Clock, ever_works
 from onboarding.engine.state import StartOrder
@@ -34,9 +35,13 @@ class Plan:
         self._shared: dict[tuple[Calendar, Calendar], Clock] = {}
         self.contacts = self._contacts()
         self.dependents = self._dependents()
-        self.followers = self._followers()
-        self.ways: dict[tuple[str, ...], dict[str, int]] = {}
-        """What `forecast.py` has measured, by the items that take no time any more."""
+        self.stage_followers = self._stage_followers()
+        self.ways: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
+        """What `forecast.py` has found: the way from a stage to going live, by the stages that are left out."""
+        self.lengths: dict[str, int] = {}
+        """What is planned for an item and for what comes after it in its stage, about; also found by `forecast.py`."""
+        self.ends: dict[tuple[tuple[str, ...], datetime, int], datetime] = {}
+        """When stages one after the other end, from an instant on and by so many replaced calendars."""
         self.sources = self._sources()
         self.settled_by_inputs: tuple[str, ...] = tuple(
             name
@@ -63,14 +68,13 @@ class Plan:
                     found[one].append(item.id)
         return {item: tuple(names) for item, names in found.items()}
 
-    def _followers(self) -> dict[str, tuple[str, ...]]:
-        """What comes after each item: what needs it, and what lies in a stage that needs it or its stage."""
-        found: dict[str, dict[str, None]] = {item: dict.fromkeys(names) for item, names in self.dependents.items()}
+    def _stage_followers(self) -> dict[str, tuple[str, ...]]:
+        """The stages that need each stage, or something in it."""
+        found: dict[str, dict[str, None]] = {stage: {} for stage in self.stages}
         for stage in self.stages.values():
             for need in stage.needs:
-                for before in self.stages[need].items if need in self.stages else (need,):
-                    found[before] |= dict.fromkeys(stage.items)
-        return {item: tuple(names) for item, names in found.items()}
+                found[need if need in self.stages else self.items[need].stage][stage.id] = None
+        return {stage: tuple(name for name in names if name != stage) for stage, names in found.items()}
 
     def _sources(self) -> dict[str, tuple[str, ...]]:
         found: dict[str, list[str]] = {}

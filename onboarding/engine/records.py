@@ -66,8 +66,9 @@ def _items(turn: Turn, changes: Changes) -> tuple[ItemRow, ...]:
     rounds: dict[tuple[str, int], ItemRow | None] = {}
     for name, state in turn.past:
         found.append(item_row(plan, state, name))
+    told = [one.name for one in after.promises if one.n > before.promise_count and one.kind is PromiseKind.ITEM]
     for name, item in after.items.items():
-        if before.items.get(name) is not item or _changed_hands(plan, before, after, name):
+        if before.items.get(name) is not item or name in told or _changed_hands(plan, before, after, name):
             found.append(item_row(plan, after, name))
     for row in found:
         known = before.items.get(row.item)

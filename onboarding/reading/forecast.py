@@ -40,7 +40,7 @@ def sentence(plan: Plan, state: RunState, found: Forecast) -> str:
             if known < limits.FORECAST_RUNS
             else "too few finished runs were where this one is"
         )
-        said = f"Expected live on {spoken(found.likely_at)} if everybody answers when it is due ({why})"
+        said = f"Expected live on {spoken(found.likely_at)} if every stage takes what is planned for it ({why})"
     if state.promised_at is not None:
         late = "at risk, " if at_risk(state, found) else ""
         said = f"{said}; {late}promised for {spoken(state.promised_at)}"
