@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from onboarding import limits
 from onboarding.errors import DefinitionInvalid, Fault
 from onboarding.language import lowering
 from onboarding.language.check import check
@@ -50,7 +51,7 @@ def compile_definition(document: Document, installation: Installation, scale: Sc
     base = sources[()]
     digest = _digest(document.data, scale)
     definitions = {
-        applied: lowering.lower(source, digest=digest, variant="+".join(applied), scale=scale)
+        applied: lowering.lower(source, digest=digest, variant=joined(applied), scale=scale)
         for applied, source in sources.items()
     }
     return CompiledFile(
@@ -105,6 +106,11 @@ def _check(document: Document, installation: Installation) -> tuple[list[Fault],
     return in_line_order(faults.found), sources
 
 
+def joined(applied: Combination) -> str:
+    """The name of variants that hold together."""
+    return "+".join(applied)
+
+
 def _check_variants(
     base: Source, installation: Installation, faults: Faults
 ) -> tuple[dict[Combination, Source], list[list[str]]]:
@@ -117,6 +123,11 @@ def _check_variants(
     sets = combinations(variants, declarations)
     if sets is None:
         sentence = "Too many variants can hold together: let their conditions compare one enum input."
+        faults.add("too_many_variants", ("variants",), sentence, key=True)
+        return {}, []
+    longest = max((len(joined(applied)) for applied in sets), default=0)
+    if longest > limits.VARIANT_LENGTH:
+        sentence = f"Variants that hold together have a name of {longest} characters, {limits.VARIANT_LENGTH} are allowed: shorten their ids."
         faults.add("too_many_variants", ("variants",), sentence, key=True)
         return {}, []
     sources: dict[Combination, Source] = {}

@@ -106,6 +106,15 @@ def test_too_many_variants_that_can_hold_together_are_refused() -> None:
     assert ["too_many_variants"] == [fault.rule for fault in errors_in(text)]
 
 
+def test_variants_whose_names_together_are_too_long_for_an_index_are_refused() -> None:
+    ids = [f"v{n}_{'x' * 55}" for n in range(9)]
+    always = (f"{{id: {one}, when: input.sso, override: {{details: {{due: 1bd}}}}}}" for one in ids)
+    (fault,) = errors_in(with_variants(*always))
+
+    assert "too_many_variants" == fault.rule
+    assert "500 are allowed" in fault.message
+
+
 def test_what_only_a_variant_uses_is_used() -> None:
     text = SMALL.replace("  admin: {side", "  idle: {side: provider, value: x}\n  admin: {side")
     used = text.replace("remove: [sso_link]", "override: {prepare: {owner: idle}}")
