@@ -132,8 +132,9 @@ class DevServer:
             free = _free_ports(2)
             self.port = self._wanted_port or free[0]
             self.ui_port = self._wanted_ui_port or free[1]
-            await asyncio.to_thread(self._spawn, self.cli.path)
             try:
+                _look_at(self.port)
+                await asyncio.to_thread(self._spawn, self.cli.path)
                 await self._healthy()
                 return
             except _PortTaken as taken:
@@ -238,6 +239,17 @@ class DevServer:
 
 class _PortTaken(Exception):
     """Another process was faster; try again with other ports."""
+
+
+def _look_at(port: int) -> None:
+    """Raises `_PortTaken` where somebody listens: on a busy machine ours would end long after theirs has answered for it."""
+    with socket.socket() as one:
+        # As the server does: a port whose connections are still ending may be used again.
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise _PortTaken from error
 
 
 def _free_ports(count: int) -> list[int]:
