@@ -39,7 +39,7 @@ check: test
 
 ## make bench     time lists, inboxes and reports over 12,000 made-up runs, on both databases (a few minutes)
 bench: install
-	@$(PY) -m benchmarks.numbers --short --postgres wheel
+	@$(PY) -m benchmarks.reads --short --postgres wheel
 
 ## make lint      ruff, mypy, import contracts
 lint: install

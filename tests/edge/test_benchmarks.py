@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select
 
-from benchmarks import generate, numbers
+from benchmarks import generate, reads
 from benchmarks.made_up import MadeUp
 from benchmarks.world import NOW
 from metrics.report import ledger_faults, ledger_of
@@ -127,10 +127,10 @@ def test_every_question_of_the_benchmark_has_an_answer(
     filled: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is timed on both sides, shown, and kept. How long it took is nobody's claim here."""
-    monkeypatch.setattr(numbers, "RESULTS", tmp_path / "results")
-    timings = numbers.run(filled, repeats=1)
-    numbers.show("fifty runs", timings)
-    kept = json.loads(numbers.keep("some", filled, 50, timings).read_text())
+    monkeypatch.setattr(reads, "RESULTS", tmp_path / "results")
+    timings = reads.run(filled, repeats=1)
+    reads.show("fifty runs", timings)
+    kept = json.loads(reads.keep("some", filled, 50, timings).read_text())
 
     assert len(timings) == len({one.name for one in timings}) == len(kept["questions"])
     assert all(one.name in capsys.readouterr().out for one in timings[:1])
@@ -139,7 +139,7 @@ def test_every_question_of_the_benchmark_has_an_answer(
 
 def test_the_benchmark_runs_from_its_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In small: it makes its own database and leaves only the results."""
-    monkeypatch.setattr(numbers, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(reads, "RESULTS", tmp_path / "results")
 
-    assert numbers.main(["--finished", "20", "--open", "5", "--repeats", "1"]) == 0
+    assert reads.main(["--finished", "20", "--open", "5", "--repeats", "1"]) == 0
     assert [path.name for path in (tmp_path / "results").iterdir()] == ["sqlite-25.json"]

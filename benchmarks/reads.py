@@ -1,8 +1,8 @@
 """How long lists, inboxes and reports take, against plain SQL on the same rows.
 
-    python -m benchmarks.numbers --short                  # 10,000 finished and 2,000 open runs, SQLite
-    python -m benchmarks.numbers                          # 100,000 and 10,000
-    python -m benchmarks.numbers --postgres postgresql://… # an empty database; `wheel` starts one for the moment
+    python -m benchmarks.reads --short                  # 10,000 finished and 2,000 open runs, SQLite
+    python -m benchmarks.reads                          # 100,000 and 10,000
+    python -m benchmarks.reads --postgres postgresql://… # an empty database; `wheel` starts one for the moment
 
 Asked are the functions that the command line asks, without the start of a process and without printing. Plain SQL is the least
 that gives the same answer: written by hand, nothing made of what comes back. (Of a report it gives less: counts and means, for
@@ -282,7 +282,7 @@ def _databases(postgres: str | None, folder: Path) -> Iterator[list[tuple[str, s
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
     words = argparse.ArgumentParser(
-        prog="python -m benchmarks.numbers", description="Time lists, inboxes and reports over made-up runs."
+        prog="python -m benchmarks.reads", description="Time lists, inboxes and reports over made-up runs."
     )
     words.add_argument("--short", action="store_true", help=f"{SHORT[0]:,} finished and {SHORT[1]:,} open runs")
     words.add_argument("--finished", type=int, default=generate.FINISHED, help="closed runs")
