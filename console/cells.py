@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -27,6 +28,14 @@ def csv_lines(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iter
     for row in rows:
         writer.writerow([cell(row[name]) for name in columns])
         yield _taken(buffer)
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Lines on stdout, each with the break that it has: a file or pipe gets the bytes of a file."""
+    sys.stdout.reconfigure(newline="")  # type: ignore[union-attr]
+    for line in lines:
+        sys.stdout.write(line)
+    sys.stdout.flush()
 
 
 def cell(value: Any) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
@@ -17,8 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from console import ground
-from console.leaving import OK, Answered, Misused
+from console import cells, ground, paging
+from console.leaving import OK, Misused
+from console.periods import first_moment
 from console.printing import hint
 from onboarding.nearest import nearest
 
@@ -80,7 +80,7 @@ def export(
     with ground.database() as engine:
         written = _Written(engine, table, _chosen(engine, runs or [], definition or [], since, until))
         if file is None:
-            _print(written.lines(form))
+            cells.print_lines(written.lines(form))
         elif form is Form.PARQUET:
             _save_parquet(written, file)
         else:
@@ -141,7 +141,6 @@ def _form_of(file: Path | None) -> Form:
 
 
 def _chosen(engine: Engine, runs: list[str], definitions: list[str], since: str | None, until: str | None) -> Chosen:
-    from console.periods import first_moment
     from storage.exporting import Chosen
     from storage.naming import definitions_known, runs_known
 
@@ -156,21 +155,8 @@ def _chosen(engine: Engine, runs: list[str], definitions: list[str], since: str 
         known = definitions_known(engine)
         for name in definitions:
             if name not in known:
-                raise _unknown_definition(name, known)
+                raise paging.stranger("definition", name, known)
     return Chosen(runs=names, definitions=tuple(definitions), since=first, until=last)
-
-
-def _unknown_definition(name: str, known: Iterable[str]) -> Answered:
-    sentence = f"No run of a definition {name[:60]!r} is known here{nearest(name, known) or '.'}"
-    return Answered({"outcome": "unknown", "code": "unknown_definition", "sentence": sentence})
-
-
-def _print(lines: Iterable[str]) -> None:
-    # A terminal keeps its own line breaks; a file or pipe gets the bytes of a file.
-    sys.stdout.reconfigure(newline="")  # type: ignore[union-attr]
-    for line in lines:
-        sys.stdout.write(line)
-    sys.stdout.flush()
 
 
 def _save(lines: Iterable[str], file: Path) -> None:

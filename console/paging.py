@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -35,7 +35,7 @@ def show(answer: dict[str, Any], columns: Mapping[str, str], nothing: str = "") 
     return OK
 
 
-def stranger(name: str, word: str, known: list[str]) -> Answered:
+def stranger(name: str, word: str, known: Iterable[str]) -> Answered:
     """The answer for a word that no row has, with the nearest one that some row has."""
     kind = name.replace("_", " ")
     hint = nearest(word, known) or "; python starter.py list --count shows what is known."

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import sys
-from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -13,7 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from console import ground, printing, report_tables, tables
-from console.leaving import OK, Answered, Misused
+from console.cells import csv_lines, print_lines
+from console.leaving import OK, Misused
+from console.paging import stranger
+from console.periods import first_moment
 from onboarding.nearest import nearest
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ class _Asked(NamedTuple):
 
         _check_dimensions(self.by, DIMENSIONS)
         chosen = Chosen(
-            definition=self.definition, owner=self.owner, since=_instant("--from", self.since), until=_instant("--to", self.until)
+            definition=self.definition, owner=self.owner, since=first_moment(self.since, "--from"), until=first_moment(self.until, "--to")
         )  # fmt: skip
         if chosen.since and chosen.until and chosen.since >= chosen.until:
             raise Misused("--to comes after --from: no run lies between these two.")
@@ -211,38 +212,12 @@ def _check_known(reads: Any, definitions: Iterable[str], owners: Iterable[str]) 
         known = sorted({*reads.known("definition"), *known_ids()})
         for name in definitions:
             if name not in known:
-                raise _unknown("definition", name, known)
+                raise stranger("definition", name, known)
     if owners:
         known = [one for one in reads.known("owner") if one]
         for name in owners:
             if name not in known:
-                raise _unknown("owner", name, known)
-
-
-def _unknown(what: str, name: str, known: Iterable[str]) -> Answered:
-    shown = name[:200]
-    sentence = (
-        f"No run has the {what} {shown!r}{nearest(name, known) or '; python starter.py list shows what is known.'}"
-    )
-    return Answered({"outcome": "unknown", "code": f"unknown_{what}", "sentence": sentence, what: shown})
-
-
-def _instant(option: str, told: str | None) -> datetime | None:
-    """A date as its first moment in UTC, or an instant."""
-    if told is None:
-        return None
-    try:
-        if len(told) == len("2026-11-01"):
-            day = date.fromisoformat(told)
-            return datetime(day.year, day.month, day.day, tzinfo=UTC)
-        found = datetime.fromisoformat(told)
-    except ValueError:
-        found = None
-    if found is None or found.utcoffset() is None:
-        raise Misused(
-            f"{option} takes a date such as 2026-11-01 or an instant such as 2026-11-01T08:00:00Z, not {told[:60]!r}."
-        )
-    return found.astimezone(UTC)
+                raise stranger("owner", name, known)
 
 
 def _nothing(runs: int) -> str:
@@ -283,16 +258,5 @@ def _of_one(run: str) -> int:
 
 
 def _write(lines: list[dict[str, Any]]) -> None:
-    """Lines for a spreadsheet. What begins like a formula is text there, too."""
     if lines:
-        writer = csv.DictWriter(sys.stdout, list(lines[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(_tame(line) for line in lines)
-    sys.stdout.flush()
-
-
-def _tame(line: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: f"'{value}" if isinstance(value, str) and value.startswith(tuple("=+-@\t\r")) else value
-        for name, value in line.items()
-    }
+        print_lines(csv_lines(list(lines[0]), lines))

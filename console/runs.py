@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from console import ground, ordering, paging, printing
+from console import ground, paging, printing
 from console.leaving import OK, Misused
 from console.paging import All, Cursor
+from console.periods import first_moment
 from console.printing import Output
 from onboarding.engine.health import HEALTH, WAITING_ON
 from onboarding.engine.state import RunOutcome, RunStatus
@@ -114,7 +115,7 @@ def list_runs(
     wanted = {
         "stage": stage, "owner": [canonical_actor(one) for one in owner or ()], "health": health, "definition": definition,
         "state": state, "outcome": outcome, "waiting_on": waiting_on, "variant": variant, "segment": segment, "wave": wave,
-        "customer": customer, "month": month, "since": _day("--since", since), "until": _day("--until", until),
+        "customer": customer, "month": month, "since": first_moment(since, "--since"), "until": first_moment(until, "--until"),
         "overdue": now if overdue else None, "at_risk": now if at_risk else None,
     }  # fmt: skip
     filters: Any = {name: value for name, value in wanted.items() if value}
@@ -151,15 +152,6 @@ def counted(table: ReadTable, filters: Any) -> dict[str, Any]:
     """What `list --count` answers. Raises `Answered` for a word that no run has."""
     _all_known(table, filters)
     return {"rows": table.run_counts(**filters), "next_cursor": None, "total": table.runs_total(**filters)}
-
-
-def _day(option: str, text: str | None) -> datetime | None:
-    """An instant, or the first moment of a day in UTC."""
-    try:
-        day = date.fromisoformat(text or "")
-    except ValueError:
-        return ordering.instant(text, option)
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def _alone(option: str, others: dict[str, Any]) -> None:

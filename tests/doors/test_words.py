@@ -122,7 +122,7 @@ def test_a_field_is_explained_as_its_own_message_means_it(door: Door) -> None:
         (("report", "--by", "versoin"), "did you mean 'version'?"),
         (("report", RUN, "--by", "definition"), "not both"),
         (("report", RUN, "--from", "2026-11-01"), "not both"),
-        (("report", "--from", "yesterday"), "--from takes a date such as 2026-11-01"),
+        (("report", "--from", "yesterday"), "--from takes a date or an instant"),
         (("report", "--to", "2026-11-01T08:00:00"), "--to takes a date"),
         (("report", "--to", "2026-02-30"), "--to takes a date"),
         (("report", "--from", "2026-11-02", "--to", "2026-11-02"), "--to comes after --from"),
