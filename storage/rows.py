@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
+from onboarding.engine.chain import said_by
+
 OPEN = ("open", "answered", "in_review", "returned")
 """The statuses in which somebody has an item."""
 
@@ -138,8 +140,10 @@ def _since(row: Any) -> datetime | None:
 def trail_shape(row: Any) -> dict[str, Any]:
     """An entry of `trail`; one that changed no row says nothing of changes."""
     told = {"changes": row.changes} if row.changes else {}
+    said = {"said": said_by(row.sentence)} if row.sentence else {}
     return {
         **told,
+        **said,
         "n": row.n,
         "at": instant(row.at),
         "actor": row.actor,

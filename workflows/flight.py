@@ -105,7 +105,9 @@ class Flight:
             if answer != batch.id:
                 # A turn that never became history has left rows, or the rows are of another day.
                 workflow.logger.warning("rows_replaced", extra={**about, "code": answer})
-                batch = performing.sealed(self._all(batch), self.written)
+                whole, *more = self._all(batch)
+                self._rows = [*more, *self._rows]
+                batch = performing.sealed(whole, self.written)
                 answer = await performing.start_rows(batch, at_once=False)
             if answer == batch.id:
                 self.written = answer
@@ -124,8 +126,8 @@ class Flight:
             workflow.logger.warning("rows_delayed", extra={"run_key": batch.run.run})
             return await performing.start_rows(batch, at_once=False)
 
-    def _all(self, batch: WriteRecords) -> WriteRecords:
-        """Everything as it stands now. What waits to be written is part of it."""
+    def _all(self, batch: WriteRecords) -> list[WriteRecords]:
+        """Everything as it stands now, what waits to be written among it: a whole batch, and what it has no room for."""
         waiting, self._rows = [batch, *self._rows], []
         return performing.completed(self._whole(), waiting)
 

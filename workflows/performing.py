@@ -216,19 +216,33 @@ def sealed(batch: WriteRecords, follows: str) -> WriteRecords:
     return replace(placed, id=digest, execution=info.run_id, decided_at=workflow.now())
 
 
-def completed(whole: WriteRecords, waiting: Sequence[WriteRecords]) -> WriteRecords:
-    """A whole batch in the place of those that wait: with their notices, and their last words on earlier rounds and visits.
+def completed(whole: WriteRecords, waiting: Sequence[WriteRecords]) -> list[WriteRecords]:
+    """A whole batch in the place of those that wait: with their notices, entries, and last words on earlier rounds and visits.
 
-    Where that is too much, older entries stay away: they stand in the store, or nobody can bring them any more.
+    Where that is too much for one batch, earlier entries follow in batches of their own.
     """
     told = reduce(merge, waiting)
+    entries: dict[str, Any] = {part: _in_order(getattr(told, part), getattr(whole, part)) for part in _ENTRIES}
     whole = replace(
         whole, items=(*told.items, *whole.items), stages=(*told.stages, *whole.stages), handoffs=(*told.handoffs, *whole.handoffs),
         faults=(*told.faults, *whole.faults), notices=told.notices, withdrawn=told.withdrawn,
+        **entries,
     )  # fmt: skip
+    earlier: dict[str, Any] = {}
     while not _fits(whole) and any(len(getattr(whole, part)) > 1 for part in _ENTRIES):
-        whole = replace(whole, **{part: (rows := getattr(whole, part))[len(rows) // 2 :] for part in _ENTRIES})
-    return whole
+        for part in _ENTRIES:
+            rows = getattr(whole, part)
+            earlier[part] = (*earlier.get(part, ()), *rows[: len(rows) // 2])
+            entries[part] = rows[len(rows) // 2 :]
+        whole = replace(whole, **entries)
+    rest = WriteRecords(run=whole.run, **earlier)
+    return [whole, *(_split(rest) if any(earlier.values()) else ())]
+
+
+def _in_order(some: Sequence[Any], others: Sequence[Any]) -> tuple[Any, ...]:
+    """Numbered entries, each once."""
+    found = {row.n: row for row in (*some, *others)}
+    return tuple(found[n] for n in sorted(found))
 
 
 def _fits(rows: WriteRecords) -> bool:
@@ -236,7 +250,7 @@ def _fits(rows: WriteRecords) -> bool:
 
 
 def _split(rows: WriteRecords) -> list[WriteRecords]:
-    """Halves of halves. Notices come before the keys that withdraw them, so order is kept; a single row always fits."""
+    """Halves of halves. Notices come before the keys that withdraw them, so order is kept; a single row is sent as it is."""
     flat = [(part, row) for part in _PARTS for row in getattr(rows, part)]
     if len(flat) < 2 or _fits(rows):
         return [rows]

@@ -18,7 +18,16 @@ def digest_of(previous: str, content: Mapping[str, Any]) -> str:
 
 
 def content_of(entry: TrailEntry) -> dict[str, Any]:
-    """The part of an entry that its digest covers: all but its sentence, which follows from the rest; an entry that changed no row says nothing of changes."""
+    """The part of an entry that its digest covers: its sentence by a digest, `said`, so that a reader may cut it.
+
+    An entry without a sentence has no `said`, one that changed no row no `changes`.
+    """
+    told = {"said": said_by(entry.sentence)} if entry.sentence else {}
+    return {**older_content_of(entry), **told}
+
+
+def older_content_of(entry: TrailEntry) -> dict[str, Any]:
+    """What digests covered before sentences were: entries of that time are as they were written if they have this one."""
     content = {
         "n": entry.n,
         "at": f"{entry.at.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat()}Z",
@@ -32,3 +41,13 @@ def content_of(entry: TrailEntry) -> dict[str, Any]:
         "message_id": entry.message_id,
     }
     return {**content, "changes": entry.changes} if entry.changes else content
+
+
+def follows(entry: TrailEntry, previous: str) -> bool:
+    """Whether an entry has the digest of what it says and of the entry before it."""
+    return any(entry.digest == digest_of(previous, content(entry)) for content in (content_of, older_content_of))
+
+
+def said_by(sentence: str) -> str:
+    """SHA-256 of a sentence."""
+    return hashlib.sha256(sentence.encode("utf-8", "surrogatepass")).hexdigest()

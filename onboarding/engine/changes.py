@@ -1,8 +1,8 @@
 """What a turn has made of the record: new values by row and column, kept in the trail and covered by its digests.
 
 Folding the changes of all entries, in order, gives every row below again (`reading/rebuilding.py`). So nobody can change a row, and
-with it a number, without the trail telling otherwise. Texts of the definition, notices, refused signals and what was wrong in
-an answer are not in it.
+with it a number, without the trail telling otherwise. What a run is like at the moment (health, stage, forecast), texts of the definition,
+notices, and words of refused signals and faults are not in it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,6 +34,9 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 """The columns that a trail tells of, by the first word of a key. A value that was never told is empty, 0 or false."""
+
+FINAL = ("owner", "segment", "wave", "longest_silence", "refused", "metrics")
+"""What the last entry of a run tells of it besides: what reports count and no other row holds."""
 
 _EMPTY = (None, "", 0, False)
 
@@ -73,7 +76,7 @@ def put_run(changes: Changes, before: Mapping[str, Any], after: Mapping[str, Any
     found = {
         name: plain(value)
         for name, value in after.items()
-        if (value != before[name] if before else value not in _EMPTY)
+        if (value != before[name] if name in before else value not in _EMPTY)
     }
     if found:
         changes["run"] = found

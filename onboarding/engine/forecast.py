@@ -29,7 +29,10 @@ _REMEMBERED = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """When half and four of five runs like this one would be live. `runs` is how many that rests on, 0 for the plan."""
+    """When half and four of five runs like this one would be live.
+
+    `runs` is how many that rests on, those that were in the present stage as long, or 0 for the plan.
+    """
 
     likely_at: datetime
     late_at: datetime
@@ -50,8 +53,7 @@ def forecast(plan: Plan, state: RunState, at: datetime) -> Forecast | None:
         expected = max(since, _planned(plan, state, at, way) + (since - at))
         return Forecast(likely_at=expected, late_at=expected, runs=0, item=item)
     likely, late = (since + timedelta(seconds=round(percentile(seen, percent) or 0)) for percent in (50, 80))
-    assert plan.order.history is not None, "what was seen is history"
-    return Forecast(likely_at=likely, late_at=late, runs=plan.order.history.runs, item=item)
+    return Forecast(likely_at=likely, late_at=late, runs=len(seen), item=item)
 
 
 def at_risk(state: RunState, found: Forecast | None) -> bool:
@@ -137,7 +139,8 @@ def _planned(plan: Plan, state: RunState, at: datetime, way: tuple[str, ...]) ->
     reached = _ends(state, way[0], at)
     if plan.stages[way[0]].target is None:
         reached += timedelta(seconds=_left_in(plan, state, at, way[0]))
-    key = way[1:], reached, len(state.calendar_changes)
+    holders = tuple(holder(plan, state, plan.stages[name].owner) for name in way[1:])
+    key = way[1:], reached, holders, len(state.calendar_changes)
     if key not in plan.ends:
         if len(plan.ends) >= _REMEMBERED:
             plan.ends.clear()

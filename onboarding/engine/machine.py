@@ -35,6 +35,7 @@ from onboarding.engine import (
     hooks_back,
     moves,
     new_dates,
+    promises,
     recalendaring,
     records,
     silence,
@@ -391,6 +392,8 @@ def _decide(turn: Turn, verdict: Verdict | None) -> Decision:
     booked = booking.book(turn)
     turn.finish()
     written = records.rows(turn, booked)
+    turn.carry()
+    promises.carry(turn)
     return Decision(state=turn.state, effects=(*turn.effects, written), verdict=verdict)
 
 

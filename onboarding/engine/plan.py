@@ -1,6 +1,7 @@
 """A start order, indexed: what stays the same for the life of a run, ready to be asked.
 
-Made once for each run in memory and never stored; everything in it follows from the order.
+Made once for each run in memory and never stored; everything in it follows from the order, but for what `forecast.py` remembers: that
+follows from what it is remembered by.
 """
 
 from collections.abc import Mapping
@@ -40,8 +41,8 @@ class Plan:
         """What `forecast.py` has found: the way from a stage to going live, by the stages that are left out."""
         self.lengths: dict[str, int] = {}
         """What is planned for an item and for what comes after it in its stage, about; also found by `forecast.py`."""
-        self.ends: dict[tuple[tuple[str, ...], datetime, int], datetime] = {}
-        """When stages one after the other end, from an instant on and by so many replaced calendars."""
+        self.ends: dict[tuple[tuple[str, ...], datetime, tuple[str, ...], int], datetime] = {}
+        """When stages one after the other end: from an instant on, held by whom, with so many calendars replaced."""
         self.sources = self._sources()
         self.settled_by_inputs: tuple[str, ...] = tuple(
             name

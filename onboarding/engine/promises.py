@@ -29,11 +29,15 @@ def keep(
     one = Promise(
         n=n, kind=kind, name=name, due_at=due, at=turn.at, to=to, by=by, cause=cause, side=side, reason=clean(reason)
     )
-    kept = (*turn.state.promises, one)
-    if len(kept) > limits.PROMISES_KEPT:  # the last word on going live is always known
-        gone = next(n for n, old in enumerate(kept) if old is not last_go_live(kept))
-        kept = (*kept[:gone], *kept[gone + 1 :])
-    turn.set(promises=kept, promise_count=n)
+    turn.set(promises=(*turn.state.promises, one), promise_count=n)
+
+
+def carry(turn: Turn) -> None:
+    """Leaves to the rows what is more than a run carries; the last word on going live is always known."""
+    promises, last = turn.state.promises, last_go_live(turn.state.promises)
+    if len(promises) > limits.PROMISES_KEPT:
+        latest = promises[-limits.PROMISES_KEPT :]
+        turn.set(promises=latest if last is None or last in latest else (last, *latest[1:]))
 
 
 def last_go_live(promises: tuple[Promise, ...]) -> Promise | None:

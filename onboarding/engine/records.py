@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from onboarding.engine import booking, figures, flow, health, numbers, waiting
-from onboarding.engine.changes import Changes, put, put_milestones, put_run
+from onboarding.engine.changes import FINAL, Changes, put, put_milestones, put_run
 from onboarding.engine.effects import (
     FaultRow,
     HandoffRow,
@@ -16,7 +16,7 @@ from onboarding.engine.effects import (
 )
 from onboarding.engine.people import acting, item_owner, stage_owner, stands_for
 from onboarding.engine.plan import Plan
-from onboarding.engine.state import Handoff, PromiseKind, RefusedEntry, RunState, StageState
+from onboarding.engine.state import Handoff, PromiseKind, RefusedEntry, RunState, RunStatus, StageState
 from onboarding.engine.turn import Turn
 
 
@@ -39,7 +39,8 @@ def rows(turn: Turn, booked: tuple[LedgerRow, ...]) -> WriteRecords:
     if milestones is not None:
         put_milestones(changes, milestone_rows(plan, before), milestones)
     run = run_row(plan, after)
-    put_run(changes, numbers.facts(plan, before) if before.items else {}, numbers.facts(plan, after))
+    ended = {name: getattr(run, name) for name in FINAL} if after.status is RunStatus.CLOSED else {}
+    put_run(changes, numbers.facts(plan, before) if before.items else {}, numbers.facts(plan, after) | ended)
     turn.explain(changes)
     refused = tuple(entry for entry in after.refused if entry.n > before.refused_count)
     waited, waits = waiting.changed(plan, before, after, tuple(dict.fromkeys(row.item for row in items)))

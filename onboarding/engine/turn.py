@@ -27,14 +27,16 @@ ENGINE = "engine"
 
 def clean(text: object, most: int = limits.SENTENCE_LENGTH) -> str:
     """A sentence from outside as it may be kept: short, and without halves of characters that no store takes."""
-    return "" if text is None else str(text)[:most].encode("utf-8", "replace").decode("utf-8")
+    found = "" if text is None else str(text)[:most].replace("\x00", "\ufffd")
+    return found.encode("utf-8", "replace").decode("utf-8")
 
 
-def _bounded(trail: tuple[TrailEntry, ...]) -> tuple[TrailEntry, ...]:
-    """As many entries as a run carries: the latest, and of long ones fewer. The rows have all of them."""
+def _bounded(trail: tuple[TrailEntry, ...], new: int) -> tuple[TrailEntry, ...]:
+    """As many entries as a run carries: the latest, and of long ones fewer. Only where one of the `new` ones is long there is more to weigh."""
     trail = trail[-limits.TRAIL_KEPT :]
-    last = trail[-1]
-    if len(last.sentence) <= limits.SENTENCE_LENGTH and len(last.changes) <= limits.CHANGES_SHORT:
+    if not any(
+        len(one.sentence) > limits.SENTENCE_LENGTH or len(one.changes) > limits.CHANGES_SHORT for one in trail[-new:]
+    ):
         return trail
     weight = sum(_weight(one) for one in trail)
     first = 0
@@ -141,7 +143,7 @@ class Turn:
             outcome=outcome, code=code, message_id=message_id, digest="", sentence=clean(sentence, limits.TEXT_LENGTH),
         )  # fmt: skip
         entry = replace(entry, digest=digest_of(before, content_of(entry)))
-        self.set(trail=_bounded((*state.trail, entry)), trail_count=n)
+        self.set(trail=(*state.trail, entry), trail_count=n)
 
     def explain(self, changes: Changes) -> None:
         """Tells in the last entry of this turn what it has made of the record; a turn that said nothing gets one for it."""
@@ -153,7 +155,13 @@ class Turn:
         before = earlier[-1].digest if earlier else ""
         told = replace(last, changes=changes)
         told = replace(told, digest=digest_of(before, content_of(told)))
-        self.set(trail=_bounded((*earlier, told)))
+        self.set(trail=(*earlier, told))
+
+    def carry(self) -> None:
+        """Leaves to the rows, which have all of it by now, what is more than a run carries."""
+        new = self.state.trail_count - self.before.trail_count
+        if new:
+            self.set(trail=_bounded(self.state.trail, new))
 
     def refuse(
         self,

@@ -29,7 +29,7 @@ def forecast_shape(plan: Plan, state: RunState, at: datetime) -> Shape | None:
 def sentence(plan: Plan, state: RunState, found: Forecast) -> str:
     """What a forecast says and what it rests on."""
     if found.runs:
-        said = f"Expected live on {spoken(found.likely_at)}, four of five by {spoken(found.late_at)}, as {found.runs} finished runs went from here"
+        said = f"Expected live on {spoken(found.likely_at)}, four of five by {spoken(found.late_at)}, as {found.runs} of {known_runs(plan)} finished runs went from here"
     else:
         known = known_runs(plan)
         runs = (

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from onboarding.engine.changes import COLUMNS
+from onboarding.engine.changes import COLUMNS, FINAL
 from onboarding.engine.flow import ACTIVE
 from onboarding.engine.plan import Plan
 
@@ -65,7 +65,9 @@ def from_trail(tables: Tables) -> Iterator[Difference]:
             elif key not in told:
                 yield Difference(where=where, column="", source="trail", row="a row", expected=None)
             else:
-                yield from _unlike(where, "trail", stored[key], {name: told[key].get(name) for name in COLUMNS[kind]})
+                final = {name: told[key][name] for name in FINAL if name in told[key]} if kind == "run" else {}
+                said = {name: told[key].get(name) for name in COLUMNS[kind]} | final
+                yield from _unlike(where, "trail", stored[key], said)
 
 
 def from_definition(plan: Plan, tables: Tables) -> Iterator[Difference]:

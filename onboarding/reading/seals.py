@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from onboarding.engine.chain import content_of, digest_of
+from onboarding.engine.chain import follows, older_content_of
 from onboarding.engine.state import TrailEntry
 
 FAULTS_TOLD = 100
@@ -246,10 +246,9 @@ def _follows(row: dict[str, Any], previous: str) -> bool:
         entry = TrailEntry(
             n=row["n"], at=datetime.fromisoformat(row["at"]), actor=row["actor"], on_behalf_of=row["on_behalf_of"], channel=row["channel"],
             message=row["message"], item=row["item"], outcome=row["outcome"], code=row["code"], message_id=row["message_id"],
-            digest=row["digest"], changes=row["changes"],
+            digest=row["digest"], sentence=row["sentence"], changes=row["changes"],
         )  # fmt: skip
-        content = content_of(entry)
-        written = all(row[name] == value for name, value in content.items())
-        return written and digest_of(previous, content) == row["digest"]
+        written = all(row[name] == value for name, value in older_content_of(entry).items())
+        return written and follows(entry, previous)
     except (ValueError, OverflowError, RecursionError):
         return False

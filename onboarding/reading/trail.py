@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from onboarding.engine.chain import content_of as content_of, digest_of as digest_of
+from onboarding.engine.chain import content_of as content_of, digest_of as digest_of, follows
 from onboarding.engine.state import RunState, TrailEntry
 from onboarding.reading.shapes import SENTENCE_LENGTH, Shape, cut, no_cursor, page, place_of
 
@@ -19,7 +19,7 @@ def verify(entries: Sequence[TrailEntry]) -> int | None:
             before = entry
             continue
         number, previous = (before.n, before.digest) if before else (0, "")
-        if entry.n != number + 1 or entry.digest != digest_of(previous, content_of(entry)):
+        if entry.n != number + 1 or not follows(entry, previous):
             return entry.n
         before = entry
     return None

@@ -223,3 +223,19 @@ def test_the_way_is_measured_once(begun: tuple[Plan, RunState], monkeypatch: pyt
     monkeypatch.setattr(forecasts, "_after", lambda *_: pytest.fail("counted again"))
 
     assert forecast(plan, state, BEGIN) == first
+
+
+def test_what_a_plan_remembers_is_what_a_new_one_finds() -> None:
+    """A run that continues has a plan made anew: along random runs, with other calendars and owners, both say the same."""
+    looked = 0
+    for seed in range(60):
+        simulation = Simulation(Plan(order_of(random_definition(Random(seed)))), Random(seed), restores=0)
+        for _ in range(30):
+            simulation.step()
+            fresh = Plan(simulation.plan.order)
+            assert forecast(simulation.plan, simulation.state, simulation.now) == forecast(
+                fresh, simulation.state, simulation.now
+            )
+            looked += 1
+
+    assert looked == 1_800

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import itertools
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
 import pytest
 
 from onboarding.engine import machine, records, waiting
-from onboarding.engine.chain import content_of, digest_of
-from onboarding.engine.changes import COLUMNS, key_of, plain
+from onboarding.engine.chain import content_of, digest_of, follows, older_content_of
+from onboarding.engine.changes import COLUMNS, FINAL, key_of, plain
 from onboarding.engine.effects import Decision, Notice, WriteRecords
+from onboarding.engine.events import ClockAdvanced, MessageReceived
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import RunState
+from onboarding.language.model import ItemKind, LadderStep, StepAction
+from onboarding.language.units import Offset, parse_duration
+from onboarding.limits import PROMISES_KEPT, TRAIL_KEPT
+from onboarding.parsing import parse
+from tests.support.builders import a_definition, a_stage, an_item, an_order, text
 from tests.support.simulation import BEGIN, Simulation, order_of, random_definition
 
 RUNS = 250
@@ -158,3 +165,81 @@ def test_the_numbers_of_a_run_follow_from_its_rows(played: list[tuple[Plan, RunS
 
 def _seconds(start: datetime, end: datetime) -> int:
     return int((end - start).total_seconds())
+
+
+def test_a_turn_that_says_more_than_a_run_carries_leaves_nothing_out() -> None:
+    """Two weeks in one turn, a ladder on each of many items: every entry and every promise is a row, and the chain holds."""
+    plan = many_items(150)
+    kept, first = Kept(), machine.start(plan, BEGIN)
+    last = machine.apply(plan, first.state, ClockAdvanced(at=BEGIN + timedelta(days=14)))
+    for decision in (first, last):
+        _write(kept, decision)
+
+    assert len(kept.trail) == last.state.trail_count > TRAIL_KEPT
+    assert len(last.state.trail) <= TRAIL_KEPT
+    assert sum(key.startswith("promise/") for key in kept.rows) == last.state.promise_count
+    before = ""
+    for n, entry in enumerate(kept.trail, start=1):
+        assert (entry.n, entry.digest) == (n, digest_of(before, content_of(entry)))
+        before = entry.digest
+
+
+def test_promises_beyond_what_a_run_carries_are_rows_all_the_same() -> None:
+    """More of them in the first turn alone; the word on going live stays with the run."""
+    plan = many_items(PROMISES_KEPT + 20)
+    first, kept = machine.start(plan, BEGIN), Kept()
+    _write(kept, first)
+
+    assert sum(key.startswith("promise/") for key in kept.rows) == first.state.promise_count > PROMISES_KEPT
+    assert len(first.state.promises) == PROMISES_KEPT
+    assert first.state.promises[0].kind == "go_live"
+
+
+def test_a_long_reason_after_a_heavy_turn_is_chained_to_what_came_before() -> None:
+    """The carried trail holds one entry then, and the next one is long itself."""
+    plan = many_items(400)
+    first = machine.start(plan, BEGIN)
+    note = parse("note", {"message_id": "n", "actor": "olga", "text": "x" * 3_900}, via="update", fallback_id="n")
+    second = machine.apply(plan, first.state, MessageReceived(at=BEGIN, received=note))
+    kept = Kept()
+    for decision in (first, second):
+        _write(kept, decision)
+
+    assert [entry.n for entry in kept.trail] == list(range(1, second.state.trail_count + 1))
+    assert all(follows(entry, kept.trail[n - 1].digest if n else "") for n, entry in enumerate(kept.trail))
+
+
+def test_the_digest_of_an_entry_covers_its_sentence(played: list[tuple[Plan, RunState, Kept]]) -> None:
+    """A note is nothing else; an entry of the time before that is still as it was written."""
+    entry = next(one for _, _, kept in played for one in kept.trail if one.n == 1 and one.sentence)
+    older = replace(entry, digest=digest_of("", older_content_of(entry)))
+
+    assert follows(entry, "")
+    assert not follows(replace(entry, sentence="Something else."), "")
+    assert follows(older, "")
+
+
+def test_the_last_entry_of_a_run_tells_the_numbers_that_no_other_row_holds(
+    played: list[tuple[Plan, RunState, Kept]],
+) -> None:
+    """Changed by hand, they contradict the chain."""
+    closed = [kept for _, state, kept in played if state.closed_at is not None]
+
+    assert closed
+    for kept in closed:
+        run = kept.rows["run"]
+        for name in FINAL:
+            assert (kept.told["run"].get(name) or None) == (getattr(run, name) or None), name
+
+
+def many_items(count: int) -> Plan:
+    """The plan of a run with so many requests of the customer, each with three steps."""
+    rungs = tuple(
+        LadderStep(at=Offset(1, parse_duration(f"{n}bd")), do=StepAction.NOTIFY, to=("head",)) for n in (1, 2, 3)
+    )
+    items = tuple(
+        an_item(f"i{n}", ItemKind.REQUEST, "s", "champion", due="2bd", fields=(text(f"f{n}"),), ladder=rungs)
+        for n in range(count)
+    )
+    stage = a_stage("s", tuple(item.id for item in items), target="3bd")
+    return Plan(an_order(a_definition(items=items, stages=(stage,), signals=(), metrics=(), inputs=()), inputs={}))

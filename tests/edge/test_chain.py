@@ -34,7 +34,8 @@ class Shell:
             if isinstance(batch, WriteRecords):
                 answer = self._write(batch, tag)
                 if answer == "incomplete":
-                    answer = self._write(performing.completed(records.whole(self.plan, decision.state), [batch]), tag)
+                    for one in performing.completed(records.whole(self.plan, decision.state), [batch]):
+                        self.follows = answer = self._write(one, tag)
                 self.follows = answer
 
     def lost(self) -> Shell:

@@ -125,3 +125,17 @@ def test_a_notice_that_is_too_long_is_cut() -> None:
 
     sent = [written[0].notices[0], *(one.notice for one in own if isinstance(one, DeliverNotice))]
     assert [len(one.lines) for one in sent] == [limits.NOTICE_BYTES // 1_000] * 2
+
+
+def test_a_whole_batch_takes_along_every_entry_that_waits() -> None:
+    """What the run carries no more, and what is too much for one batch, is written all the same, in order and each once."""
+    waiting = [rows(refused=tuple(refused(n, "x" * 4_000) for n in range(1, 151))), rows(refused=(refused(151),))]
+    carried = tuple(refused(n, "y" * 4_000) for n in range(140, 160))
+
+    whole, *more = performing.completed(replace(rows(refused=carried), whole=True), waiting)
+
+    assert whole.whole
+    assert not any(batch.whole for batch in more)
+    assert all(len(performing._ROWS.dump_json(batch)) <= limits.ROWS_PER_TURN_BYTES for batch in (whole, *more))
+    told = [entry.n for batch in more for entry in batch.refused] + [entry.n for entry in whole.refused]
+    assert told == list(range(1, 160))
