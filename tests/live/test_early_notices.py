@@ -66,10 +66,10 @@ async def test_words_wait_for_their_reader_and_cost_the_run_nothing(
 
 
 async def settled(run: Run, database: Any) -> list[dict[str, Any]]:
-    """The outbox once the handover is in it."""
+    """The outbox once the handover to whoever has the stage now is in it: the one at the start is another."""
     for _ in range(200):
         lines = ReadTable(database).outbox(run.handle.id)["rows"]
-        if "handoff" in {line["kind"] for line in lines}:
+        if ("handoff", "newcomer") in {(line["kind"], line["to"]) for line in lines}:
             break
         await asyncio.sleep(0.05)
     return list(lines)
