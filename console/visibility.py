@@ -11,7 +11,7 @@ from typing import Any
 
 from console.leaving import Misused
 from onboarding import limits
-from storage.run_list import AT_RISK
+from storage.standing import AT_RISK
 from workflows.address import WORKFLOW_TYPE
 
 ATTRIBUTES: Mapping[str, str] = {

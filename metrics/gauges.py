@@ -54,8 +54,8 @@ GAUGES: Mapping[str, Gauge] = {
             name="onboarding_oldest_wait_seconds", means="How long the run that has waited longest has.", unit="s",
             labels=("definition", "waiting_on"),
         ),
-        Gauge(name="onboarding_runs_at_risk", means="Open runs that are at risk, stalled, escalated or past their date."),
-        Gauge(name="onboarding_overdue_items", means="Open items past their due date.", labels=("definition", "side")),
+        Gauge(name="onboarding_runs_at_risk", means="Open runs that are at risk, stalled, escalated, past their date, or likely to miss it."),
+        Gauge(name="onboarding_overdue_items", means="Items, waivers and reviews of holds past their due date.", labels=("definition", "side")),
         Gauge(
             name="onboarding_closed_runs", means="Runs that closed in the last 90 days, by outcome.", labels=("definition", "outcome")
         ),

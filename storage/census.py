@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, case, func, or_, select
 
+from storage import standing
 from storage.engine import reading
 from storage.tables import RUNS, WAITING
 
@@ -20,8 +21,6 @@ WINDOW = timedelta(days=90)
 """How far back dashboards look for what has ended."""
 PERCENTS = (50, 80, 90)
 _SIDES = ("customer", "provider", "third_party", "hold", "off_hours")
-_ENDANGERED = ("at_risk", "stalled", "escalated")
-_OPEN = RUNS.c.state.in_(("running", "on_hold"))
 
 
 def census(engine: Engine, now: datetime) -> dict[str, Sequence[Row]]:
@@ -50,24 +49,20 @@ def _rows(connection: Connection, query: Select[Any]) -> Sequence[Row]:
 def _count(name: str) -> Select[Any]:
     """Open runs by definition and one thing more."""
     query: Select[Any] = select(RUNS.c.definition, RUNS.c[name], func.count().label("count"))
-    return query.where(_OPEN).group_by(RUNS.c.definition, RUNS.c[name])
+    return query.where(standing.OPEN_RUN).group_by(RUNS.c.definition, RUNS.c[name])
 
 
 def _endangered(now: datetime) -> Select[Any]:
-    """Open runs that are not on their way, or whose date has passed."""
-    missed = and_(RUNS.c.promised_at < now, RUNS.c.live_at.is_(None), RUNS.c.first_value_at.is_(None))
-    return (
-        select(RUNS.c.definition, func.count().label("count"))
-        .where(_OPEN, or_(RUNS.c.health.in_(_ENDANGERED), missed))
-        .group_by(RUNS.c.definition)
-    )
+    query: Select[Any] = select(RUNS.c.definition, func.count().label("count"))
+    return query.where(standing.at_risk(now)).group_by(RUNS.c.definition)
 
 
 def _overdue(now: datetime) -> Select[Any]:
-    """Items whose due date has passed and that somebody still has, each once."""
+    """What is overdue, each thing once, however many may do it."""
     return (
         select(WAITING.c.definition, WAITING.c.side, func.count().label("count"))
-        .where(WAITING.c.kind == "item", WAITING.c.first, WAITING.c.due_at < now)
+        .join(RUNS, RUNS.c.run == WAITING.c.run)
+        .where(standing.overdue(now), WAITING.c.first)
         .group_by(WAITING.c.definition, WAITING.c.side)
     )
 

@@ -9,14 +9,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypedDict
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, exists, func, literal_column, or_, select
 
-from storage import rows, words
+from storage import rows, standing, words
 from storage.paging import Order
 from storage.tables import RUNS, STAGES, WAITING
-
-AT_RISK = ("at_risk", "stalled", "escalated")
-"""How a run does that needs somebody to look at it."""
 
 NAMED = ("stage", "owner", "definition", "variant", "segment", "wave", "customer", "month")
 """Filters whose words come from definitions and orders: a word that no row has is a slip of the pen."""
@@ -90,7 +87,7 @@ def _fits(name: str, value: Any) -> ColumnElement[bool]:
         case "overdue":
             found = _overdue(value)
         case "at_risk":
-            found = _at_risk(value)
+            found = standing.at_risk(value)
         case "stage" | "owner":
             found = _now_or_beside(name, _several(value))
         case _:
@@ -109,26 +106,8 @@ def _now_or_beside(name: str, wanted: Sequence[str]) -> ColumnElement[bool]:
 
 
 def _overdue(at: datetime) -> ColumnElement[bool]:
-    """While a run is on hold nothing of it is due but the review of the hold.
-
-    What was answered waits for no date, and the date of a gate is a plan and no promise.
-    """
-    late = select(WAITING.c.run).where(
-        WAITING.c.due_at < at, WAITING.c.status.not_in(("answered", "in_review")), WAITING.c.kind != "gate"
-    )
-    review = late.where(WAITING.c.kind == "hold")
-    running = and_(RUNS.c.state == "running", RUNS.c.run.in_(late))
-    return or_(running, and_(RUNS.c.state == "on_hold", RUNS.c.run.in_(review)))
-
-
-def _at_risk(at: datetime) -> ColumnElement[bool]:
-    """Whatever puts a run at risk stands here, each sign on a line."""
-    signs = (
-        RUNS.c.health.in_(AT_RISK),
-        and_(RUNS.c.state == "running", RUNS.c.promised_at < at, RUNS.c.live_at.is_(None)),
-        and_(RUNS.c.state == "running", RUNS.c.forecast_late_at > RUNS.c.promised_at),
-    )
-    return and_(RUNS.c.state.in_(("running", "on_hold")), or_(*signs))
+    late = select(WAITING.c.run).join(RUNS, RUNS.c.run == WAITING.c.run).where(standing.overdue(at))
+    return RUNS.c.run.in_(late.correlate(None))
 
 
 def page(

@@ -81,7 +81,8 @@ class RunRecord(SQLModel, table=True):
         # that hold together have a name as long as all of theirs): PostgreSQL writes no row whose entry exceeds 2,700 bytes.
         Index(
             "runs_standing", "state", "health", "waiting_on", "stage", "outcome", "definition", "owner", "segment", "wave",
-            "month", "due_at", "promised_at", "waiting_since", "started_at", "live_at", "forecast_late_at", "customer", "run",
+            "month", "due_at", "promised_at", "waiting_since", "started_at", "live_at", "first_value_at", "on_time",
+            "forecast_late_at", "customer", "run",
         ),
     )  # fmt: skip
     run: str = Field(primary_key=True)

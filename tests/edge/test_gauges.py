@@ -22,6 +22,7 @@ from runtime.gauging import Gauges
 from runtime.settings import ROOT
 from storage.census import census
 from storage.engine import writing
+from storage.read_table import ReadTable
 from storage.records import SqlRecordStore
 from storage.rows import values_of
 from storage.tables import RUNS
@@ -94,6 +95,49 @@ def test_open_runs_are_counted_by_where_they_are_and_how_they_do(engine: Engine)
         1,
     )
     assert sum(value for key, value in found.items() if key[0] == "open_runs") == 3
+
+
+def test_a_dashboard_and_a_list_mean_the_same(engine: Engine) -> None:
+    """Each of these runs is at risk in both or in neither, and so with what is overdue."""
+    states = ("running", "on_hold", "closed")
+    dates = [
+        {
+            "promised_at": at(promised),
+            "forecast_late_at": late,
+            "first_value_at": value,
+            "live_at": live,
+            "on_time": kept,
+        }
+        for promised in (1, 24 * 60)
+        for late in (None, at(24 * 61))
+        for value, live, kept in ((None, None, None), (at(1), None, True), (at(1), None, False), (None, at(1), None))
+    ]
+    things = [
+        {"kind": kind, "about": kind, "status": status, "due_at": due}
+        for kind in ("item", "hold", "debt", "gate")
+        for status in ("open", "answered", "in_review", "waived")
+        for due in (at(1), None)
+    ]
+    for state in states:
+        for n, changes in enumerate(dates):
+            name = f"{state} {n}"
+            SqlRecordStore(engine).write(
+                WriteRecords(run=a_run(name, definition=name, state=state, **changes), id=name)
+            )
+        for n, changes in enumerate(things):
+            name = f"{state} thing {n}"
+            rows = waits("x", **changes), waits("x", person="other", first=False, **changes)
+            SqlRecordStore(engine).write(
+                WriteRecords(run=a_run(name, definition=name, state=state), waiting=rows, id=name)
+            )
+    counted = census(engine, NOW)
+
+    for name in ("at_risk", "overdue"):
+        filters: Any = {name: NOW}
+        listed = {row["run"] for row in ReadTable(engine).runs(limit=1_000, **filters)["rows"]}
+        assert listed == {row["definition"] for row in counted[name]}
+        assert len(listed) == {"at_risk": 6, "overdue": 8}[name]
+        assert {row["count"] for row in counted[name]} == {1}
 
 
 def test_percentiles_are_those_of_a_report(engine: Engine) -> None:

@@ -225,8 +225,8 @@ class TestList:
         ("filters", "expected"),
         [
             ({"overdue": NOW}, ["late"]),
-            ({"at_risk": NOW}, ["gated", "late"]),
-            ({"at_risk": at(28)}, ["late"]),
+            ({"at_risk": NOW}, ["gated", "held", "late"]),
+            ({"at_risk": at(28)}, ["held", "late"]),
             ({"month": "2026-10"}, ["live"]),
             ({"since": at(0)}, ["gated", "held", "late", "over", "read"]),
             ({"until": at(0)}, ["live"]),
@@ -242,11 +242,18 @@ class TestList:
         assert reads.runs_total(**filters) == len(expected)
 
     def test_a_forecast_that_misses_the_promise_is_a_risk(self, engine: Engine, reads: ReadTable) -> None:
-        """Of those that run; on hold nothing is counted on."""
+        """On hold, too: the customer waits for the same date."""
         for name, changes in (("slow", {}), ("paused", {"state": "on_hold"}), ("early", {"forecast_late_at": at(49)})):
             keep(engine, name, promised_at=at(50), **{"forecast_late_at": at(51)} | changes)
 
-        assert [row["run"] for row in reads.runs(at_risk=NOW)["rows"]] == ["gated", "late", "slow"]
+        assert [row["run"] for row in reads.runs(at_risk=NOW)["rows"]] == ["gated", "held", "late", "paused", "slow"]
+
+    def test_a_promise_that_was_kept_is_no_risk(self, engine: Engine, reads: ReadTable) -> None:
+        """It is about the first value: what comes after that has no date that was promised."""
+        for name, changes in (("kept", {"on_time": True}), ("broken", {"on_time": False})):
+            keep(engine, name, promised_at=at(1), forecast_late_at=at(99), first_value_at=at(0), **changes)
+
+        assert [row["run"] for row in reads.runs(at_risk=NOW)["rows"]] == ["gated", "held", "late"]
 
     def test_the_review_of_a_hold_can_be_overdue(self, engine: Engine, reads: ReadTable) -> None:
         """It is the one thing that is due while everything else stands."""

@@ -49,7 +49,8 @@ def _indexes() -> None:
     """What lists and reports look at, each in one index; the states of runs stand in one of them."""
     standing = (
         "state", "health", "waiting_on", "stage", "outcome", "definition", "owner", "segment", "wave", "month", "due_at",
-        "promised_at", "waiting_since", "started_at", "live_at", "forecast_late_at", "customer", "run",
+        "promised_at", "waiting_since", "started_at", "live_at", "first_value_at", "on_time",
+            "forecast_late_at", "customer", "run",
     )  # fmt: skip
     by_time = (
         "definition", "version", "variant", "stage", "visit", "entered_at", "left_at", "target_at", "run", "place",
