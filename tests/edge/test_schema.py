@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,15 +14,15 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, column, insert, select, table as table_named, text
 from sqlmodel import SQLModel
 
 from storage import schema
 from storage.engine import DatabaseUnavailable, connected, open_database, reading, schema_of, upgrade, writing
 from storage.inspection import report
 from storage.records import SqlRecordStore
-from storage.tables import NOTICES
-from tests.support.old_schemas import brought_to, dump, fill, from_before_migrations
+from storage.tables import NOTICES, RUNS, UtcInstant
+from tests.support.old_schemas import brought_to, dump, fill, from_before_migrations, row_of
 from tests.support.records import a_notice, a_turn, at
 from tests.support.shell import ROOT
 
@@ -67,6 +69,57 @@ def test_rows_of_every_schema_survive_the_way_up(empty: Engine, revision: str) -
     SqlRecordStore(empty).write(a_turn(1, notices=(a_notice(not_before=at(1), retracts=("n-0",)),)))
     with reading(empty) as connection:
         assert len(connection.execute(select(NOTICES)).all()) == 2
+
+
+@pytest.mark.parametrize(
+    ("metrics", "outcome", "to_live"),
+    [
+        ({}, "live", 10 * 86_400),
+        ({"time_to_first_value": 5}, "live", 10 * 86_400),
+        ({"time_to_live": 86_400}, "live", 86_400),
+        ({"time_to_live": 86_400}, None, 86_400),
+        ({"time_to_live": None}, "live", None),
+        ({}, "lost", None),
+    ],
+)
+def test_old_runs_were_live_when_their_metric_says_or_else_when_they_ended_so(
+    empty: Engine, metrics: dict[str, Any], outcome: str | None, to_live: int | None
+) -> None:
+    """As the core tells it of new ones: instant and duration say the same."""
+    brought_to(empty, "0002")
+    fill(empty)
+    with writing(empty) as connection:
+        connection.execute(
+            text("UPDATE runs SET outcome = :outcome, started_at = :start, closed_at = :end, metrics = :metrics"),
+            {"outcome": outcome, "start": "2026-11-02 08:00:00.000000", "end": "2026-11-12 08:00:00.000000", "metrics": json.dumps(metrics)},
+        )  # fmt: skip
+    upgrade(empty)
+
+    with reading(empty) as connection:
+        row = connection.execute(select(RUNS.c.counted_from, RUNS.c.live_at, RUNS.c.time_to_live)).one()
+    assert row.time_to_live == to_live
+    assert row.live_at == (None if to_live is None else row.counted_from + timedelta(seconds=to_live))
+
+
+def test_a_request_that_was_opened_again_counts_once_in_old_rows(empty: Engine) -> None:
+    """By its latest round, as in new ones; every round counts for the customer's punctuality."""
+    brought_to(empty, "0002")
+    fill(empty)
+    with writing(empty) as connection:
+        values = {
+            **row_of(connection, "items"), "kind": "request", "side": "customer", "status": "done", "late": False, "due_at": at(9),
+        }  # fmt: skip
+        connection.execute(text("DELETE FROM items"))
+        items = table_named(
+            "items", *(column(name) for name in values if name != "due_at"), column("due_at", UtcInstant)
+        )
+        for item, number in (("again", 1), ("again", 2), ("once", 1)):
+            connection.execute(insert(items).values(values | {"item": item, "round": number}))
+    upgrade(empty)
+
+    with reading(empty) as connection:
+        row = connection.execute(select(RUNS.c.requests, RUNS.c.first_pass, RUNS.c.customer_due)).one()
+    assert tuple(row) == (2, 1, 3)
 
 
 @pytest.mark.parametrize(("number", "revision"), [(2, "0001"), (3, "0002")])

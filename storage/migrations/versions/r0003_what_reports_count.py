@@ -6,7 +6,7 @@ items. What was never recorded (promises, handoffs, silence, what changed) stays
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -179,18 +179,26 @@ def _numbers(connection: sa.Connection) -> None:
     """What follows for each run from its instants, its ledger and its items."""
     instants = [sa.column(name, sa.DateTime(timezone=True)) for name in ("counted_from", "started_at", "closed_at")]
     texts: list[sa.ColumnClause[Any]] = [sa.column(name) for name in ("run", *_OF_RUN)]
-    runs = sa.table("runs", *texts, sa.column("metrics", sa.JSON()), sa.column("milestones", sa.JSON()), *instants)
+    runs = sa.table(
+        "runs",
+        *texts,
+        sa.column("outcome"),
+        sa.column("metrics", sa.JSON()),
+        sa.column("milestones", sa.JSON()),
+        *instants,
+    )
     sides = {row.run: row for row in connection.execute(sa.text(_SIDES))}
     judged = {row.run: row for row in connection.execute(sa.text(_JUDGED))}
     for row in connection.execute(sa.select(runs)).all():
         since, reached = _utc(row.counted_from), row.milestones or {}
         first = datetime.fromisoformat(reached["first_value"]) if "first_value" in reached else None
-        to_live, found, counts = (row.metrics or {}).get("time_to_live"), sides.get(row.run), judged.get(row.run)
+        live_at, found, counts = _live_at(row, since), sides.get(row.run), judged.get(row.run)
         values: dict[str, Any] = {
             "month": f"{since:%Y-%m}",
             "first_value_at": first,
             "time_to_first_value": _seconds(since, first),
-            "time_to_live": to_live,
+            "live_at": live_at,
+            "time_to_live": _seconds(since, live_at),
             "elapsed": _seconds(_utc(row.started_at), _utc(row.closed_at) if row.closed_at else None),
         }
         values |= {f"{side}_seconds": int(getattr(found, side) or 0) if found else 0 for side in _SECONDS}
@@ -206,6 +214,15 @@ def _numbers(connection: sa.Connection) -> None:
             connection.execute(sa.insert(milestones).values(_stored(connection, given)))
 
 
+def _live_at(row: Any, since: datetime) -> datetime | None:
+    """As the definition's own metric says where it has one, else the end of a run that went live."""
+    metrics = row.metrics or {}
+    if "time_to_live" in metrics:
+        to_live = metrics["time_to_live"]
+        return None if to_live is None else since + timedelta(seconds=to_live)
+    return _utc(row.closed_at) if row.outcome == "live" and row.closed_at else None
+
+
 _SIDES = """
 SELECT run,
   sum(CASE WHEN side = 'customer' THEN working_seconds ELSE 0 END) AS customer,
@@ -217,13 +234,13 @@ FROM ledger GROUP BY run
 """
 _JUDGED = """
 SELECT run,
-  sum(CASE WHEN kind = 'request' AND side = 'customer' AND status = 'done' THEN 1 ELSE 0 END) AS requests,
-  sum(CASE WHEN kind = 'request' AND side = 'customer' AND status = 'done' AND round = 1 THEN 1 ELSE 0 END) AS first_pass,
+  sum(CASE WHEN kind = 'request' AND side = 'customer' AND status = 'done' AND round = latest THEN 1 ELSE 0 END) AS requests,
+  sum(CASE WHEN kind = 'request' AND side = 'customer' AND status = 'done' AND round = latest AND round = 1 THEN 1 ELSE 0 END) AS first_pass,
   sum(CASE WHEN side = 'customer' AND due_at IS NOT NULL AND (answered_at IS NOT NULL OR status = 'done' OR late) THEN 1 ELSE 0 END)
     AS customer_due,
   sum(CASE WHEN side = 'customer' AND due_at IS NOT NULL AND (answered_at IS NOT NULL OR status = 'done') AND NOT late THEN 1 ELSE 0 END)
     AS customer_on_time
-FROM items GROUP BY run
+FROM (SELECT items.*, max(round) OVER (PARTITION BY run, item) AS latest FROM items) AS told GROUP BY run
 """
 
 
