@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-ENOUGH = 10
-"""Finished runs that a median rests on at least."""
+from onboarding.limits import FORECAST_RUNS
+
+_UNSAID = "What the customer's answers cost cannot be said yet"
 
 
 def counterfactual(
@@ -21,17 +22,19 @@ def counterfactual(
     """What the customer's time beyond our medians has cost, from rows of `ledger`.
 
     `{"runs", "live_at", "would_be", "saved", "items": [{"item", "took", "median", "saved"}], "sentence"}`, times in whole seconds; `saved` is
-    `None` where fewer than `ENOUGH` finished runs are known. Of a run that is live only what came before that counts.
+    `None` where fewer than `FORECAST_RUNS` finished runs are known, or had any of these items. Of a run that is live only what came before that counts.
     """
     taken: dict[str, int] = {}
     for entry in entries:
         if entry["side"] == "customer" and entry["item"] and (live_at is None or entry["from"] < live_at):
             taken[entry["item"]] = taken.get(entry["item"], 0) + _until(entry, live_at)
     answer: dict[str, Any] = {"runs": runs, "live_at": live_at, "would_be": None, "saved": None, "items": []}
-    if runs < ENOUGH:
+    if runs < FORECAST_RUNS:
         known = "no finished run" if runs == 0 else "1 finished run" if runs == 1 else f"{runs} finished runs"
+        return answer | {"sentence": f"{_UNSAID}: {known} known, {FORECAST_RUNS} needed."}
+    if taken and not taken.keys() & medians.keys():
         return answer | {
-            "sentence": f"What the customer's answers cost cannot be said yet: {known} known, {ENOUGH} needed."
+            "sentence": f"{_UNSAID}: in fewer than {FORECAST_RUNS} finished runs the customer had these items."
         }
     items: list[dict[str, Any]] = [
         {"item": item, "took": took, "median": medians[item], "saved": took - medians[item]}

@@ -92,8 +92,9 @@ LEDGER_KEPT = 1_000
 
 PROMISES_KEPT = 300
 """Dates told to the customer that a run carries: each once for each change; older ones are counted."""
+
 FORECAST_RUNS = 10
-"""Finished runs below which their range says less than the plan does."""
+"""Finished runs below which their range says less than the plan does, and their median nothing about a customer."""
 
 HISTORY_RUNS = 60
 """Finished runs, the latest, that a start order carries for its forecast: some 12 KB with seven stages."""

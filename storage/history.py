@@ -5,13 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from itertools import groupby
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, case, func, select
 
 from onboarding import limits
 from onboarding.engine.state import History
 from onboarding.percentile import percentile
 from storage.engine import reading
+from storage.report_terms import Epoch
 from storage.tables import LEDGER, RUNS, STAGES
+
+_LIVE = func.coalesce(RUNS.c.first_value_at, RUNS.c.closed_at)
+"""When a run that ended well went live: at its first value, else with its end."""
 
 
 class Histories:
@@ -23,9 +27,8 @@ class Histories:
 
     def of(self, definition: str, variant: str) -> History | None:
         """The latest finished runs of a definition and variant, for a start order; `None` where there is none."""
-        live = func.coalesce(RUNS.c.first_value_at, RUNS.c.closed_at).label("live")
         latest = (
-            select(RUNS.c.run, live)
+            select(RUNS.c.run, _LIVE.label("live"))
             .where(RUNS.c.definition == definition, RUNS.c.variant == variant, RUNS.c.outcome == "live")
             .order_by(RUNS.c.closed_at.desc(), RUNS.c.run)
             .limit(limits.HISTORY_RUNS)
@@ -55,22 +58,29 @@ class Histories:
     def customer_medians(self, definition: str, variant: str) -> tuple[int, dict[str, int]]:
         """How many finished runs there are, and for each item the median of the seconds in which the customer had it.
 
-        Elapsed seconds of the ledger, all rounds of a run together, over the runs in which the customer had the item at all.
+        Elapsed seconds of the ledger until the run went live, all rounds of a run together, over the runs in which the customer had
+        the item at all; an item that fewer than `limits.FORECAST_RUNS` runs had has no median.
         """
         finished = (RUNS.c.definition == definition, RUNS.c.variant == variant, RUNS.c.outcome == "live")
+        until_live = case((LEDGER.c.to > _LIVE, Epoch(_LIVE) - Epoch(LEDGER.c.since)), else_=LEDGER.c.seconds)
+        seconds = func.sum(until_live)
         spent = (
-            select(LEDGER.c.item, func.sum(LEDGER.c.seconds).label("seconds"))
+            select(LEDGER.c.item, seconds.label("seconds"))
             .join(RUNS, RUNS.c.run == LEDGER.c.run)
-            .where(*finished, LEDGER.c.side == "customer", LEDGER.c.item != "")
+            .where(*finished, LEDGER.c.side == "customer", LEDGER.c.item != "", LEDGER.c.since < _LIVE)
             .group_by(LEDGER.c.run, LEDGER.c.item)
-            .order_by(LEDGER.c.item, func.sum(LEDGER.c.seconds))
+            .order_by(LEDGER.c.item, seconds)
         )
         with reading(self._engine) as connection:
             runs = connection.execute(select(func.count()).select_from(RUNS).where(*finished)).scalar() or 0
             found = connection.execute(spent).all()
+        taken = {
+            item: [int(row.seconds) for row in rows] for item, rows in groupby(found, key=lambda row: str(row.item))
+        }
         return runs, {
-            item: round(percentile([int(row.seconds) for row in rows], 50) or 0)
-            for item, rows in groupby(found, key=lambda row: str(row.item))
+            item: round(percentile(values, 50) or 0)
+            for item, values in taken.items()
+            if len(values) >= limits.FORECAST_RUNS
         }
 
 

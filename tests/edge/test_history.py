@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from metrics.counterfactual import ENOUGH, counterfactual, lasting
-from onboarding.limits import HISTORY_RUNS
+from metrics.counterfactual import counterfactual, lasting
+from onboarding.limits import FORECAST_RUNS, HISTORY_RUNS
 from storage.history import Histories
 from storage.records import SqlRecordStore
 from tests.support.records import START, a_run, a_stage, a_stretch, a_turn, at
@@ -19,7 +19,7 @@ HOUR = 3_600
 
 def a_finished(engine: Engine, n: int, *, hours: float = 2, customer: int = 5, **changes: Any) -> None:
     """A run that went live with its second stage and was handed over with its third; the customer had one item, twice."""
-    name = f"onboarding/c{n}/quick-start"
+    name, item = f"onboarding/c{n}/quick-start", changes.pop("item", "company_details")
     live, closed = at(10 + hours), at(20 + hours + n / 1_000)
     stages = (
         a_stage("intake", place=0, status="done", entered_at=at(0), left_at=at(hours)),
@@ -28,8 +28,8 @@ def a_finished(engine: Engine, n: int, *, hours: float = 2, customer: int = 5, *
         a_stage("handover", place=2, status="done", entered_at=live + timedelta(hours=1), left_at=closed),
     )
     stretches = (
-        a_stretch(1, to=at(customer - 1), seconds=(customer - 1) * HOUR),
-        a_stretch(2, since=at(customer - 1), to=at(customer), round=2),
+        a_stretch(1, item=item, to=at(customer - 1), seconds=(customer - 1) * HOUR),
+        a_stretch(2, item=item, since=at(customer - 1), to=at(customer), round=2),
         a_stretch(3, side="provider", item="kickoff", since=at(customer), to=closed, seconds=100),
     )
     values = {
@@ -83,10 +83,30 @@ def test_only_so_many_runs_are_carried_and_they_are_the_latest(engine: Engine) -
 
 def test_medians_are_of_all_rounds_of_a_run_together(engine: Engine) -> None:
     """Two, four and nine hours with the customer; what we had does not count."""
-    for n, customer in enumerate((9, 2, 4)):
-        a_finished(engine, n, customer=customer)
+    for n in range(FORECAST_RUNS):
+        a_finished(engine, n, customer=(9, 2, 4, 4, 4)[n % 5])
 
-    assert Histories(engine).customer_medians("quick-start", "smb") == (3, {"company_details": 4 * HOUR})
+    assert Histories(engine).customer_medians("quick-start", "smb") == (FORECAST_RUNS, {"company_details": 4 * HOUR})
+
+
+def test_a_median_needs_enough_runs_of_its_own_item(engine: Engine) -> None:
+    """Ten runs of the definition say nothing about an item that two of them had."""
+    for n in range(FORECAST_RUNS):
+        a_finished(engine, n)
+    for n in (20, 21):
+        a_finished(engine, n, item="tax")
+
+    assert Histories(engine).customer_medians("quick-start", "smb") == (
+        FORECAST_RUNS + 2, {"company_details": 5 * HOUR},
+    )  # fmt: skip
+
+
+def test_a_median_is_of_the_time_until_going_live(engine: Engine) -> None:
+    """All of them were live after twelve hours: then the first stretch was going on, and the second had not begun."""
+    for n in range(FORECAST_RUNS):
+        a_finished(engine, n, customer=15)
+
+    assert Histories(engine).customer_medians("quick-start", "smb")[1] == {"company_details": 12 * HOUR}
 
 
 def entries(*seconds: tuple[str, str, int]) -> list[dict[str, Any]]:
@@ -139,13 +159,21 @@ def test_what_came_after_going_live_cost_nothing() -> None:
     assert [(one["item"], one["saved"]) for one in found["items"]] == [("tax", 3 * DAY)]
 
 
-@pytest.mark.parametrize("runs", [0, 1, ENOUGH - 1])
+@pytest.mark.parametrize("runs", [0, 1, FORECAST_RUNS - 1])
 def test_with_few_runs_nothing_is_claimed(runs: int) -> None:
     """It says how many there are."""
     found = counterfactual(entries(("customer", "tax", DAY)), {"tax": 1}, runs, None)
 
     assert (found["saved"], found["would_be"]) == (None, None)
     assert f"{runs or 'no'} finished run" in found["sentence"]
+
+
+def test_of_items_that_too_few_runs_had_nothing_is_claimed() -> None:
+    """Neither that the customer was slow nor that they were quick."""
+    found = counterfactual(entries(("customer", "tax", DAY)), {"logo": DAY}, 12, None)
+
+    assert (found["saved"], found["would_be"]) == (None, None)
+    assert "in fewer than 10 finished runs the customer had these items" in found["sentence"]
 
 
 def test_a_quick_customer_is_told_so_and_an_open_run_how_far_it_would_be() -> None:
