@@ -118,8 +118,8 @@ def _read(column: ColumnElement[Any], value: Any, empty: bool) -> Any:
         return value
     try:
         at = datetime.fromisoformat(value)
-    except ValueError:
+        if at.utcoffset() is None:
+            raise CursorInvalid
+        return at.astimezone(UTC)
+    except (ValueError, OverflowError):  # no instant, or one beyond the years that there are
         raise CursorInvalid from None
-    if at.utcoffset() is None:
-        raise CursorInvalid
-    return at

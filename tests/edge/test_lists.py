@@ -394,6 +394,7 @@ def made(*content: Any) -> str:
         "", "-1", "zzz", "x" * 9_000, "²", "onboarding/c-1/quick-start", made(), made("due"), made("due", "x", "r"), made("due", 3, "r"),
         made("due", "2026-11-02T08:00:00", "r"), made("due", "2026-11-02T08:00:00+00:00", None), made("due", None, "a\x00b"),
         made("due", None, "\ud800"), made("run", "r"), made("due-", None, "r"), made("due", None, ["r"]), made("due", None, "r", "more"),
+        made("due", "0001-01-01T00:00:00+23:00", "r"), made("due", "9999-12-31T23:59:59-23:00", "r"),
         base64.urlsafe_b64encode(b"[" * 5_000).decode(), base64.urlsafe_b64encode(b'{"a": 1}').decode(),
     ],
 )  # fmt: skip
