@@ -48,7 +48,7 @@ def inbox(
         answer = (of_group if person is None else of_person)(table, name, cursor, every)
         if any_run and not answer["total"]:
             _known(table, name, group=person is None)
-    nothing = f"Nothing waits for {name}." if any_run else paging.NO_RUNS
+    nothing = paging.why_empty(answer, any_run, f"Nothing waits for {name}.")
     return paging.show(answer, _OF_GROUP if person is None else _COLUMNS, nothing)
 
 

@@ -35,6 +35,13 @@ def show(answer: dict[str, Any], columns: Mapping[str, str], nothing: str = "") 
     return OK
 
 
+def why_empty(answer: Mapping[str, Any], any_run: bool, otherwise: str) -> str:
+    """Why a page has no lines: there are no runs, or no more lines, or, `otherwise`, none at all."""
+    if not any_run:
+        return NO_RUNS
+    return f"No more of {answer['total']}: the page before was the last one." if answer["total"] else otherwise
+
+
 def stranger(name: str, word: str, known: Iterable[str]) -> Answered:
     """The answer for a word that no row has, with the nearest one that some row has."""
     kind = name.replace("_", " ")

@@ -131,7 +131,8 @@ def list_runs(
     with ground.read_table() as table:
         any_run = table.any_run()
         answer = counted(table, filters) if count else listed(table, filters, sort, reverse, cursor, every)
-    return paging.show(answer, _COUNTED if count else _COLUMNS, "No run fits." if any_run else paging.NO_RUNS)
+    nothing = paging.why_empty(answer, any_run, "No run fits.")
+    return paging.show(answer, _COUNTED if count else _COLUMNS, nothing)
 
 
 def listed(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
 
 import pytest
@@ -121,6 +123,18 @@ def test_an_empty_answer_says_why(full: Door) -> None:
     """The words are known, and nothing fits."""
     assert full("list", "--state", "closed", "-o", "table").out.strip() == "No run fits."
     assert full("list", "--state", "closed", "-o", "json").err.strip() == "No run fits."
+
+
+@pytest.mark.parametrize("words", [("list",), ("inbox", "dana"), ("inbox", "--group", "lead")])
+def test_behind_the_last_line_there_are_no_more(full: Door, words: tuple[str, ...]) -> None:
+    """Whoever keeps a cursor may come too late; that nothing fits would be wrong beside the total."""
+    order, place = ("run", ["~"]) if words == ("list",) else ("urgent", [None, "~", "~", "~"])
+    cursor = base64.urlsafe_b64encode(json.dumps([order, *place]).encode()).decode().rstrip("=")
+    answer = full(*words, "--cursor", cursor, "-o", "json")
+
+    assert (answer.code, answer.data["rows"], answer.data["total"]) == (0, [], 120)
+    assert answer.err.strip() == "No more of 120: the page before was the last one."
+    assert full(*words, "--cursor", cursor, "-o", "table").out.strip() == answer.err.strip()
 
 
 def test_a_known_person_may_have_nothing(door: Door) -> None:
