@@ -31,9 +31,9 @@ from benchmarks import generate
 from benchmarks.world import NOW
 from console import inbox, printing, runs, tables
 from metrics import overall
+from storage.chosen import Chosen
 from storage.engine import open_database
 from storage.read_table import ReadTable
-from storage.report_terms import Chosen
 from storage.reporting import Reporting
 from storage.tables import RUNS, WAITING, UtcInstant
 

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from onboarding.reading.seals import Sealer
-    from storage.exporting import Chosen
+    from storage.chosen import Chosen
 
 app = typer.Typer()
 
+SPOOLED = 1_048_576
+"""Characters of an answer that are in memory together."""
 PART = 20_000
 """Rows of a Parquet file that are in memory together."""
 
@@ -77,14 +79,17 @@ def export(
     form = output or _form_of(file)
     if form is Form.PARQUET and file is None:
         raise Misused("Parquet is no text: give it a file with --file.")
-    with ground.database() as engine:
-        written = _Written(engine, table, _chosen(engine, runs or [], definition or [], since, until))
+    with _Spool() as spool:
+        with ground.database() as engine:
+            written = _Written(engine, table, _chosen(engine, runs or [], definition or [], since, until))
+            if file is None:
+                spool.take(written.lines(form))
+            elif form is Form.PARQUET:
+                _save_parquet(written, file)
+            else:
+                _save(written.lines(form), file)
         if file is None:
-            cells.print_lines(written.lines(form))
-        elif form is Form.PARQUET:
-            _save_parquet(written, file)
-        else:
-            _save(written.lines(form), file)
+            cells.print_lines(spool.parts())
     hint(written.told(file))
     return OK
 
@@ -141,22 +146,47 @@ def _form_of(file: Path | None) -> Form:
 
 
 def _chosen(engine: Engine, runs: list[str], definitions: list[str], since: str | None, until: str | None) -> Chosen:
-    from storage.exporting import Chosen
+    from storage.chosen import Chosen
     from storage.naming import definitions_known, runs_known
 
     first, last = first_moment(since, "--from"), first_moment(until, "--to")
     if first is not None and last is not None and first >= last:
         raise Misused("--to is not later than --from.")
     names = tuple(dict.fromkeys(ground.workflow_id(run) for run in runs))
-    missing = [name for name in names if name not in runs_known(engine, names)]
+    recorded = runs_known(engine, names)
+    missing = [name for name in names if name not in recorded]
     if missing:
         raise ground.unknown_run(missing[0])
-    if definitions:
-        known = definitions_known(engine)
+    if definitions and (known := definitions_known(engine)):  # where no run is yet, no word is wrong
         for name in definitions:
             if name not in known:
                 raise paging.stranger("definition", name, known)
-    return Chosen(runs=names, definitions=tuple(definitions), since=first, until=last)
+    return Chosen(runs=names, definition=tuple(definitions), since=first, until=last)
+
+
+class _Spool:
+    """Lines on their way to somebody who may be slow, so that the database need not wait: small ones in memory, others in a file."""
+
+    def __enter__(self) -> Self:
+        self._kept = tempfile.SpooledTemporaryFile(max_size=SPOOLED, mode="w+", encoding="utf-8", newline="")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._kept.close()
+
+    def take(self, lines: Iterable[str]) -> None:
+        """All of them."""
+        try:
+            for line in lines:  # writelines would have all of them in memory
+                self._kept.write(line)
+        except FileNotFoundError as error:  # there is no folder for such files
+            raise OSError(error.errno, error.strerror, "TMPDIR") from None
+
+    def parts(self) -> Iterator[str]:
+        """What was taken, from its beginning."""
+        self._kept.seek(0)
+        while part := self._kept.read(SPOOLED):
+            yield part
 
 
 def _save(lines: Iterable[str], file: Path) -> None:

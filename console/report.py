@@ -18,7 +18,7 @@ from console.periods import first_moment
 from onboarding.nearest import nearest
 
 if TYPE_CHECKING:
-    from storage.report_terms import Chosen
+    from storage.chosen import Chosen
 
 app = typer.Typer()
 
@@ -141,7 +141,7 @@ class _Asked(NamedTuple):
     def chosen(self) -> Chosen:
         """Which runs these are."""
         from metrics.overall import DIMENSIONS
-        from storage.report_terms import Chosen
+        from storage.chosen import Chosen
 
         _check_dimensions(self.by, DIMENSIONS)
         chosen = Chosen(
@@ -205,9 +205,11 @@ def _check_dimensions(by: Iterable[str], known: tuple[str, ...]) -> None:
 
 
 def _check_known(reads: Any, definitions: Iterable[str], owners: Iterable[str]) -> None:
-    """A name that nothing bears: an empty report would look like an answer."""
+    """A name that nothing bears: an empty report would look like an answer. Where no run is yet, no word is wrong."""
     from runtime.library import known_ids
 
+    if not reads.count():
+        return
     if definitions:
         known = sorted({*reads.known("definition"), *known_ids()})
         for name in definitions:

@@ -98,12 +98,13 @@ def _verify_file(file: Path, digests: dict[str, str | None], runs: list[str]) ->
 def _verify_run(run: str, digests: dict[str, str | None]) -> int:
     from onboarding.reading import seals
     from storage import exporting
+    from storage.chosen import Chosen
 
     ground.settings()
     name = ground.workflow_id(run)
     head = _head(name)
     with ground.database() as engine:
-        rows = exporting.rows(engine, "trail", exporting.Chosen(runs=(name,)))
+        rows = exporting.rows(engine, "trail", Chosen(runs=(name,)))
         found = seals.verify((f"{line}\n".encode() for line in seals.Sealer().lines(rows)), digests)
     told = [_row(flaw) for flaw in found.flaws]
     held, n = ground.run(_held(name, head["n"])), head["n"]

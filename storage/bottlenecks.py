@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, func, select
 
+from storage.chosen import Chosen
 from storage.engine import reading
-from storage.report_terms import Chosen, values_of, whole
+from storage.report_terms import values_of, whole
 from storage.tables import LEDGER, RUNS, STAGES
 
 RECENT = 20

@@ -6,13 +6,12 @@ How to reach people (`people`) is no table of an export, and neither is what a n
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Connection, Engine, Integer, Select, Table, select
+from sqlalchemy import Boolean, Connection, Engine, Integer, Select, Table, select
 from sqlmodel import AutoString
 
+from storage.chosen import Chosen
 from storage.engine import reading
 from storage.rows import instant
 from storage.tables import (
@@ -48,22 +47,6 @@ TABLES: Mapping[str, Table] = {
 """What can be exported, by name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
-    """Whose rows leave: everything, or runs by name, by definition, or by the instant that they are counted from."""
-
-    runs: tuple[str, ...] = ()
-    definitions: tuple[str, ...] = ()
-    since: datetime | None = None
-    until: datetime | None = None
-    """The first instant that is not in it any more."""
-
-    @property
-    def narrowed(self) -> bool:
-        """Whether some runs are left out."""
-        return bool(self.runs or self.definitions or self.since or self.until)
-
-
 def columns_of(name: str) -> dict[str, str]:
     """The columns of a table in their order, with what they hold: `instant`, `number`, `truth`, `words`, `text` or `object`."""
     inside = _INSIDE.get(name, ())
@@ -97,28 +80,15 @@ def rows_of(connection: Connection, name: str, chosen: Chosen) -> Iterator[dict[
 def _query(name: str, columns: Sequence[str], chosen: Chosen) -> Select[Any]:
     table = _table(name)
     query = select(*(table.c[column] for column in columns)).order_by(*table.primary_key)
-    if not chosen.narrowed:
+    if chosen.everything:
         return query
     if table is RUNS:
-        return query.where(*_fits(chosen))
-    return query.where(table.c.run.in_(select(RUNS.c.run).where(*_fits(chosen))))
+        return query.where(*chosen.conditions())
+    return query.where(table.c.run.in_(select(RUNS.c.run).where(*chosen.conditions())))
 
 
 def _table(name: str) -> Table:
     return WAITING if name == WAITING.name else TABLES[name]
-
-
-def _fits(chosen: Chosen) -> list[ColumnElement[bool]]:
-    wanted: list[ColumnElement[bool]] = []
-    if chosen.runs:
-        wanted.append(RUNS.c.run.in_(chosen.runs))
-    if chosen.definitions:
-        wanted.append(RUNS.c.definition.in_(chosen.definitions))
-    if chosen.since is not None:
-        wanted.append(RUNS.c.counted_from >= chosen.since)
-    if chosen.until is not None:
-        wanted.append(RUNS.c.counted_from < chosen.until)
-    return wanted
 
 
 def _kind(of: Any) -> str:

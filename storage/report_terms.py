@@ -1,10 +1,8 @@
-"""What the reads of a report are made of: which runs, instants as seconds, and many values in one text."""
+"""What the reads of a report are made of: instants as seconds, and many values in one text."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Join, Text, case, cast, func
@@ -17,33 +15,6 @@ from storage.tables import RUNS
 Line = dict[str, Any]
 """What is known of one group, by name."""
 CLOSED_RUN = RUNS.c.state == "closed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
-    """Which runs a report is about: of these definitions and owners, counted from an instant (`since`) to before another (`until`)."""
-
-    definition: tuple[str, ...] = ()
-    owner: tuple[str, ...] = ()
-    since: datetime | None = None
-    until: datetime | None = None
-
-    @property
-    def everything(self) -> bool:
-        """Whether no run is left out."""
-        return not (self.definition or self.owner or self.since or self.until)
-
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """What a row of `runs` must fulfil."""
-        found: list[ColumnElement[bool]] = []
-        for column, wanted in ((RUNS.c.definition, self.definition), (RUNS.c.owner, self.owner)):
-            if wanted:
-                found.append(column.in_(wanted))
-        if self.since is not None:
-            found.append(RUNS.c.counted_from >= self.since)
-        if self.until is not None:
-            found.append(RUNS.c.counted_from < self.until)
-        return found
 
 
 class Epoch(FunctionElement[int]):

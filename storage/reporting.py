@@ -13,8 +13,9 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, case, func, or_, select
 
+from storage.chosen import Chosen
 from storage.engine import reading
-from storage.report_terms import CLOSED_RUN, Chosen, Epoch, Line, count_of, values_of, whole
+from storage.report_terms import CLOSED_RUN, Epoch, Line, count_of, values_of, whole
 from storage.stage_times import stage_rows, stages_of
 from storage.tables import RUNS
 

@@ -22,7 +22,8 @@ from sqlalchemy import (
     select,
 )
 
-from storage.report_terms import CLOSED_RUN, Chosen, Epoch, Line, RunByRun, count_of, values_of, whole
+from storage.chosen import Chosen
+from storage.report_terms import CLOSED_RUN, Epoch, Line, RunByRun, count_of, values_of, whole
 from storage.tables import RUNS, STAGES, UtcInstant
 
 _HOW = ("definition", "version", "variant")

@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, or_, select
 
 from onboarding.errors import OnboardingError
+from storage.chosen import Chosen
 from storage.engine import reading
-from storage.exporting import Chosen, rows_of
+from storage.exporting import rows_of
 from storage.tables import RUNS
 
 _TABLES = (

@@ -5,7 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import sqlite3
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import polars
@@ -13,8 +17,9 @@ import pytest
 
 from storage.engine import open_database
 from storage.records import SqlRecordStore
-from tests.support.calls import Door
+from tests.support.calls import ENOUGH, Door
 from tests.support.chains import chained_turns
+from tests.support.shell import ROOT
 
 ACME, BOLT = "onboarding/acme/quick-start", "onboarding/bolt/quick-start"
 
@@ -173,6 +178,57 @@ def test_what_cannot_be_done_is_said(filled: Door, arguments: tuple[str, ...], c
 
     assert answer.code == code
     assert words in answer.out + answer.err
+
+
+@pytest.mark.parametrize("chosen", [(), ("--definition", "b2b-standard")])
+def test_where_there_is_no_run_yet_an_export_is_empty(door: Door, chosen: tuple[str, ...]) -> None:
+    """No word is wrong then; the sentence stands beside the data."""
+    answer = door("export", "runs", *chosen)
+
+    assert (answer.code, answer.out) == (0, "")
+    assert "There is nothing of that yet." in answer.err
+
+
+def test_a_slow_reader_keeps_no_transaction_open(door: Door) -> None:
+    """What an export has read does not stand in the way of whoever writes, however long its reader takes."""
+    engine = open_database(door.environment["ONBOARDING_DATABASE_URL"])
+    for turn in chained_turns(3, ACME, sentence="x" * 400_000):
+        SqlRecordStore(engine).write(turn)
+    engine.dispose()
+    with subprocess.Popen(
+        [sys.executable, str(ROOT / "starter.py"), "export", "trail"], cwd=door.folder, env=door.environment, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as export:  # fmt: skip
+        assert export.stdout is not None
+        begun = os.read(export.stdout.fileno(), 1)  # past the buffer, which would be lost
+        time.sleep(1)
+        waits = export.poll() is None
+        with sqlite3.connect(door.folder / "rows.sqlite", isolation_level=None) as rows:
+            rows.execute("UPDATE runs SET owner = 'erik'")
+            busy, *_ = rows.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        rows.close()
+        out, err = export.communicate(timeout=ENOUGH)
+
+    assert (waits, busy) == (True, 0)
+    assert sum("seal" not in json.loads(line) for line in (begun + out).splitlines()) == 3
+    assert b"3 rows of trail." in err
+
+
+def test_no_folder_for_a_temporary_file_is_69(filled: Door) -> None:
+    """An answer that does not fit into memory needs one."""
+    program = (
+        "import sys, tempfile, runpy\nfrom console import export\nexport.SPOOLED = 10\n"
+        "def nowhere(): raise FileNotFoundError(2, 'No usable temporary directory found')\n"
+        "tempfile.gettempdir = tempfile._get_default_tempdir = nowhere\n"
+        f"sys.argv = ['starter.py', 'export', 'trail']\nrunpy.run_path({str(ROOT / 'starter.py')!r}, run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=filled.folder, env={**filled.environment, "PYTHONPATH": str(ROOT)}, capture_output=True,
+        timeout=ENOUGH, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 69, done.stderr
+    assert b"'TMPDIR' cannot be used (No usable temporary directory found)" in done.stdout + done.stderr
 
 
 def test_parquet_without_its_package_is_69(filled: Door) -> None:

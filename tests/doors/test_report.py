@@ -107,10 +107,11 @@ def test_what_begins_like_a_formula_is_no_formula_in_a_spreadsheet(door: Door) -
     assert door("report", "--by", "segment", "-o", "csv").lines[1].startswith("'=1+1,")
 
 
+@pytest.mark.parametrize("chosen", [(), ("--owner", "ada"), ("--definition", "x")])
 @pytest.mark.parametrize("form", ["table", "json", "jsonl", "csv"])
-def test_no_runs_yet_is_a_sentence_and_no_error(door: Door, form: str) -> None:
-    """On the screen it is the answer; beside data it is a hint."""
-    answer = door("report", "-o", form)
+def test_no_runs_yet_is_a_sentence_and_no_error(door: Door, form: str, chosen: tuple[str, ...]) -> None:
+    """On the screen it is the answer; beside data it is a hint. No word is wrong then."""
+    answer = door("report", *chosen, "-o", form)
 
     assert answer.code == 0
     assert "No run has been recorded here yet" in (answer.out if form == "table" else answer.err)

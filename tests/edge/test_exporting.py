@@ -18,8 +18,9 @@ from console.cells import cell, csv_lines
 from console.leaving import Misused
 from console.replacing import beside
 from onboarding.engine.effects import WriteRecords
+from storage.chosen import Chosen
 from storage.engine import writing
-from storage.exporting import AT_ONCE, TABLES, Chosen, columns_of, rows
+from storage.exporting import AT_ONCE, TABLES, columns_of, rows
 from storage.records import SqlRecordStore
 from storage.rows import values_of
 from storage.tables import ALL, PEOPLE, TRAIL
@@ -75,11 +76,12 @@ def test_rows_come_in_the_order_of_their_keys(engine: Engine) -> None:
     [
         (Chosen(), {ACME, BOLT, CORE}),
         (Chosen(runs=(ACME, CORE)), {ACME, CORE}),
-        (Chosen(definitions=("b2b-standard",)), {CORE}),
+        (Chosen(definition=("b2b-standard",)), {CORE}),
+        (Chosen(owner=("nobody",)), set()),
         (Chosen(since=at(24 * 60)), {CORE}),
         (Chosen(until=at(24 * 60)), {ACME, BOLT}),
         (Chosen(since=at(-24), until=at(0)), {ACME, BOLT}),
-        (Chosen(runs=(ACME,), definitions=("b2b-standard",)), set()),
+        (Chosen(runs=(ACME,), definition=("b2b-standard",)), set()),
     ],
 )
 @pytest.mark.parametrize("name", ["runs", "trail"])

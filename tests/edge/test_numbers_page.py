@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Engine, text
 from metrics.overall import report
 from metrics.spread import spread
 from storage.bottlenecks import Bottlenecks
+from storage.chosen import Chosen
 from storage.records import SqlRecordStore
-from storage.report_terms import Chosen
 from storage.reporting import CLOSED, REACHED, Reporting
 from tests.support.known_runs import NOW, known_batches
 from tests.support.shell import ROOT

@@ -16,9 +16,9 @@ from metrics.overall import report
 from onboarding.engine.effects import WriteRecords
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import RunStatus
+from storage.chosen import Chosen
 from storage.engine import open_database
 from storage.records import SqlRecordStore
-from storage.report_terms import Chosen
 from storage.reporting import Reporting
 from tests.edge.test_chain import Shell, ghost_of
 from tests.support.known_runs import NOW, known_batches

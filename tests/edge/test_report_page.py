@@ -18,10 +18,10 @@ from metrics import charts, page, shown
 from metrics.page import Material
 from metrics.spread import spread
 from storage.bottlenecks import Bottlenecks
+from storage.chosen import Chosen
 from storage.engine import open_database
 from storage.read_table import ReadTable
 from storage.records import SqlRecordStore
-from storage.report_terms import Chosen
 from storage.reporting import Reporting
 from tests.support.drawings import Page, bars, written
 from tests.support.known_runs import NOW, known_batches
