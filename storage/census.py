@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, case, func, or
 
 from storage import standing
 from storage.engine import reading
+from storage.report_terms import SIDES
 from storage.tables import RUNS, WAITING
 
 Row = Mapping[str, Any]
@@ -20,7 +21,6 @@ Row = Mapping[str, Any]
 WINDOW = timedelta(days=90)
 """How far back dashboards look for what has ended."""
 PERCENTS = (50, 80, 90)
-_SIDES = ("customer", "provider", "third_party", "hold", "off_hours")
 
 
 def census(engine: Engine, now: datetime) -> dict[str, Sequence[Row]]:
@@ -69,7 +69,7 @@ def _overdue(now: datetime) -> Select[Any]:
 
 def _closed(since: datetime) -> Select[Any]:
     """Runs that have ended, by outcome: whose time they took, how many escalated, how punctual their customers were."""
-    sums = [func.sum(RUNS.c[f"{side}_seconds"]).label(side) for side in _SIDES]
+    sums = [func.sum(RUNS.c[f"{side}_seconds"]).label(side) for side in SIDES]
     return (
         select(
             RUNS.c.definition,

@@ -14,6 +14,8 @@ from storage.tables import RUNS
 
 Line = dict[str, Any]
 """What is known of one group, by name."""
+SIDES = ("customer", "provider", "third_party", "hold", "off_hours")
+"""Whose a second may be, as `booking.SIDES`, which is slow to load: of each there is a column `<side>_seconds`."""
 CLOSED_RUN = RUNS.c.state == "closed"
 
 

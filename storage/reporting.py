@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, case, func, or_,
 
 from storage.chosen import Chosen
 from storage.engine import reading
-from storage.report_terms import CLOSED_RUN, Epoch, Line, count_of, values_of, whole
+from storage.report_terms import CLOSED_RUN, SIDES, Epoch, Line, count_of, values_of, whole
 from storage.stage_times import stage_rows, stages_of
 from storage.tables import RUNS
 
@@ -26,8 +26,6 @@ CLOSED = (
     "handoff_seconds", "longest_silence", "asks", "rounds",
 )  # fmt: skip
 """Columns that count once the run is closed: before that they are not what they will be."""
-SIDES = ("customer", "provider", "third_party", "hold", "off_hours")
-"""Whose a second may be: of each there is a column `<side>_seconds`."""
 
 
 class Reporting:

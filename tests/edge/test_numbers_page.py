@@ -11,11 +11,13 @@ from sqlalchemy import Connection, Engine, text
 
 from metrics.overall import report
 from metrics.spread import spread
+from onboarding.engine.state import ItemStatus, RunStatus
 from storage.bottlenecks import Bottlenecks
 from storage.chosen import Chosen
 from storage.records import SqlRecordStore
 from storage.reporting import CLOSED, REACHED, Reporting
-from tests.support.known_runs import NOW, known_batches
+from storage.tables import ITEMS
+from tests.support.known_runs import NOW, known_batches, known_runs
 from tests.support.shell import ROOT
 
 PAGE = (ROOT / "docs" / "numbers.md").read_text(encoding="utf-8")
@@ -101,12 +103,38 @@ def test_the_queries_of_the_page_find_what_the_report_says(known: Tables) -> Non
         assert known.rows("stage.within_target", **of) == [rate(stage["within_target"])], of
 
 
+def test_open_items_are_found_though_older_rounds_stand_still(known: Tables) -> None:
+    """As many as the runs themselves have, and a plain count by status finds more as soon as something was opened again."""
+    runs = known_runs().values()
+    items = [one for run in runs if run.status is not RunStatus.CLOSED for one in run.items.values()]
+    before = [(sum(one.status is ItemStatus.OPEN for one in items),)]
+    columns = ", ".join(column.name for column in ITEMS.columns)
+    again = columns.replace("round", "round + 1", 1).replace("status", "'done'", 1)
+    newer = (
+        f"INSERT INTO items ({columns}) SELECT {again} FROM items WHERE run = 'onboarding/i/known' AND status = 'open'"
+    )
+
+    assert known.rows("items_open") == before
+    gone = known.connection.execute(text(newer)).rowcount
+    assert gone > 0
+    assert known.rows("items_open") == [(before[0][0] - gone,)]
+
+
 def test_the_page_has_every_number_of_the_report_and_no_other(known: Tables) -> None:
     """A number without a query could mean anything."""
     line = known.line
     stages = {name for name in line["stages"][0] if isinstance(line["stages"][0][name], dict)}
     numbers = {*REACHED, *CLOSED, *line["rates"], *(f"with_open.{name}" for name in line["with_open"])}
-    parts = {"counts", "owners", "own", "sides", "spent", "stage.counts", *(f"stage.{name}" for name in stages)}
+    parts = {
+        "items_open",
+        "counts",
+        "owners",
+        "own",
+        "sides",
+        "spent",
+        "stage.counts",
+        *(f"stage.{name}" for name in stages),
+    }
 
     assert set(QUERIES) == {*numbers, *parts, *TEMPLATES}
     assert set(line["metrics"]) - {*REACHED, *CLOSED} == {"asks_made", "time_to_ready"}

@@ -14,9 +14,11 @@ import pytest
 from hypothesis import given, strategies as st
 from sqlalchemy import Engine
 
-from metrics import charts, page, shown
+from metrics import charts, page, report as of_one, shown
 from metrics.page import Material
 from metrics.spread import spread
+from onboarding.engine import booking
+from storage import report_terms
 from storage.bottlenecks import Bottlenecks
 from storage.chosen import Chosen
 from storage.engine import open_database
@@ -35,6 +37,13 @@ def fill(engine: Engine) -> None:
     store = SqlRecordStore(engine)
     for batch in known_batches():
         assert store.write(batch) == batch.id
+
+
+def test_every_floor_knows_the_same_sides() -> None:
+    """Each has words of its own for them, because the core's are slow to load; the order is that of a report."""
+    sides = tuple(str(side) for side in booking.SIDES)
+
+    assert sides == report_terms.SIDES == of_one.SIDES == tuple(shown.SIDES) == tuple(charts.COLOURS)
 
 
 def material_of(engine: Engine, *by: str, chosen: Chosen = EVERYTHING) -> Material:
