@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, event, insert
 
+from console import export
 from console.cells import cell, csv_lines
 from console.leaving import Misused
 from console.replacing import beside
@@ -215,3 +216,14 @@ def test_instants_are_text_to_the_second(engine: Engine) -> None:
 
     assert run["counted_from"] == (at(0) + timedelta(days=60)).strftime("%Y-%m-%dT%H:%M:%SZ")
     assert run["milestones"] == {"m": "2026-11-02T10:00:00Z"}
+
+
+def test_the_names_of_runs_are_looked_up_together(engine: Engine) -> None:
+    """One question, however many were named."""
+    asked: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+
+    chosen = export._chosen(engine, [ACME, BOLT, CORE, ACME], [], None, None)
+
+    assert chosen.runs == (ACME, BOLT, CORE)
+    assert sum(statement.startswith("SELECT runs.run") for statement in asked) == 1
