@@ -1,5 +1,6 @@
 """The numbers of a run that a report counts over all runs: times to what counts, whose time it was, what was right at once."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -65,9 +66,9 @@ def facts(plan: Plan, state: RunState) -> dict[str, Any]:
     }
 
 
-def of_run(plan: Plan, state: RunState) -> dict[str, Any]:
-    """The columns of a run's row that follow from these and from its other rows, as reports read them."""
-    since = counted_from(plan, state)
+def of_run(plan: Plan, state: RunState, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of a run's row that follow from these facts and from its other rows, as reports read them."""
+    since = facts["counted_from"]
     requests = [
         state.items[item.id]
         for item in plan.definition.items
@@ -80,8 +81,8 @@ def of_run(plan: Plan, state: RunState) -> dict[str, Any]:
     return {
         "month": f"{since:%Y-%m}",
         "on_time": on_time(plan, state, state.at),
-        "time_to_first_value": _seconds(since, state.milestones.get(going_live.FIRST_VALUE)),
-        "time_to_live": _seconds(since, fully_live_at(plan, state)),
+        "time_to_first_value": _seconds(since, facts["first_value_at"]),
+        "time_to_live": _seconds(since, facts["live_at"]),
         "elapsed": _seconds(state.started_at, state.closed_at),
         **{f"{side}_seconds": state.booked.get(side, 0) for side in SIDES},
         "handoff_seconds": handoffs.seconds_in_all(state, state.at),

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from onboarding.engine import booking, figures, flow, health, numbers, waiting
-from onboarding.engine.changes import FINAL, Changes, put, put_milestones, put_run
+from onboarding.engine.changes import COLUMNS, FINAL, Changes, put, put_milestones, put_run
 from onboarding.engine.effects import (
     FaultRow,
     HandoffRow,
@@ -39,8 +39,8 @@ def rows(turn: Turn, booked: tuple[LedgerRow, ...]) -> WriteRecords:
     if milestones is not None:
         put_milestones(changes, milestone_rows(plan, before), milestones)
     run = run_row(plan, after)
-    ended = {name: getattr(run, name) for name in FINAL} if after.status is RunStatus.CLOSED else {}
-    put_run(changes, numbers.facts(plan, before) if before.items else {}, numbers.facts(plan, after) | ended)
+    told = (*COLUMNS["run"], *FINAL) if after.status is RunStatus.CLOSED else COLUMNS["run"]
+    put_run(changes, numbers.facts(plan, before) if before.items else {}, {name: getattr(run, name) for name in told})
     turn.explain(changes)
     refused = tuple(entry for entry in after.refused if entry.n > before.refused_count)
     waited, waits = waiting.changed(plan, before, after, tuple(dict.fromkeys(row.item for row in items)))
@@ -226,7 +226,7 @@ def _faults_of_signals(refused: tuple[RefusedEntry, ...]) -> tuple[FaultRow, ...
 def run_row(plan: Plan, state: RunState) -> RunRow:
     """The run as it stands now."""
     definition, inputs = plan.definition, plan.order.inputs
-    reached = dict(state.milestones)
+    reached, facts = dict(state.milestones), numbers.facts(plan, state)
     return RunRow(
         run=state.run, customer=state.customer, definition=definition.id, version=definition.version, hash=definition.hash,
         variant=definition.variant, segment=_word(inputs.get("segment")), wave=_word(inputs.get("wave")),
@@ -234,8 +234,8 @@ def run_row(plan: Plan, state: RunState) -> RunRow:
         owner=health.current_owner(plan, state), waiting_on=health.waiting_on(plan, state),
         waiting_since=health.waiting_since(state), signed_at=figures.read_instant(inputs.get("signed_at")),
         due_at=health.next_due(state), first_value="first_value" in reached, milestones=reached,
-        metrics=figures.metrics(plan, state, state.at), refused=state.refused_count, **numbers.facts(plan, state),
-        **numbers.of_run(plan, state),
+        metrics=figures.metrics(plan, state, state.at), refused=state.refused_count, **facts,
+        **numbers.of_run(plan, state, facts),
     )  # fmt: skip
 
 

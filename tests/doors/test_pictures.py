@@ -9,11 +9,9 @@ import pytest
 
 from console import pictures
 from console.leaving import Misused
-from storage.engine import open_database
-from storage.records import SqlRecordStore
 from tests.support.calls import Door
 from tests.support.drawings import Page, bars
-from tests.support.known_runs import known_batches
+from tests.support.known_runs import fill
 from tests.support.shell import ROOT
 
 RUN = "onboarding/c-1/quick-start"
@@ -22,11 +20,7 @@ RUN = "onboarding/c-1/quick-start"
 @pytest.fixture
 def filled(door: Door) -> Door:
     """A door whose database holds the known runs."""
-    engine = open_database(door.environment["ONBOARDING_DATABASE_URL"])
-    store = SqlRecordStore(engine)
-    for batch in known_batches():
-        store.write(batch)
-    engine.dispose()
+    fill(door.environment["ONBOARDING_DATABASE_URL"])
     return door
 
 

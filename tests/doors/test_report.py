@@ -11,7 +11,7 @@ import pytest
 from storage.engine import open_database
 from storage.records import SqlRecordStore
 from tests.support.calls import Door
-from tests.support.known_runs import known_batches
+from tests.support.known_runs import fill
 from tests.support.records import a_run, a_turn
 
 
@@ -20,11 +20,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Door:
     """A door whose database holds the eleven known runs."""
     folder: Path = tmp_path_factory.mktemp("known")
     door = Door(folder)
-    engine = open_database(door.environment["ONBOARDING_DATABASE_URL"])
-    store = SqlRecordStore(engine)
-    for batch in known_batches():
-        store.write(batch)
-    engine.dispose()
+    fill(door.environment["ONBOARDING_DATABASE_URL"])
     return door
 
 

@@ -27,6 +27,8 @@ from onboarding.engine.effects import WriteRecords
 from onboarding.engine.state import RunState
 from onboarding.language.model import Definition, Field, FieldType, Gate, ItemKind, Metric, Override
 from onboarding.language.units import parse_duration
+from storage.engine import open_database
+from storage.records import SqlRecordStore
 from tests.support.builders import OFFICE, UTC_ZONE, Run, a_definition, a_run, a_stage, an_item, an_order, at, text
 
 HOURS = {"a": 1, "b": 2, "c": 2, "d": 3, "e": 5, "f": 8, "g": 13}
@@ -134,3 +136,12 @@ def _story(letter: str) -> list[_Step]:
 
 def _done(hours: float) -> _Step:
     return hours, "complete", "olga", {"item": "configure"}
+
+
+def fill(url: str) -> None:
+    """Writes the known runs into a database."""
+    engine = open_database(url)
+    store = SqlRecordStore(engine)
+    for batch in known_batches():
+        store.write(batch)
+    engine.dispose()
