@@ -23,10 +23,21 @@ def answer(arguments: list[str]) -> int:
     """Greets, lists the commands, or does what one of them is for."""
     from console import catalogue
 
+    if fault := os.environ.get("FAULT"):
+        _arm(fault)
+
     if arguments and arguments[0] not in ("-h", "--help", "help"):
         return catalogue.dispatch(arguments)
     print(catalogue.overview() if arguments else catalogue.first_steps())
     return 0
+
+
+def _arm(fault: str) -> None:
+    from console import ground
+    from console.printing import hint
+    from runtime.fault_injection import arm
+
+    hint(arm(fault, environment=ground.settings().environment))
 
 
 def open_streams() -> None:

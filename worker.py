@@ -51,6 +51,7 @@ def main(arguments: list[str]) -> int:
     )
     # Late, so that --help and a wrong argument are answered at once.
     from runtime.errors import SetupError
+    from runtime.fault_injection import VARIABLE, arm
     from runtime.logs import set_up_logs
     from runtime.settings import read_settings
     from storage.faults import DatabaseUnavailable
@@ -58,6 +59,10 @@ def main(arguments: list[str]) -> int:
     try:
         settings = read_settings()
         set_up_logs(settings.log_format, settings.log_level)
+        if fault := os.environ.get(VARIABLE):
+            logging.getLogger("worker").warning(
+                "fault_armed", extra={"reason": arm(fault, environment=settings.environment)}
+            )
         return asyncio.run(_serve(settings))
     except (SetupError, DatabaseUnavailable) as error:
         print(error, file=sys.stderr)

@@ -12,6 +12,7 @@ from typing import Any
 from temporalio import activity
 
 from activities.failures import PERMANENT, failure, told
+from onboarding.crash_points import reached
 from onboarding.engine.effects import RunHook
 from onboarding.errors import LimitExceeded
 from onboarding.ports import HookRunner
@@ -35,7 +36,9 @@ class HookActivities:
         if effect.activity not in self._runner.names:
             raise failure("unknown_hook", "No hook of this name is registered with this worker.")
         with told(PERMANENT), _heartbeat():
+            reached("act.before_effect")
             answer = self._runner.run(effect.activity, effect.arguments, effect.key)
+            reached("act.after_effect")
         plain = _readable(answer)
         if effect.check is not None and not isinstance(plain.get("ok"), bool):
             # Whoever runs the hooks: silence never approves, so a person looks at an answer that no check has judged.

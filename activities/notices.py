@@ -5,6 +5,7 @@ from __future__ import annotations
 from temporalio import activity
 
 from activities.failures import told
+from onboarding.crash_points import reached
 from onboarding.engine.effects import Notice
 from onboarding.ports import Notifier
 
@@ -20,5 +21,7 @@ class NoticeActivities:
     def deliver_notice(self, notice: Notice) -> bool:
         """Delivers a notice, or nothing when its key was delivered or withdrawn before. Always `True`."""
         with told():
+            reached("act.before_effect")
             self._notifier.deliver(notice)
+            reached("act.after_effect")
         return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from temporalio import activity
 
 from activities.failures import told
+from onboarding.crash_points import reached
 from onboarding.engine.effects import WriteRecords
 from onboarding.ports import Notifier, RecordStore
 
@@ -25,10 +26,13 @@ class RecordActivities:
         workflow task, so its notices wait beside the rows; `runtime/releasing.py` lets them go.
         """
         with told():
+            reached("act.before_effect")
             answer = self._store.write(records)
+            reached("act.after_db_commit")
             if answer == records.id:
                 for key in records.withdrawn:
                     self._notifier.withdraw(key)
                 for notice in () if activity.info().is_local else records.notices:
                     self._notifier.deliver(notice)
+            reached("act.after_effect")
         return answer

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from console import ground, whereabouts
 from console.leaving import Answered
+from onboarding.crash_points import reached
 
 if TYPE_CHECKING:
     from temporalio.client import Client, WorkflowUpdateFailedError
@@ -48,11 +49,13 @@ async def send_update(client: Client, run: str, name: str, content: Mapping[str,
     while (left := until - monotonic()) > SHORTEST:
         attempt = min(ATTEMPT, timedelta(seconds=left))
         try:
+            reached("deliver.before_update")
             # The SDK asks again when the server answers just before its time is up; so the time is ours, too.
             async with asyncio.timeout(attempt.total_seconds() + GRACE):
                 verdict: dict[str, Any] = await client.get_workflow_handle(run).execute_update(
                     name, dict(content), id=wanted, rpc_timeout=attempt, result_type=dict
                 )
+            reached("deliver.after_accept")
             return verdict
         except WorkflowUpdateFailedError as failed:
             return await _refused(client, run, failed)

@@ -10,6 +10,7 @@ import typer
 from console import ground, hindsight, ordering, printing, tables, whereabouts
 from console.leaving import OK, Answered, Misused
 from console.printing import Output, hint
+from onboarding.crash_points import reached
 from onboarding.errors import DefinitionInvalid, StartRefused
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ async def _start(prepared: Prepared) -> dict[str, Any]:
     with ground.database():
         pass
     run_id, created = await begin(client, prepared, ground.settings().task_queue)
+    reached("start.after_run")
     keep_people(prepared)
     run = prepared.order.run
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Protocol
 
+from onboarding.crash_points import reached
 from onboarding.engine.effects import Notice
 
 
@@ -42,12 +43,15 @@ class OutboxNotifier:
         now = datetime.now(UTC).replace(microsecond=0)
         if self._store.keep(notice) not in ("pending", "failed"):
             return
+        reached("outbox.after_claim")
         if self._retracts_nothing(notice):
             self._store.withdraw(notice.key)
         elif notice.not_before is not None and notice.not_before > now:
             self._store.early(notice.key)
         else:
+            reached("outbox.after_send")
             self._store.settle(notice.key, "sent", now)
+            reached("outbox.after_mark")
 
     def _retracts_nothing(self, notice: Notice) -> bool:
         """Whether everything it calls off is taken back, so that its reader has heard of nothing.

@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, and_, delete, func, select
 
+from onboarding.crash_points import reached
 from onboarding.engine.effects import WriteRecords
 from onboarding.errors import RecordConflict
 from onboarding.ports import INCOMPLETE, STALE
@@ -65,6 +66,7 @@ class SqlRecordStore:
                     _forget(connection, run, stored.batch)
             place = {"chain": records.chain, "batch": records.id, "decided_at": records.decided_at}
             _put(connection, RUNS, [values_of(records.run) | place])
+            reached("rec.mid_tx")
             _make_way(connection, records)
             for table, rows in (*states(records), *entries(records)):
                 _put(connection, table, _of_run(records, rows))
@@ -72,6 +74,7 @@ class SqlRecordStore:
                 add(connection, notice, now, records)
             for key in records.withdrawn:
                 withdraw(connection, key, now)
+        reached("rec.after_commit")
         return records.id
 
 

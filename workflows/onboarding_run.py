@@ -17,6 +17,7 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 from onboarding import limits, messages
+from onboarding.crash_points import reached
 from onboarding.engine.effects import Decision
 from onboarding.engine.events import ClockAdvanced, Event, MessageReceived, MessageUnreadable
 from onboarding.engine.machine import alarm_at, apply, start
@@ -105,6 +106,7 @@ class OnboardingRun:
                 self._take(start(self._plan, now()))
         else:
             self._state = self._order.snapshot
+            reached("wf.after_can")
 
     # Reads.
 
@@ -208,7 +210,10 @@ class OnboardingRun:
 
     def _apply(self, event: Event) -> Decision:
         with suspending(self._order.run, type(event).__name__):
-            return apply(self._plan, self._state, event)
+            reached("wf.before_apply")
+            decision = apply(self._plan, self._state, event)
+            reached("wf.after_apply")
+        return decision
 
     # Context: what the machine never asks for.
 
@@ -255,6 +260,8 @@ class OnboardingRun:
         if self._bug is not None:
             with suspending(self._order.run, "task"):
                 raise self._bug
+        if self._rang:
+            reached("wf.at_timer")
 
     def _show(self) -> None:
         if self._rang or self._shown is not self._state:
@@ -292,6 +299,7 @@ class OnboardingRun:
         )
 
     def _go_on_as_new(self) -> None:
+        reached("wf.before_can")
         order = self._carried()
         if order is None:
             # The server, or the next execution, would end the run. A long history is slow and works for ten thousand events more.
