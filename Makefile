@@ -10,9 +10,11 @@ LOCK := requirements-local.lock
 KEEP ?=
 # `make test PYTEST="-k ladder -x"` hands words to pytest.
 PYTEST ?=
+# `make faults TIER=R` is the long form of before a release.
+TIER ?= F
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench lint docs lock clean
+.PHONY: help install demo test check faults faults-report bench lint docs lock clean
 
 ## make install   put everything into .venv (again only when the lock has changed)
 install:
@@ -36,6 +38,14 @@ test: install lint
 
 ## make check     another name of make test
 check: test
+
+## make faults    the long loops of faults, under 50 minutes; trials are added to tests/faults/counts.json (TIER=R: longer)
+faults: install
+	@$(PY) -m pytest tests/faults -s --tier $(TIER) $(PYTEST)
+
+## make faults-report   what the loops of faults have tried in all, and what a zero means
+faults-report: install
+	@$(PY) -m tests.support.faults.counts
 
 ## make bench     time lists, inboxes and reports over 12,000 made-up runs, on both databases (a few minutes)
 bench: install

@@ -15,6 +15,7 @@ from temporalio.client import Client
 
 from runtime.devserver import DevServer, client_of
 from tests.support.clock import Clock
+from tests.support.faults.tiers import NAMES as TIERS
 from tests.support.postgresql import PostgresServer
 
 # A developer's own settings must not decide what the tests prove. The binary's path is no setting of
@@ -26,6 +27,15 @@ for _name in [name for name in os.environ if name.startswith(("ONBOARDING_", "TE
 # How long an example takes says how busy the machine is, and nothing about the code.
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Of the loops in tests/faults; here, because pytest asks for options before it looks into folders."""
+    group = parser.getgroup("faults")
+    group.addoption("--tier", choices=TIERS, default="C", help="how long the loops of faults are: C, F or R")
+    group.addoption(
+        "--seed", type=int, default=None, help="what the loops of faults are drawn from, to repeat a session"
+    )
 
 
 @pytest.fixture(scope="session")
