@@ -49,9 +49,13 @@ class OutboxNotifier:
         elif notice.not_before is not None and notice.not_before > now:
             self._store.early(notice.key)
         else:
+            self._send(notice)
             reached("outbox.after_send")
             self._store.settle(notice.key, "sent", now)
             reached("outbox.after_mark")
+
+    def _send(self, notice: Notice) -> None:
+        """Nothing leaves: what is kept counts as sent. Between here and the mark a worker may die, so the same key may come again."""
 
     def _retracts_nothing(self, notice: Notice) -> bool:
         """Whether everything it calls off is taken back, so that its reader has heard of nothing.

@@ -25,13 +25,15 @@ UP_WITHIN = 30.0
 class WorkerProcess:
     """One `python worker.py`; its words go to a file, because a pipe that nobody reads stalls it."""
 
+    program: tuple[str, ...] = (str(ROOT / "worker.py"),)
+
     def __init__(self, log: Path, environment: Mapping[str, str], *arguments: str) -> None:
         """Starts at once."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("ONBOARDING_", "TEMPORAL_"))}
         self.log = log
         with log.open("ab") as words:
             self.process = subprocess.Popen(
-                [sys.executable, str(ROOT / "worker.py"), *arguments],
+                [sys.executable, *self.program, *arguments],
                 stdin=subprocess.DEVNULL, stdout=words, stderr=subprocess.STDOUT,
                 env={**clean, **environment}, cwd=log.parent,
             )  # fmt: skip

@@ -1,0 +1,175 @@
+"""A whole installation to be broken: a Temporal server on a database file, workers as processes, rows, and clients that keep a log."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, select
+from temporalio.client import Client
+
+from onboarding.engine.state import StartOrder
+from runtime.devserver import DevServer, client_of
+from storage.engine import open_database, reading
+from storage.read_table import ReadTable
+from storage.tables import NOTICES, REFUSED
+from tests.support.agreement import rows_of_trail, whole_trail
+from tests.support.calls import Door
+from tests.support.doors import WorkerProcess, environment_of
+from tests.support.faults import sink
+from tests.support.faults.checker import Evidence
+from tests.support.faults.oplog import OperationLog
+from tests.support.shell import ROOT, Run, a_run
+
+QUEUE = "faults"
+REST_WITHIN = 120.0
+"""Seconds after the last fault until everything has come to rest: a workflow task that was lost is given out again after 10, a remote
+activity after as many, and both may happen twice."""
+
+
+class Worker(WorkerProcess):
+    """The shipped worker with a world that can be read."""
+
+    program = ("-m", "tests.support.faults.worker")
+
+
+@dataclass
+class Bench:
+    """What a loop works with. Use `bench(folder)`."""
+
+    folder: Path
+    server: DevServer
+    client: Client
+    database: Engine
+    log: OperationLog
+    workers: list[Worker] = field(default_factory=list)
+    runs: dict[str, tuple[Run, StartOrder]] = field(default_factory=dict)
+    started: int = 0
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings of a worker or command of this installation."""
+        return environment_of(self.server.address, self.folder, QUEUE)
+
+    @property
+    def door(self) -> Door:
+        """The command line of this installation."""
+        return Door(self.folder, **self.environment)
+
+    async def work(self, fault: str = "") -> Worker:
+        """Starts a worker and waits until it polls; `fault` is for FAULT."""
+        worker = self.spawn(fault)
+        await worker.up(self.client, QUEUE)
+        return worker
+
+    def spawn(self, fault: str = "") -> Worker:
+        """Starts a worker."""
+        self.started += 1
+        more = {"PYTHONPATH": str(ROOT), sink.VARIABLE: str(self.sink), **({"FAULT": fault} if fault else {})}
+        worker = Worker(self.folder / f"worker-{self.started}.log", {**self.environment, **more})
+        self.workers.append(worker)
+        return worker
+
+    @property
+    def sink(self) -> Path:
+        """What has reached the world."""
+        return self.folder / "sink.jsonl"
+
+    async def kill(self, worker: Worker) -> None:
+        """kill -9."""
+        worker.process.kill()
+        await worker.ended()
+        self.workers.remove(worker)
+
+    async def kill_server(self, down: float) -> None:
+        """kill -9 of the server; the same file and port again after so many seconds."""
+        old, port = self.server, self.server.port
+        os.kill(old.pid, signal.SIGKILL)
+        await old.stop()
+        await asyncio.sleep(down)
+        self.server = DevServer(self.folder / "temporal", ui=False, port=port)
+        await self.server.start()
+
+    async def start(self, order: StartOrder) -> Run:
+        """Starts a run as a client does."""
+        run = await a_run(self.client, order, QUEUE)
+        self.runs[order.run] = run, order
+        return run
+
+    async def rest(self) -> None:
+        """Waits until nothing is on its way: no workflow task, no activity, no row, no notice that waits for its history."""
+        await until(self._rests, REST_WITHIN, "everything rests")
+
+    async def _rests(self) -> bool:
+        for run, _ in self.runs.values():
+            raw = (await run.handle.describe()).raw_description
+            if raw.pending_activities or raw.HasField("pending_workflow_task"):
+                return False
+        with reading(self.database) as connection:
+            held = connection.execute(
+                select(NOTICES.c.key).where(NOTICES.c.state == "pending", NOTICES.c.batch.is_not(None))
+            )
+            return held.first() is None
+
+    async def evidence(self) -> list[Evidence]:
+        """All that is known of every run; call it at rest, with a worker."""
+        heard = sink.read_sink(self.sink)
+        return [await self._evidence(run, order, heard) for run, order in self.runs.values()]
+
+    async def _evidence(self, run: Run, order: StartOrder, heard: dict[str, Any]) -> Evidence:
+        own, status = await whole_trail(run), await run.ask("status")
+        with reading(self.database) as connection:
+            # A tombstone of a key that came before its notice belongs to no run by name, so keys tell.
+            of_run = NOTICES.c.key.startswith(f"{order.run}/", autoescape=True)
+            notices = {
+                row.key: row.state for row in connection.execute(select(NOTICES.c.key, NOTICES.c.state).where(of_run))
+            }
+            refused = connection.execute(select(REFUSED).where(REFUSED.c.run == order.run)).mappings().all()
+        mine = {
+            kind: type(keys)({key: n for key, n in keys.items() if key.startswith(f"{order.run}/")})
+            for kind, keys in heard.items()
+        }
+        return Evidence(
+            order=order, operations=list(self.log.of(order.run)), trail=rows_of_trail(ReadTable(self.database), run),
+            own_trail=own, refused=[dict(row) for row in refused], status=status, notices=notices, heard=mine,
+        )  # fmt: skip
+
+
+@asynccontextmanager
+async def bench(folder: Path) -> AsyncIterator[Bench]:
+    """An installation of one test, without a worker yet; whatever still runs at the end is killed."""
+    server = DevServer(folder / "temporal", ui=False)
+    await server.start()
+    database = open_database(environment_of("", folder, QUEUE)["ONBOARDING_DATABASE_URL"])
+    made = Bench(folder, server, await client_of(server), database, OperationLog(folder / "operations.jsonl"))
+    try:
+        yield made
+    finally:
+        for worker in made.workers:
+            worker.process.kill()
+            worker.process.wait()
+        database.dispose()
+        await made.server.stop()
+
+
+async def until(holds: Callable[[], Awaitable[bool]], seconds: float, what: str) -> float:
+    """Looks until it holds; after how many seconds it did."""
+    began = time.monotonic()
+    while not await holds():
+        if time.monotonic() - began > seconds:
+            raise AssertionError(f"not within {seconds:.0f} seconds: {what}")
+        await asyncio.sleep(0.1)
+    return time.monotonic() - began
+
+
+def reconciled(door: Door, runs: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """The differences that `starter.py reconcile` finds, of all runs or of these."""
+    answer = door("reconcile", *(runs or ("--all",)), "-o", "json")
+    return list(answer.data["rows"])

@@ -1,0 +1,96 @@
+"""What every loop does around its faults: start runs, let senders talk, break things, come to rest, and be judged."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from random import Random
+
+from tests.support.faults.bench import Bench, reconciled, until
+from tests.support.faults.checker import Evidence, check_all
+from tests.support.faults.oplog import OperationLog, Told
+from tests.support.faults.senders import Sender, kills_order
+
+PROGRESS_WITHIN = 15.0
+"""Seconds from the moment a worker is there again until somebody is told yes."""
+LIVE_WITHIN = 60.0
+"""Seconds after the last fault until every run answers."""
+STARTS_AT_ONCE = 20
+
+
+class Talk:
+    """Senders that talk to many runs until they are told to stop."""
+
+    def __init__(self, bench: Bench, seed: int) -> None:
+        self._bench, self._seed = bench, seed
+        self._over = asyncio.Event()
+        self._talking: list[asyncio.Task[None]] = []
+
+    async def begin(self, count: int) -> None:
+        """Starts so many runs, and one sender for each."""
+        orders = [kills_order(f"k-{n}") for n in range(count)]
+        for first in range(0, count, STARTS_AT_ONCE):
+            await asyncio.gather(*(self._bench.start(one) for one in orders[first : first + STARTS_AT_ONCE]))
+        for one in orders:
+            sender = Sender(self._bench, one.run, f"{self._seed}/{one.run}")
+            self._talking.append(asyncio.create_task(sender.talk(self._over)))
+
+    async def end(self) -> None:
+        """Lets each sender finish what it says."""
+        self._over.set()
+        for one in asyncio.as_completed(self._talking):
+            await one
+
+
+async def progress(log: OperationLog, since: float, within: float = PROGRESS_WITHIN) -> float:
+    """Seconds until a sender was told yes after an instant."""
+
+    async def seen() -> bool:
+        return log.first_ok_after(since) is not None
+
+    await until(seen, within, "somebody is told yes")
+    return (log.first_ok_after(since) or since) - since
+
+
+async def settle(bench: Bench, random: Random) -> float:
+    """After the last fault, with a worker: every run answers, half of what is unknown is asked again, and all comes to rest.
+
+    The seconds until the last run has answered.
+    """
+    began = time.monotonic()
+    await asyncio.gather(*(_answers(bench, run) for run in bench.runs))
+    lived = time.monotonic() - began
+    unknown = [one for one in bench.log.operations if one.told is Told.UNKNOWN]
+    for one in unknown:
+        if random.random() < 0.5:
+            told = await bench.log.send(bench.client, one)
+            assert told is not Told.UNKNOWN, f"{one.run} {one.name} {one.id}: asked again, and still nobody knows"
+    await bench.rest()
+    return lived
+
+
+async def _answers(bench: Bench, run: str) -> None:
+    one = bench.log.new(run, "note", {"message_id": "is-anybody-there", "actor": "dana", "text": "Is anybody there?"})
+    until_then = time.monotonic() + LIVE_WITHIN
+    while await bench.log.send(bench.client, one) is Told.UNKNOWN:
+        assert time.monotonic() < until_then, f"{run} has not answered {LIVE_WITHIN:.0f} seconds after the last fault"
+
+
+async def judge(bench: Bench, *, repeats: int) -> Sequence[Evidence]:
+    """The checker, and `reconcile` beside it; what they have looked at. Raises `AssertionError` with everything that is wrong."""
+    evidence = await bench.evidence()
+    wrong = check_all(evidence, repeats=repeats)
+    differences = await asyncio.to_thread(reconciled, bench.door)
+    wrong += [f"reconcile: {one}" for one in differences]
+    assert not wrong, "\n".join([f"{len(wrong)} broken promises:", *wrong[:20]])
+    return evidence
+
+
+def figures(bench: Bench) -> str:
+    """What was said and heard, in a line."""
+    log = bench.log
+    return (
+        f"{len(log.operations)} operations ({log.count(Told.OK)} ok, {log.count(Told.REFUSED)} refused, "
+        f"{log.count(Told.UNKNOWN)} unknown) in {len(bench.runs)} runs"
+    )

@@ -1,0 +1,41 @@
+"""The outside world of a fault loop: every notice that leaves and every hook that is called becomes a line of a file, by its key.
+
+A line is on its way to the disk before the worker goes on, so a worker that is killed right after it has still done it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+VARIABLE = "FAULTS_SINK"
+"""Names the file to a worker."""
+
+
+def heard(kind: str, key: str) -> None:
+    """Called inside a worker: this key has reached the world now."""
+    line = json.dumps({"kind": kind, "key": key, "pid": os.getpid()}) + "\n"
+    file = os.open(os.environ[VARIABLE], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(file, line.encode())
+    finally:
+        os.close(file)
+
+
+def hook(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """A hook that does nothing else."""
+    heard("hook", str(arguments["key"]))
+    return {"ok": True}
+
+
+def read_sink(file: Path) -> dict[str, Counter[str]]:
+    """How often each key was heard, by kind."""
+    found: dict[str, Counter[str]] = {"notice": Counter(), "hook": Counter()}
+    for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
+        told = json.loads(line)
+        found[told["kind"]][told["key"]] += 1
+    return found
