@@ -5,6 +5,7 @@ SetupError
     Unreachable          no Temporal server answers at the configured address; nothing was sent
     NoTemporalBinary     no usable Temporal command line on this machine
     DevServerFailed      the development server was started and did not become healthy
+    KeysUnavailable      the key file is missing, cannot be read, or does not belong to the database
     NotInstalled         what was asked for needs a package of an extra
 """
 
@@ -62,6 +63,16 @@ class DevServerFailed(SetupError):
     """The development server ended or stayed unhealthy. `place` is its log file."""
 
     code = "dev_server_failed"
+    exit_code = 69
+
+
+class KeysUnavailable(SetupError):
+    """The master keys cannot be used. `place` is the key file; nothing of what stands in it is in the words.
+
+    Also raised while a worker runs: it then fails the task, which is tried again until the keys are there.
+    """
+
+    code = "keys_unavailable"
     exit_code = 69
 
 

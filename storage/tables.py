@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Index, Table, text
+from sqlalchemy import JSON, BigInteger, DateTime, Index, Table, UniqueConstraint, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
@@ -389,6 +389,32 @@ class PersonRecord(SQLModel, table=True):
     zone: str | None
 
 
+class KeyRecord(SQLModel, table=True):
+    """A key under which the payloads of one customer are encrypted, itself encrypted by a master key that is not in the database.
+
+    `state` is active (one for each customer), retired (still opens what it has closed) or destroyed (`wrapped` is empty).
+    """
+
+    __tablename__ = "customer_keys"
+    __table_args__ = (
+        UniqueConstraint("id", name="customer_keys_id"),
+        Index(
+            "customer_keys_active", "customer", unique=True,
+            sqlite_where=text("state = 'active'"), postgresql_where=text("state = 'active'"),
+        ),
+        Index("customer_keys_by_master", "master", "customer", "generation"),
+    )  # fmt: skip
+    customer: str = Field(primary_key=True)
+    generation: int = Field(primary_key=True)
+    id: str
+    master: str
+    wrapped: bytes
+    state: str
+    created_at: datetime = Field(sa_type=UtcInstant)
+    retired_at: datetime | None = Field(sa_type=UtcInstant)
+    destroyed_at: datetime | None = Field(sa_type=UtcInstant)
+
+
 _TABLES = SQLModel.metadata.tables
 RUNS: Table = _TABLES["runs"]
 STAGES: Table = _TABLES["stages"]
@@ -403,6 +429,7 @@ FAULTS: Table = _TABLES["faults"]
 WAITING: Table = _TABLES["waiting"]
 NOTICES: Table = _TABLES["notices"]
 PEOPLE: Table = _TABLES["people"]
+KEYS: Table = _TABLES["customer_keys"]
 ALL: tuple[Table, ...] = (
-    RUNS, STAGES, ITEMS, LEDGER, MILESTONES, HANDOFFS, PROMISES, FAULTS, WAITING, TRAIL, REFUSED, NOTICES, PEOPLE,
+    RUNS, STAGES, ITEMS, LEDGER, MILESTONES, HANDOFFS, PROMISES, FAULTS, WAITING, TRAIL, REFUSED, NOTICES, PEOPLE, KEYS,
 )  # fmt: skip

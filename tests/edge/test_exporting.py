@@ -43,9 +43,9 @@ def engine(engine: Engine) -> Engine:
     return engine
 
 
-def test_every_table_but_ours_and_that_of_addresses_can_leave() -> None:
-    """What waits now is no record, and how to reach people leaves by no command."""
-    assert {table.name for table in ALL} - set(TABLES) == {"people", "waiting"}
+def test_every_table_but_ours_and_those_of_addresses_and_keys_can_leave() -> None:
+    """What waits now is no record, and how to reach people leaves by no command, nor does a key."""
+    assert {table.name for table in ALL} - set(TABLES) == {"people", "waiting", "customer_keys"}
     assert PEOPLE not in TABLES.values()
 
 

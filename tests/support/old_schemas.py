@@ -52,6 +52,8 @@ def value_of(name: str, kind: str) -> Any:
         return "2026-11-02 08:00:00.000000" if kind == "DATETIME" else at(0)
     if kind == "JSON":
         return '{"a": "2026-11-02T08:00:00+00:00"}' if name == "milestones" else "{}" if name == "metrics" else "[]"
+    if kind in ("BLOB", "BYTEA"):
+        return b"a " + name.encode()
     return False if kind == "BOOLEAN" else 1
 
 
