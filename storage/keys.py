@@ -10,7 +10,7 @@ what was erased; and a customer who returns is another customer, with another na
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -163,11 +163,12 @@ class CustomerKeys:
             found = _newest(connection, customer)
             if found is not None and found.state != RETIRED:
                 return found
-            row = {
-                "customer": customer, "generation": found.generation + 1 if found else 1, "id": self._new_id(customer),
+            key_id = self._new_id(customer)
+            row: dict[str, Any] = {
+                "customer": customer, "generation": found.generation + 1 if found else 1, "id": key_id,
                 "state": ACTIVE, "created_at": _now(), "retired_at": None, "destroyed_at": None,
             }  # fmt: skip
-            row["master"], row["wrapped"] = self._masters.wrap(os.urandom(KEY_BYTES), _bound(customer, row["id"]))
+            row["master"], row["wrapped"] = self._masters.wrap(os.urandom(KEY_BYTES), _bound(customer, key_id))
             connection.execute(insert(KEYS).values(row))
             return _newest(connection, customer)
 
@@ -195,13 +196,13 @@ def holds_keys(engine: Engine) -> bool:
         return connection.execute(select(KEYS.c.state).where(KEYS.c.state != DESTROYED).limit(1)).first() is not None
 
 
-def destroy(engine: Engine, customer: str, now: Callable[[], datetime] | None = None) -> int:
+def destroy(engine: Engine, customer: str) -> int:
     """Destroys every key of a customer, for ever and on the disk; how many. The second time it finds nothing to do.
 
     A customer without a key gets a row that says so, and so never gets one. Processes that have a key in memory forget it
     within seconds, see `runtime/key_cache.py`. Raises `DatabaseUnavailable`, and then has destroyed all or none.
     """
-    at = now() if now else _now()
+    at = _now()
     with writing(engine) as connection:
         if engine.dialect.name == "sqlite":
             connection.execute(text("PRAGMA secure_delete = ON"))
