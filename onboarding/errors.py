@@ -6,6 +6,8 @@
     ├── LimitExceeded        something is larger than a named limit allows
     ├── RecordConflict       a row that is written once exists with other content
     ├── HookRefused          a hook answered, and no repetition will change the answer
+    ├── CustomerErased       the keys of this customer were destroyed
+    ├── PayloadUndecodable   something was encrypted with a key that does not exist any more
     └── UnknownRun           no run has this name
 
 A message that a run refuses is no exception: it gets a verdict (`onboarding.messages.Verdict`).
@@ -139,6 +141,41 @@ class HookRefused(OnboardingError):
 
     def __str__(self) -> str:
         return f"{self.code}: {self.sentence}"
+
+
+class CustomerErased(OnboardingError):
+    """The keys of this customer were destroyed, and they never get others.
+
+    Raised where something would be encrypted for them. A customer who returns is started under another name. Catch it at a
+    door; inside a worker it fails the task, and the run of an erased customer is closed.
+    """
+
+    code = "customer_erased"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def __str__(self) -> str:
+        return "This customer was erased: their keys are destroyed. Start them anew under another name of a customer."
+
+
+class PayloadUndecodable(OnboardingError):
+    """What was to be read cannot be decoded, now or ever: its key was destroyed or is not one of this installation.
+
+    Raised where a value is wanted and a marker stands in its place. Nothing can bring it back but a key file and a database
+    that belong to it. Catch it at a door.
+    """
+
+    code = "payload_undecodable"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def __str__(self) -> str:
+        return (
+            "What was asked for is encrypted and cannot be decoded here: its key was destroyed, or it was made by an "
+            "installation with other keys. `python starter.py doctor` looks at the keys of this one."
+        )
 
 
 class UnknownRun(OnboardingError):

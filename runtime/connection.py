@@ -6,7 +6,6 @@ Tests and production share it, so that they cannot diverge.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import functools
 import logging
 import os
@@ -16,10 +15,7 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import quote
 
-import temporalio.api.failure.v1
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.converter import DefaultFailureConverter, PayloadConverter
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.plugin import SimplePlugin
 from temporalio.runtime import (
@@ -33,7 +29,9 @@ from temporalio.runtime import (
 from temporalio.service import RPCError
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from runtime.converting import converter
 from runtime.errors import SettingsInvalid, Unreachable
+from runtime.key_cache import KeyCache
 from runtime.settings import Settings
 
 DEFAULT_ADDRESS: Final = "localhost:7233"
@@ -51,31 +49,16 @@ LIBRARIES: Final = (
 # Our own rooms are reloaded for each run only under `strict`: 60 ms against 8 ms, measured.
 OURS: Final = ("onboarding", "activities")
 
-# An answer to a person, not a bug: the place in our code means nothing to its reader.
-_ANSWERS: Final = frozenset({"Refused", "StartRefused"})
 
+def plugin(keys: KeyCache | None = None, *, strict: bool = False) -> SimplePlugin:
+    """Converter, codec, failures and sandbox. `strict` reloads our rooms in the sandbox, so that it stops any clock.
 
-class FailureConverter(DefaultFailureConverter):
-    """Failures without the stack trace where they are an answer: the Temporal UI shows it to senders."""
-
-    def to_failure(
-        self,
-        exception: BaseException,
-        payload_converter: PayloadConverter,
-        failure: temporalio.api.failure.v1.Failure,
-    ) -> None:
-        """As the default, then empty `stack_trace` of a refusal."""
-        super().to_failure(exception, payload_converter, failure)
-        if failure.application_failure_info.type in _ANSWERS:
-            failure.stack_trace = ""
-
-
-def plugin(*, strict: bool = False) -> SimplePlugin:
-    """Converter, failures and sandbox. `strict` reloads our rooms in the sandbox, so that it stops any clock."""
+    Without `keys` what is sent stays as it is, and what was encrypted is undecodable.
+    """
     passed = LIBRARIES if strict else (*LIBRARIES, *OURS)
     return SimplePlugin(
         "onboarding",
-        data_converter=dataclasses.replace(pydantic_data_converter, failure_converter_class=FailureConverter),
+        data_converter=converter(keys),
         workflow_runner=SandboxedWorkflowRunner(
             restrictions=SandboxRestrictions.default.with_passthrough_modules(*passed)
         ),
@@ -138,10 +121,11 @@ async def connect(
     namespace: str | None = None,
     strict: bool = False,
     metrics: str | None = None,
+    keys: KeyCache | None = None,
 ) -> Client:
     """A client of the configured server, or of `address` and `namespace` where a door has its own server.
 
-    A worker names the address at which it shows its `metrics`.
+    A worker names the address at which it shows its `metrics`. Whoever reads or writes what people say brings the `keys`.
 
     Raises `Unreachable` within five seconds if nothing answers, `SettingsInvalid` if Temporal's own
     configuration cannot be read. The caller need not close it.
@@ -158,7 +142,7 @@ async def connect(
         async with asyncio.timeout(ANSWER.total_seconds()):
             return await Client.connect(
                 **config,
-                plugins=[plugin(strict=strict)],
+                plugins=[plugin(keys, strict=strict)],
                 runtime=build_runtime(metrics=metrics),
                 connect_timeout=ANSWER,
                 identity=_identity(settings),

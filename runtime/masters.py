@@ -118,8 +118,8 @@ class MasterFile:
         return _mark(self._known(self.current()), about)
 
     def marked(self, mark: bytes, about: bytes) -> bool:
-        """Whether a holder of any of the keys has said this. Raises `KeysUnavailable`."""
-        keys = self.read().keys
+        """Whether a holder of any of the keys has said this; not where there is no key. Raises `KeysUnavailable`."""
+        keys = self.read().keys if self.exists() else ()
         return len(mark) >= 8 and any(hmac.compare_digest(_mark(one, about)[: len(mark)], mark) for one in keys)
 
     def _known(self, master: str) -> MasterKey:

@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol
 from sqlalchemy import Connection, Engine, func, insert, select, text, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from onboarding.errors import OnboardingError
+from onboarding.errors import CustomerErased
 from storage.engine import reading, writing
 from storage.faults import DatabaseUnavailable, told
 from storage.tables import KEYS
@@ -33,11 +33,13 @@ KEY_BYTES: Final = 32
 AT_ONCE: Final = 500
 """Keys that are wrapped anew in one transaction, so that nobody waits long for it."""
 _ID_BYTES, _MARK_BYTES = 8, 8
-_CLOSED = 22
 
 
 class Masters(Protocol):
-    """What holds the master keys. Each method raises where they cannot be read now."""
+    """What holds the master keys. Each method but the first raises where they cannot be read now."""
+
+    def exists(self) -> bool:
+        """Whether there are any."""
 
     def current(self) -> str:
         """The id of the master key that wraps."""
@@ -64,25 +66,6 @@ class DataKey:
     secret: bytes = field(repr=False)
 
 
-class CustomerErased(OnboardingError):
-    """The keys of this customer were destroyed, so nothing can be written for them any more.
-
-    Raised where something would be encrypted for them. At a door: print `sentence` and `way_out`, and leave with `exit_code`.
-    Inside a worker it fails the task: the run of an erased customer is closed, and nothing waits for it.
-    """
-
-    code = "customer_erased"
-    exit_code = _CLOSED
-
-    def __init__(self) -> None:
-        self.sentence = "This customer was erased: their keys are destroyed, and they get no others."
-        self.way_out = "Start them anew under another name of a customer."
-        super().__init__(self.sentence, self.way_out)
-
-    def __str__(self) -> str:
-        return f"{self.sentence} {self.way_out}"
-
-
 class CustomerKeys:
     """The `customer_keys` table. Every method may be called in any thread; each raises `DatabaseUnavailable`."""
 
@@ -90,6 +73,10 @@ class CustomerKeys:
         """The engine stays the caller's: it is not disposed here."""
         self._engine = engine
         self._masters = masters
+
+    def is_on(self) -> bool:
+        """Whether anything is encrypted here. Raises nothing."""
+        return self._masters.exists()
 
     def active(self, customer: str) -> DataKey:
         """The key to encrypt with; the first to ask makes it, and whoever asks at the same time gets the same one.

@@ -15,6 +15,12 @@ from onboarding import limits
 from onboarding.messages import MessageFault, OutcomeWord, Received, Refusal
 from onboarding.parsing import parse
 
+UNDECODABLE = "payload_undecodable"
+"""The code of an argument that was encrypted and has no key here, now or ever."""
+
+_MARKER = b"onboarding/undecodable"
+"""What `runtime/codec.py` makes of such a payload."""
+
 NOTHING = RawValue(Payload())
 """Stands for an argument that was not sent: the Temporal UI sends none when its field is left empty."""
 
@@ -47,6 +53,10 @@ def read(raw: RawValue, most: int = _RAW_BYTES) -> Any:
         content = bytes(raw.payload.data)
     except (AttributeError, TypeError, ValueError):
         return Unreadable("unreadable", "The argument is no Temporal payload.")
+    if encoding == _MARKER:
+        return Unreadable(
+            UNDECODABLE, "The argument is encrypted, and there is no key for it: send it to its own run, as it is."
+        )
     if len(content) > most:
         return Unreadable("message_too_large", f"The argument has {len(content)} bytes, {most} can be read at all.")
     if encoding == b"binary/null" or (not encoding and not content):
@@ -61,6 +71,11 @@ def read(raw: RawValue, most: int = _RAW_BYTES) -> Any:
         return Unreadable("not_json", "The argument is not JSON.")
     except RecursionError:
         return Unreadable("not_json", "The argument is nested too deep.")
+
+
+def is_undecodable(value: Any) -> bool:
+    """Whether an argument was encrypted and has no key here."""
+    return isinstance(value, Unreadable) and value.code == UNDECODABLE
 
 
 def _no_constant(word: str) -> NoReturn:

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from temporalio import workflow
 
+from onboarding.clear import Clear
+
 LONGEST_SLEEP = timedelta(days=365)
 """The server counts a timer in nanoseconds: one of centuries would ring at once, again and again."""
 SHORTEST_SLEEP = timedelta(seconds=1)
@@ -48,7 +50,7 @@ class Alarm:
         self._task = asyncio.create_task(self._sleep(self._at))
 
     async def _sleep(self, until: datetime) -> None:
-        summary = f"Next date: {until:%a %d %b %Y, %H:%M} UTC"
+        summary = Clear(f"Next date: {until:%a %d %b %Y, %H:%M} UTC")
         await workflow.sleep(max(until - workflow.now(), SHORTEST_SLEEP), summary=summary)
         self._at = None
         self._ring()

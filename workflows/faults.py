@@ -23,6 +23,18 @@ class ProgramFault(RuntimeError):
     """
 
 
+class OrderUndecodable(RuntimeError):
+    """The order of this run was encrypted, and this worker has no key for it.
+
+    It fails the workflow task: more likely than a stranger's order is a worker with the wrong database, and that must end no
+    run. Never catch it; give the worker its keys, or terminate the run of a customer who was erased.
+    """
+
+    def __init__(self, run: str) -> None:
+        workflow.logger.error("order_undecodable", extra={"run_key": run})
+        super().__init__("The start order of this run cannot be decoded here: the key for it is not in this database.")
+
+
 @contextmanager
 def suspending(run: str, event: str) -> Iterator[None]:
     """Lets a fault of ours fail the workflow task, so that nothing of it becomes history."""

@@ -29,9 +29,9 @@ from onboarding.errors import StartRefused
 from onboarding.messages import MessageFault, Refusal, Verdict
 from onboarding.reading import views
 from workflows import faults, showing
-from workflows.arguments import NOTHING, as_message, no_cancellation, read
+from workflows.arguments import NOTHING, as_message, is_undecodable, no_cancellation, read
 from workflows.clock import Alarm, now, now_for_reading
-from workflows.faults import ProgramFault, suspending
+from workflows.faults import OrderUndecodable, ProgramFault, suspending
 from workflows.flight import Flight
 
 # Note [self]
@@ -91,8 +91,11 @@ class OnboardingRun:
         self._shown: RunState | None = None
         self._rang = False
         self._refusal: StartRefused | None = None
+        asked = read(order, limits.CARRIED_BYTES)
+        if is_undecodable(asked):
+            raise OrderUndecodable(workflow.info().workflow_id)
         try:
-            self._order = read_order(read(order, limits.CARRIED_BYTES))
+            self._order = read_order(asked)
             _is_for(self._order.run, workflow.info().workflow_id)
         except StartRefused as refusal:
             self._refusal = refusal  # told by `run`: raised here it would block the run instead of ending it

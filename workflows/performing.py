@@ -17,6 +17,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, TimeoutError as TemporalTimeout
 
 from onboarding import limits
+from onboarding.clear import Clear
 from onboarding.engine.effects import (
     DeliverNotice,
     Effect,
@@ -151,7 +152,7 @@ def start_rows(batch: WriteRecords, *, at_once: bool) -> workflow.ActivityHandle
         return _start(ROWS_LATER, batch, f"Write {count} rows: {why}", str)
     return workflow.start_local_activity(
         ROWS_AT_ONCE.activity, batch, result_type=str, start_to_close_timeout=ROWS_AT_ONCE.start_to_close,
-        schedule_to_close_timeout=ROWS_AT_ONCE.in_all, retry_policy=ROWS_AT_ONCE.retry, summary="Write the rows of this turn",
+        schedule_to_close_timeout=ROWS_AT_ONCE.in_all, retry_policy=ROWS_AT_ONCE.retry, summary=Clear("Write the rows of this turn"),
     )  # fmt: skip
 
 
@@ -159,7 +160,7 @@ def _start(way: Way, argument: Any, summary: str, result: type | None = None) ->
     return workflow.start_activity(
         way.activity, argument, result_type=result, start_to_close_timeout=way.start_to_close,
         schedule_to_close_timeout=way.in_all, heartbeat_timeout=way.heartbeat, retry_policy=way.retry,
-        summary=summary.encode("utf-8", "replace")[:_SUMMARY_BYTES].decode("utf-8", "ignore"),
+        summary=Clear(summary.encode("utf-8", "replace")[:_SUMMARY_BYTES].decode("utf-8", "ignore")),
     )  # fmt: skip
 
 

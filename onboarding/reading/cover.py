@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from onboarding import limits
+from onboarding.clear import Clear
 from onboarding.engine import figures, gates, health
 from onboarding.engine.forecast import at_risk, forecast
 from onboarding.engine.people import has_since, stage_owner
@@ -72,9 +73,9 @@ def cover(plan: Plan, state: RunState, at: datetime) -> str:
     raise AssertionError("the smallest sheet always fits")
 
 
-def summary(plan: Plan) -> str:
+def summary(plan: Plan) -> Clear:
     """The one line that stands above a run for ever."""
-    return cut(f"{plan.order.customer} · {plan.definition.id}", limits.ATTRIBUTE_LENGTH)
+    return Clear(cut(f"{plan.order.customer} · {plan.definition.id}", limits.ATTRIBUTE_LENGTH))
 
 
 def attributes(plan: Plan, state: RunState) -> dict[str, Attribute]:

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, select, update
 
+from onboarding.errors import CustomerErased
 from runtime.errors import KeysUnavailable
 from runtime.masters import MasterFile
 from storage.engine import DatabaseUnavailable, open_database, reading, writing
-from storage.keys import CustomerErased, CustomerKeys, destroy, holds_keys
+from storage.keys import CustomerKeys, destroy, holds_keys
 from storage.tables import KEYS
 
 
