@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from temporalio.worker import Worker
 
     from runtime.gauging import Gauges
+    from runtime.key_cache import KeyCache
     from runtime.releasing import Releaser
     from runtime.settings import Settings
 
@@ -78,9 +79,10 @@ async def _serve(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _stop_or_leave, stop)
     log = logging.getLogger("worker")
-    client = await connect(settings, metrics=settings.metrics_address)
+    database = await asyncio.to_thread(_open, settings)
+    client = await connect(settings, metrics=settings.metrics_address, keys=_keys(settings, database))
     await _check_search_attributes(client)
-    worker, releaser, gauges = _build(settings, client)
+    worker, releaser, gauges = _build(settings, client, database)
     running = asyncio.create_task(worker.run())
     beside = [asyncio.create_task(one.run()) for one in (releaser, gauges) if one is not None]
     log.info("worker_started", extra={"task_queue": settings.task_queue, "environment": settings.environment})
@@ -101,7 +103,28 @@ async def _serve(settings: Settings) -> int:
     return OK
 
 
-def _build(settings: Settings, client: Client) -> tuple[Worker, Releaser, Gauges | None]:
+def _open(settings: Settings) -> Engine:
+    """The rows, looked at before any work is taken."""
+    from storage.engine import open_database
+    from storage.inspection import glance
+
+    database = open_database(settings.database_url)
+    glance(database)
+    return database
+
+
+def _keys(settings: Settings, database: Engine) -> KeyCache:
+    """The keys of customers. A worker does not begin without those that it will need: it could only fail tasks."""
+    from runtime.key_cache import KeyCache
+    from runtime.masters import MasterFile, demand
+    from storage.keys import CustomerKeys, holds_keys
+
+    masters = MasterFile(settings.keys)
+    demand(masters, settings.environment, lambda: holds_keys(database))
+    return KeyCache(CustomerKeys(database, masters))
+
+
+def _build(settings: Settings, client: Client, database: Engine) -> tuple[Worker, Releaser, Gauges | None]:
     """The only place where a worker's parts are put together."""
     from temporalio.worker import Worker
 
@@ -111,15 +134,11 @@ def _build(settings: Settings, client: Client) -> tuple[Worker, Releaser, Gauges
     from integrations.hooks import HookRegistry
     from integrations.outbox import OutboxNotifier
     from runtime.releasing import Releaser
-    from storage.engine import open_database
-    from storage.inspection import glance
     from storage.notices import SqlNoticeStore
     from storage.records import SqlRecordStore
     from workflows.onboarding_run import OnboardingRun
     from workflows.surplus import OneArgument
 
-    database = open_database(settings.database_url)
-    glance(database)
     outbox = SqlNoticeStore(database)
     notifier = OutboxNotifier(outbox)
     hooks = HookRegistry()

@@ -102,7 +102,7 @@ def _open_runs() -> list[str]:
 
 
 async def _tell_all(runs: list[str], content: dict[str, Any], whole_id: str) -> list[dict[str, Any]]:
-    client = await ground.client()
+    client = await ground.client(sends=True)
     gate = asyncio.Semaphore(AT_ONCE)
     return list(await asyncio.gather(*(_tell(client, gate, run, content, whole_id) for run in runs)))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -102,15 +101,13 @@ def _looked_at(answer: dict[str, Any]) -> str:
 
 def _demand_file(url: str) -> None:
     """Looking makes nothing: a file that is not there is not made by it."""
-    from sqlalchemy.engine import make_url
-
+    from storage.engine import file_of
     from storage.faults import DatabaseUnavailable
 
-    parsed = make_url(url)
-    name = parsed.database or ""
-    if parsed.get_backend_name() == "sqlite" and not name.startswith("file:") and not Path(name).exists():
+    file = file_of(url)
+    if file is not None and not file.exists():
         raise DatabaseUnavailable(
             "database_missing",
-            f"There is no database {name!r} yet.",
+            f"There is no database {str(file)!r} yet.",
             "The first worker or command that needs it makes it, and so does `python starter.py database upgrade`.",
         )

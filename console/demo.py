@@ -51,7 +51,10 @@ async def play(business_day: int, *, keep: bool) -> int:
     scale = Scale(business_day=business_day, business_hour=max(1, business_day // HOURS_A_DAY))
     folder = _fresh_folder()
     own = ground.settings().model_copy(
-        update={"database_url": f"sqlite:///{folder / 'onboarding.sqlite'}", "definitions": library.DEFINITIONS, "directory": None}
+        update={
+            "database_url": f"sqlite:///{folder / 'onboarding.sqlite'}", "definitions": library.DEFINITIONS, "directory": None,
+            "keys": folder / "keys.json", "environment": "demo",
+        }
     )  # fmt: skip
     ground.adopt(own)
     screen.title(f"A whole onboarding by {DEFINITION}, in compressed time: {scale}")
@@ -82,6 +85,8 @@ async def _show(server: DevServer, worker: WorkerProcess, screen: Screen, scale:
         **of_server(server.address, server.namespace, server.ui_url or ""),
         ONBOARDING_DATABASE_URL=settings.database_url,
         ONBOARDING_DEFINITIONS=str(settings.definitions),
+        ONBOARDING_KEYS=str(settings.keys),
+        ONBOARDING_ENVIRONMENT=settings.environment,
     )
     client = await client_of(server)
     await worker.start(client, settings.task_queue)

@@ -51,11 +51,17 @@ def run(work: Coroutine[Any, Any, _Result]) -> _Result:
     return asyncio.run(work)
 
 
-async def client() -> Client:
-    """A connection to the configured server; `Unreachable` (exit 69) within five seconds where there is none."""
+async def client(*, sends: bool = False) -> Client:
+    """A connection to the configured server; `Unreachable` (exit 69) within five seconds where there is none.
+
+    Whoever `sends` what people say is refused where it would have to be encrypted and is not (`SettingsInvalid`, `KeysUnavailable`).
+    """
+    from console.keys_here import cache_of, demand_keys
     from runtime.connection import connect
 
-    return await connect(settings())
+    if sends:
+        demand_keys(settings())
+    return await connect(settings(), keys=cache_of(settings()))
 
 
 @contextmanager

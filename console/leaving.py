@@ -130,7 +130,7 @@ def _invalid(error: DefinitionInvalid | StartRefused) -> int:
 
 
 def _known(error: OnboardingError) -> int:
-    from onboarding.errors import LimitExceeded
+    from onboarding.errors import CustomerErased, LimitExceeded, PayloadUndecodable
     from runtime.errors import SetupError
     from storage.faults import DatabaseUnavailable
     from storage.read_table import CursorInvalid
@@ -142,6 +142,10 @@ def _known(error: OnboardingError) -> int:
             return _say(str(error), USAGE)
         case LimitExceeded():
             return _say(str(error), INVALID)
+        case CustomerErased():
+            return _answered({"outcome": "closed", "code": error.code, "sentence": str(error)})
+        case PayloadUndecodable():
+            return _say(str(error), UNAVAILABLE)
         case _:
             return _bug(error)
 

@@ -61,10 +61,15 @@ async def _query(client: Client, run: str, query: str, arguments: list[Any]) -> 
     """One query, asked again where the worker had just put the run away (sdk-rust 1304): our own never fail by themselves."""
     from temporalio.client import WorkflowQueryFailedError
 
+    from onboarding.errors import PayloadUndecodable
+    from workflows.faults import UNDECODABLE_ORDER
+
     handle = client.get_workflow_handle(run)
     try:
         answer: dict[str, Any] = await handle.query(query, args=arguments, result_type=dict, rpc_timeout=ASK)
-    except WorkflowQueryFailedError:
+    except WorkflowQueryFailedError as failed:
+        if UNDECODABLE_ORDER in str(failed):
+            raise PayloadUndecodable from None
         await asyncio.sleep(PAUSE)
         answer = await handle.query(query, args=arguments, result_type=dict, rpc_timeout=ASK)
     return answer

@@ -7,7 +7,6 @@ attempt is the same update, and the last word is `retry_later`, never "failed".
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from time import monotonic
@@ -37,6 +36,8 @@ async def send_update(client: Client, run: str, name: str, content: Mapping[str,
     from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
     from temporalio.service import RPCError
 
+    from runtime.errors import KeysUnavailable
+    from storage.faults import DatabaseUnavailable
     from workflows.address import update_id
 
     until = monotonic() + IN_ALL
@@ -61,6 +62,10 @@ async def send_update(client: Client, run: str, name: str, content: Mapping[str,
             return await _refused(client, run, failed)
         except (WorkflowUpdateRPCTimeoutOrCancelledError, TimeoutError):
             continue
+        except (DatabaseUnavailable, KeysUnavailable) as error:
+            # It may have been sent and its verdict not be read: only the same again can tell.
+            problem = error.sentence.rstrip(".")
+            await asyncio.sleep(PAUSE)
         except RPCError as error:
             problem = await _or_wait(client, run, error, message_id)
     raise retry_later(run, message_id, problem)
@@ -121,7 +126,7 @@ async def _known(client: Client, run: str, update: str) -> dict[str, Any] | None
     payloads = found.outcome.success.payloads
     if not payloads:
         return None
-    verdict = json.loads(payloads[0].data)
+    verdict = await whereabouts.read_payload(client, run, payloads[0])
     if verdict.get("outcome") not in _REPEATED:
         return None
     sentence = "This message was seen before, and nothing more happened. The first answer: " + verdict["sentence"]
@@ -199,7 +204,7 @@ def speak(
 async def _speak(
     run: str, name: str, content: dict[str, Any], signal: bool, target: str | None, aim: Aim | None
 ) -> dict[str, Any]:
-    client = await ground.client()
+    client = await ground.client(sends=True)
     if aim is not None and target is not None:
         await whereabouts.describe(client, run)
         definition = (await whereabouts.order_of(client, run)).get("definition")

@@ -77,7 +77,7 @@ def _plan(prepared: Prepared) -> int:
 
 
 async def _start(prepared: Prepared) -> dict[str, Any]:
-    client = await ground.client()
+    client = await ground.client(sends=True)
     # First, so that a run is not started whose people could not be kept.
     with ground.database():
         pass

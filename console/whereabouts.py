@@ -12,6 +12,7 @@ from console.leaving import Answered
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from temporalio.api.common.v1 import Payload
     from temporalio.client import Client, WorkflowExecutionDescription
     from temporalio.service import RPCError
 
@@ -75,12 +76,26 @@ async def order_of(client: Client, run: str) -> dict[str, Any]:
     handle = client.get_workflow_handle(run)
     async for event in handle.fetch_history_events(page_size=1, rpc_timeout=CALL):
         payloads = event.workflow_execution_started_event_attributes.input.payloads
-        try:
-            order = json.loads(payloads[0].data) if payloads else {}
-        except ValueError:
-            order = {}
-        return order if isinstance(order, dict) else {}
+        return await read_payload(client, run, payloads[0]) if payloads else {}
     return {}
+
+
+async def read_payload(client: Client, run: str, payload: Payload) -> dict[str, Any]:
+    """The JSON object that a run's payload holds; empty where it holds none, or none that can be decoded.
+
+    Raises `DatabaseUnavailable` and `KeysUnavailable` where nobody can say that now.
+    """
+    from temporalio.converter import WorkflowSerializationContext
+
+    context = WorkflowSerializationContext(namespace=client.namespace, workflow_id=run)
+    codec = client.data_converter.with_context(context).payload_codec
+    assert codec is not None, "every client of ours has one"
+    (opened,) = await codec.decode([payload])
+    try:
+        found = json.loads(opened.data)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 async def ui_page(client: Client, run: str, run_id: str) -> str | None:

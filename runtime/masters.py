@@ -15,6 +15,7 @@ import json
 import os
 import stat
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +24,7 @@ from typing import Any, Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from runtime.errors import KeysUnavailable
+from runtime.errors import KeysUnavailable, SettingsInvalid
 from runtime.files import Unreadable, read_at_most
 
 FORMAT: Final = 1
@@ -32,6 +33,8 @@ MOST_BYTES: Final = 64 * 1024
 KEY_BYTES: Final = 32
 """AES-256."""
 NONCE_BYTES: Final = 12
+PRODUCTION: Final = "production"
+"""The name of an installation that refuses to run without keys."""
 _OTHERS: Final = 0o077
 
 
@@ -192,6 +195,30 @@ class MasterFile:
                 way_out="Name another place with ONBOARDING_KEYS, or give this user the right to write there.",
                 code="keys_not_written",
             ) from None
+
+
+def demand(file: MasterFile, environment: str, used: Callable[[], bool]) -> None:
+    """Raises where something would leave in clear that must not, and where the key file cannot be used.
+
+    `used` says whether anything was ever encrypted here; it is asked only where there is no key file. Raises `SettingsInvalid`,
+    `KeysUnavailable`.
+    """
+    if file.exists():
+        file.read()
+    elif environment.casefold() == PRODUCTION:
+        raise SettingsInvalid(
+            f"There is no key file {str(file.path)!r}, and in production everything that people say is encrypted.",
+            place="ONBOARDING_KEYS",
+            way_out="Make one with `python starter.py keys new`, copy it to every machine, and keep a copy apart from the database.",
+            code="keys_required",
+        )
+    elif used():
+        raise KeysUnavailable(
+            f"There is no key file {str(file.path)!r}, and the database holds keys that only such a file opens.",
+            place=str(file.path),
+            way_out="Name the file with ONBOARDING_KEYS, or copy it to this machine. A new one would not open what is there.",
+            code="keys_missing",
+        )
 
 
 def read_keys(path: Path) -> KeyFile:

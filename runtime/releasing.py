@@ -22,8 +22,10 @@ from temporalio.api.workflowservice.v1 import (
     GetWorkflowExecutionHistoryReverseResponse as Response,
 )
 from temporalio.client import Client
+from temporalio.converter import WorkflowSerializationContext
 from temporalio.service import RPCError
 
+from onboarding.errors import PayloadUndecodable
 from onboarding.ports import HeldNotice, HeldNotices, Notifier
 
 LOOK: Final = 0.5
@@ -85,6 +87,8 @@ class Releaser:
                     break
         except RPCError as error:
             _log.info("history_unread", extra={"run_key": waiting[0].notice.run, "code": str(error.status)})
+        except PayloadUndecodable as error:  # of an erased customer: nothing of theirs leaves any more
+            _log.info("history_unread", extra={"run_key": waiting[0].notice.run, "code": error.code})
         leaving = [one for one in waiting if one.batch in found]
         for one in leaving:
             await asyncio.to_thread(self._notifier.deliver, one.notice)
@@ -95,6 +99,8 @@ class Releaser:
 
     async def _written(self, run: str, execution: str) -> AsyncIterator[str]:
         """The results of the local activities in a history, the newest first; ids of batches are among them."""
+        context = WorkflowSerializationContext(namespace=self._client.namespace, workflow_id=run)
+        converter = self._client.data_converter.with_context(context)
         token = b""
         while True:
             page: Response = await self._client.workflow_service.get_workflow_execution_history_reverse(
@@ -108,7 +114,7 @@ class Releaser:
             for event in page.history.events:
                 marker = event.marker_recorded_event_attributes
                 if marker.marker_name == _MARKER and marker.details["result"].payloads:
-                    for result in await self._client.data_converter.decode(marker.details["result"].payloads):
+                    for result in await converter.decode(marker.details["result"].payloads):
                         if isinstance(result, str):
                             yield result
             token = page.next_page_token

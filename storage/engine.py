@@ -24,6 +24,7 @@ __all__ = [
     "BUSY_SECONDS",
     "DatabaseUnavailable",
     "connected",
+    "file_of",
     "open_database",
     "reading",
     "schema_of",
@@ -61,6 +62,16 @@ def connected(url: str) -> Engine:
     if kind == "postgresql":
         return _open_postgresql(parsed)
     raise _invalid(f"The database URL names {kind!r}, which is not supported.")
+
+
+def file_of(url: str) -> Path | None:
+    """The file that an SQLAlchemy URL names; `None` for a database that is no file of this kind. Raises `DatabaseUnavailable`."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise _invalid("The database URL cannot be read.") from None
+    name = parsed.database or ""
+    return Path(name) if parsed.get_backend_name() == "sqlite" and not name.startswith("file:") else None
 
 
 def schema_of(engine: Engine) -> str | None:

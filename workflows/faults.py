@@ -23,6 +23,9 @@ class ProgramFault(RuntimeError):
     """
 
 
+UNDECODABLE_ORDER = "The start order of this run cannot be decoded here: the key for it is not in this database."
+
+
 class OrderUndecodable(RuntimeError):
     """The order of this run was encrypted, and this worker has no key for it.
 
@@ -32,7 +35,7 @@ class OrderUndecodable(RuntimeError):
 
     def __init__(self, run: str) -> None:
         workflow.logger.error("order_undecodable", extra={"run_key": run})
-        super().__init__("The start order of this run cannot be decoded here: the key for it is not in this database.")
+        super().__init__(UNDECODABLE_ORDER)
 
 
 @contextmanager

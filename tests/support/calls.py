@@ -47,6 +47,7 @@ class Door:
         self.environment = {
             **clean,
             "ONBOARDING_DATABASE_URL": f"sqlite:///{folder / 'rows.sqlite'}",
+            "ONBOARDING_KEYS": str(folder / "keys.json"),
             "TEMPORAL_ADDRESS": "127.0.0.1:1",
             **environment,
         }

@@ -88,6 +88,7 @@ def environment_of(address: str, folder: Path, task_queue: str, **settings: str)
     return {
         "TEMPORAL_ADDRESS": address,
         "ONBOARDING_DATABASE_URL": f"sqlite:///{folder / 'rows.sqlite'}",
+        "ONBOARDING_KEYS": str(folder / "keys.json"),
         "ONBOARDING_TASK_QUEUE": task_queue,
         **settings,
     }
