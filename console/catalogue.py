@@ -33,6 +33,12 @@ ENTRIES: tuple[Entry, ...] = (
         doctor="every prerequisite, one line each; --fix registers what is missing",
     ),
     *_entries("On this machine", "database", database="upgrade: bring its tables to this release; check: is it well?"),
+    *_entries("On this machine", "keys", keys="new, rotate, list: what encrypts everything that people say"),
+    *_entries(
+        "On this machine",
+        "codec_server",
+        codec_server="shows the Temporal UI what is encrypted, on this machine and with a token",
+    ),
     *_entries(
         "Definitions",
         "definitions",

@@ -28,6 +28,7 @@ _PACKAGES = (
     "cel-expr-python",
     "google-re2",
     "structlog",
+    "cryptography",
 )
 
 Row = dict[str, str]
@@ -46,7 +47,7 @@ def line(one: Row) -> str:
 async def examine(*, fix: bool) -> list[Row]:
     """Every line, from what is on this machine to what is on the server. Raises only for settings that cannot be read."""
     ground.settings()
-    found = [*_python(), *_definitions(), *_directory(), *_database(), *await asyncio.to_thread(_binary)]
+    found = [*_python(), *_definitions(), *_directory(), *_database(), *_keys(), *await asyncio.to_thread(_binary)]
     try:
         client = await ground.client()
     except OnboardingError as error:
@@ -134,6 +135,52 @@ def _database() -> Iterator[Row]:
     good = words == "ok"
     way_out = "" if good else "Restore it from a backup."
     yield row("database", "ok" if good else "fail", f"{where} can be read and written; the file says {words}.", way_out)
+
+
+def _keys() -> Iterator[Row]:
+    from console.keys_here import demand_keys
+    from runtime.masters import MasterFile
+    from storage.keys import CustomerKeys
+
+    file = MasterFile(ground.settings().keys)
+    try:
+        demand_keys(ground.settings())
+        if not file.exists():
+            yield row(
+                "keys",
+                "warn",
+                "There is no key file: what people say is not encrypted.",
+                "`python starter.py keys new`.",
+            )
+            return
+        with ground.database() as engine:
+            counted = CustomerKeys(engine, file).count()
+    except OnboardingError as error:
+        sentence, way_out = getattr(error, "sentence", str(error)), getattr(error, "way_out", "")
+        yield row("keys", "fail", sentence, way_out)
+        return
+    content = file.read()
+    held = [one for one in counted if one["state"] != "destroyed"]
+    lost = sum(one["keys"] for one in held if content.find(one["master"]) is None)
+    behind = sum(one["keys"] for one in held if one["master"] != content.current) - lost
+    if lost:
+        yield row(
+            "keys",
+            "fail",
+            f"{lost} keys of customers are under a master key that is not in {file.path}.",
+            "Restore that file.",
+        )
+    elif behind:
+        yield row(
+            "keys",
+            "warn",
+            f"{behind} keys of customers are under an older master key.",
+            "`python starter.py keys rotate`.",
+        )
+    else:
+        waits = f"; {content.waiting.id} waits to be rotated in" if content.waiting else ""
+        customers = sum(one["keys"] for one in held if one["state"] == "active")
+        yield row("keys", "ok", f"{content.current} encrypts for {customers} customers{waits}.")
 
 
 def _binary() -> list[Row]:

@@ -54,21 +54,26 @@ def cache_of(settings: Settings) -> KeyCache:
 
 def demand_keys(settings: Settings) -> None:
     """Raises where something would leave in clear that must not. Without a key file a database that cannot be asked is no reason."""
+    demand(MasterFile(settings.keys), settings.environment, lambda: _used(settings))
 
-    def used() -> bool:
-        from storage.engine import connected, file_of
-        from storage.keys import holds_keys
 
-        file = file_of(settings.database_url)
-        if file is not None and not file.exists():
-            return False
+def demand_used(settings: Settings, file: MasterFile) -> None:
+    """Raises `KeysUnavailable` where the database holds keys of a file that is not here: a new one would open none of them."""
+    demand(file, "", lambda: _used(settings))
+
+
+def _used(settings: Settings) -> bool:
+    from storage.engine import connected, file_of
+    from storage.keys import holds_keys
+
+    file = file_of(settings.database_url)
+    if file is not None and not file.exists():
+        return False
+    try:
+        engine = connected(settings.database_url)
         try:
-            engine = connected(settings.database_url)
-            try:
-                return holds_keys(engine)
-            finally:
-                engine.dispose()
-        except OnboardingError:
-            return False
-
-    demand(MasterFile(settings.keys), settings.environment, used)
+            return holds_keys(engine)
+        finally:
+            engine.dispose()
+    except OnboardingError:
+        return False

@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AnyHttpUrl, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, AnyHttpUrl, Field, SecretStr, TypeAdapter, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -67,6 +67,13 @@ def _listening_address(value: str) -> str:
     return value
 
 
+def _token(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not (text.isascii() and text.replace("-", "").replace("_", "").isalnum()):
+        raise ValueError("it may have letters, digits, - and _ only, because it stands in an address")
+    return value
+
+
 Word = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_plain_word)]
 
 
@@ -75,6 +82,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
+    codec_token: Annotated[SecretStr, Field(min_length=24, max_length=200), AfterValidator(_token)] | None = None
+    """What whoever asks `starter.py codec-server` must know; without it each start makes one of its own."""
     database_url: Annotated[str, AfterValidator(_database_url)] = f"sqlite:///{DATA / 'onboarding.sqlite'}"
     """Where ledger, trail and open items are kept."""
     environment: Word = "local"

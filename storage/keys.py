@@ -114,6 +114,12 @@ class CustomerKeys:
         with reading(self._engine) as connection:
             return [dict(row) for row in connection.execute(query.order_by(KEYS.c.master, KEYS.c.state)).mappings()]
 
+    def behind(self) -> bool:
+        """Whether any key is under another master key than the current one: a rotation that has not come to its end."""
+        old = (KEYS.c.master != self._masters.current()) & (KEYS.c.state != DESTROYED)
+        with reading(self._engine) as connection:
+            return connection.execute(select(KEYS.c.id).where(old).limit(1)).first() is not None
+
     def rewrap(self) -> int:
         """Puts every key under the current master key and retires it, so that the next payload makes a new one; how many.
 
