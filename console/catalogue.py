@@ -40,6 +40,12 @@ ENTRIES: tuple[Entry, ...] = (
         codec_server="shows the Temporal UI what is encrypted, on this machine and with a token",
     ),
     *_entries(
+        "On this machine",
+        "backups",
+        backup="a whole copy of the database, while workers write",
+        restore="puts such a copy in its place; what stood there is kept",
+    ),
+    *_entries(
         "Definitions",
         "definitions",
         check="every fault of definition files with file:line:column",

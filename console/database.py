@@ -36,7 +36,7 @@ def database(
 
     url = ground.settings().database_url
     if action is Action.CHECK:
-        _demand_file(url)
+        demand_file(url)
     engine = connected(url)
     try:
         return _check(engine) if action is Action.CHECK else _upgrade(engine)
@@ -99,7 +99,7 @@ def _looked_at(answer: dict[str, Any]) -> str:
     return "\n".join([*lines, *(f"{name:<14}{count:,} rows" for name, count in answer["tables"].items())])
 
 
-def _demand_file(url: str) -> None:
+def demand_file(url: str) -> None:
     """Looking makes nothing: a file that is not there is not made by it."""
     from storage.engine import file_of
     from storage.faults import DatabaseUnavailable

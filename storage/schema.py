@@ -26,7 +26,7 @@ FOLDER = Path(__file__).parent / "migrations"
 _LOCK = 0x6F6E626F
 """The advisory lock under which PostgreSQL tables are made and changed."""
 _STAMP = text("SELECT version_num FROM alembic_version")
-_EARLIER = {"schema 2": "0001", "schema 3": "0002"}
+EARLIER = {"schema 2": "0001", "schema 3": "0002"}
 """Databases from before there were migrations call their schema so, in a table of their own."""
 _one_at_a_time = threading.Lock()
 """Alembic keeps the migration that runs in a global."""
@@ -71,7 +71,7 @@ def demand(found: str | None) -> None:
     """Raises `DatabaseUnavailable` unless the database has the schema of this program."""
     if found == head():
         return
-    if found is None or found in known() or found in _EARLIER:
+    if found is None or found in known() or found in EARLIER:
         has = "no tables yet" if found is None else f"schema {found.removeprefix('schema ')}"
         raise DatabaseUnavailable(
             "database_schema",
@@ -98,8 +98,8 @@ def bring_up(connection: Connection, *, only_empty: bool = False) -> str | None:
         return found
     if found is None:
         _demand_empty(connection)
-    elif found in _EARLIER:
-        _adopt(connection, _EARLIER[found])
+    elif found in EARLIER:
+        _adopt(connection, EARLIER[found])
     elif found not in known():
         demand(found)
     _upgrade(connection)
