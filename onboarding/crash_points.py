@@ -23,6 +23,7 @@ POINTS: Mapping[str, str] = {
     "start.after_run": "a run was started, and its people are not kept",
     "deliver.before_update": "the command line is about to send a message",
     "deliver.after_accept": "a message has its verdict, and its sender was not told",
+    "backup.mid_copy": "part of a backup is written, under another name than it will have",
 }
 """Each point, and what is true when it is reached. A turn that is replayed reaches the points of its run again."""
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 
+from onboarding.crash_points import reached
 from storage import inspection, schema
 from storage.engine import connected
 from storage.faults import DatabaseUnavailable, not_a_database, told
@@ -47,7 +48,11 @@ def file_of(url: str) -> Path | None:
     return Path(name) if parsed.get_backend_name() == "sqlite" and not name.startswith("file:") else None
 
 
-def copy(engine: Engine, to: Path, between: Callable[[], None] = lambda: None) -> None:
+def _between() -> None:
+    reached("backup.mid_copy")
+
+
+def copy(engine: Engine, to: Path, between: Callable[[], None] = _between) -> None:
     """Copies a SQLite database into a new file, as it stands at one instant; whoever writes meanwhile is not held up.
 
     `between` is called after each part. Raises `DatabaseUnavailable`; what stands in `to` is then no copy.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 
 import pytest
 
@@ -112,3 +113,20 @@ def test_a_good_backup_is_only_replaced_by_a_good_one(door: Door) -> None:
 
     assert answer.code in (65, 69)
     assert (door.folder / "copy.sqlite").read_bytes() == good
+
+
+def test_a_backup_that_is_killed_in_the_middle_is_none(door: Door) -> None:
+    """The earlier one stays as it was; the next try succeeds and takes away what the dead one has left."""
+    rows(door, RUN)
+    assert door("backup", "copy.sqlite").code == 0
+    earlier = (door.folder / "copy.sqlite").read_bytes()
+    rows(door, "onboarding/c-2/quick-start")
+    died = door("backup", "copy.sqlite", FAULT="backup.mid_copy:kill:1")
+    left = {path.name for path in door.folder.iterdir()} - {"copy.sqlite", "rows.sqlite"}
+
+    assert died.code == -signal.SIGKILL
+    assert (door.folder / "copy.sqlite").read_bytes() == earlier
+    assert [name for name in left if name.startswith(".copy.sqlite.")]
+    again = door("backup", "copy.sqlite")
+    assert (again.code, again.data["runs"]) == (0, 2)
+    assert not [path for path in door.folder.iterdir() if path.name.startswith(".copy")]
