@@ -137,6 +137,7 @@ class RunRecord(SQLModel, table=True):
     forecast_late_at: datetime | None = Field(sa_type=UtcInstant)
     forecast_runs: int | None
     forecast_item: str | None
+    forget_at: datetime | None = Field(sa_type=UtcInstant)
     chain: str
     batch: str
     decided_at: datetime | None = Field(sa_type=UtcInstant)
@@ -323,6 +324,8 @@ class TrailRecord(OfRun, table=True):
     digest: str
     sentence: str
     changes: dict[str, dict[str, Any]] = Field(sa_type=JSON)
+    said: str | None
+    """Of an entry whose sentence was erased: its SHA-256, which the digest covers."""
 
 
 class RefusedRecord(OfRun, table=True):
@@ -415,6 +418,25 @@ class KeyRecord(SQLModel, table=True):
     destroyed_at: datetime | None = Field(sa_type=UtcInstant)
 
 
+class ErasureRecord(SQLModel, table=True):
+    """A run of which everything that people said was erased: when, by whom, how much. Holds nothing of what it was.
+
+    `gone_at` is empty until the server has no history of the run any more. There may be a history without rows: no foreign key.
+    """
+
+    __tablename__ = "erasures"
+    run: str = Field(primary_key=True)
+    customer: str = Field(index=True)
+    at: datetime = Field(sa_type=UtcInstant)
+    by: str
+    cause: str
+    people: int
+    notices: int
+    sentences: int
+    histories: int
+    gone_at: datetime | None = Field(sa_type=UtcInstant)
+
+
 _TABLES = SQLModel.metadata.tables
 RUNS: Table = _TABLES["runs"]
 STAGES: Table = _TABLES["stages"]
@@ -430,6 +452,7 @@ WAITING: Table = _TABLES["waiting"]
 NOTICES: Table = _TABLES["notices"]
 PEOPLE: Table = _TABLES["people"]
 KEYS: Table = _TABLES["customer_keys"]
+ERASURES: Table = _TABLES["erasures"]
 ALL: tuple[Table, ...] = (
-    RUNS, STAGES, ITEMS, LEDGER, MILESTONES, HANDOFFS, PROMISES, FAULTS, WAITING, TRAIL, REFUSED, NOTICES, PEOPLE, KEYS,
+    RUNS, STAGES, ITEMS, LEDGER, MILESTONES, HANDOFFS, PROMISES, FAULTS, WAITING, TRAIL, REFUSED, NOTICES, PEOPLE, KEYS, ERASURES,
 )  # fmt: skip

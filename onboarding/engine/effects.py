@@ -272,6 +272,8 @@ class RunRow:
     forecast_late_at: datetime | None
     forecast_runs: int | None
     forecast_item: str | None
+    forget_at: datetime | None = None
+    """When what people said in it is to be erased; `None` for an open run, and where its definition keeps everything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """The rows of one turn: what changed between two states, each with its natural key."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from onboarding.engine import booking, figures, flow, health, numbers, waiting
 from onboarding.engine.changes import COLUMNS, FINAL, Changes, put, put_milestones, put_run
@@ -235,8 +235,13 @@ def run_row(plan: Plan, state: RunState) -> RunRow:
         waiting_since=health.waiting_since(state), signed_at=figures.read_instant(inputs.get("signed_at")),
         due_at=health.next_due(state), first_value="first_value" in reached, milestones=reached,
         metrics=figures.metrics(plan, state, state.at), refused=state.refused_count, **facts,
-        **numbers.of_run(plan, state, facts),
+        forget_at=_forget_at(plan, state), **numbers.of_run(plan, state, facts),
     )  # fmt: skip
+
+
+def _forget_at(plan: Plan, state: RunState) -> datetime | None:
+    keep = plan.definition.keep_facts
+    return None if keep is None or state.closed_at is None else state.closed_at + timedelta(seconds=keep.seconds)
 
 
 def _word(value: object) -> str:

@@ -23,6 +23,7 @@ def check_plan(checking: Checking) -> None:
     _order(checking)
     _targets(checking)
     _asks(checking)
+    _retention(checking)
 
 
 def _facts(checking: Checking) -> None:
@@ -291,3 +292,10 @@ def _referred(checking: Checking) -> tuple[list[str], list[str]]:
     if any(role.source is RoleSource.CONTACT for role in checking.definition.roles):
         inputs += [name for name, rule in file.inputs.items() if rule.type is FieldType.CONTACTS]
     return inputs, [name[1] for name in names if name[0] == "milestones" and len(name) > 1]
+
+
+def _retention(checking: Checking) -> None:
+    keep = checking.definition.keep_facts
+    if keep is not None and keep.is_business:
+        sentence = f"What is kept after the end waits on nobody's calendar: write {keep} in days, such as 400d."
+        checking.faults.add("wrong_unit", ("retention", "facts"), sentence)

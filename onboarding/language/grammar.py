@@ -409,6 +409,16 @@ class SignalModel(Model):
     match: dict[str, Text] = Field({}, description="Inputs and the payload fields that must equal them: payload.x.")
 
 
+class RetentionModel(Model):
+    """How long things are kept once a run has closed."""
+
+    facts: DurationText = Field(
+        description="How long what people said is kept after a run has closed; then `erase --due` forgets it. Counts stay."
+    )
+    files: Later = Field(None, description="How long files are kept (not built yet: they lie elsewhere).")
+    redact_on_close: Later = Field(None, description="Fields that go when a run closes (not built yet).")
+
+
 class FileModel(Model):
     """One onboarding."""
 
@@ -431,5 +441,5 @@ class FileModel(Model):
     signals: dict[EventName, SignalModel] = Field({}, description="How outside events reach the run.")
     emit: Later = Field(None, description="What the run tells the outside (not built yet).")
     portal: Later = Field(None, description="Rules of the customer's links (not built yet).")
-    retention: Later = Field(None, description="How long things are kept (not built yet).")
+    retention: RetentionModel | None = Field(None, description="How long things are kept; for ever when left out.")
     on_new_version: Later = Field("stay", description="What running customers do; only stay is built.")

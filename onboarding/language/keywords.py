@@ -41,6 +41,7 @@ LEVELS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("variant", grammar.VariantModel),
     ("metric", grammar.MetricModel),
     ("signal", grammar.SignalModel),
+    ("retention", grammar.RetentionModel),
 )
 
 

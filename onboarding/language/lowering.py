@@ -120,6 +120,7 @@ class _Lowering:
             ),
             variant=variant,
             scale=self.scale,
+            keep_facts=file.retention.facts if file.retention else None,
         )
 
     def duration(self, written: Duration | None) -> Duration | None:

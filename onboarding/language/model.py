@@ -365,3 +365,5 @@ class Definition:
     signals: tuple[SignalRule, ...] = ()
     variant: str = ""
     scale: Scale | None = None
+    keep_facts: Duration | None = None
+    """How long what people said is kept after the run has closed, in real time also under a scale; `None`: for ever."""

@@ -129,14 +129,15 @@ def _names(data: Any) -> Iterator[str]:
 _LATER: tuple[tuple[Path, str], ...] = (
     (("emit",), "Events to other systems"),
     (("portal",), "The customer portal"),
-    (("retention",), "Retention times"),
+    (("retention", "files"), "A time to keep files"),
+    (("retention", "redact_on_close"), "Forgetting single fields"),
 )
 
 
 def _refuse_later_keywords(data: Any, faults: Faults) -> None:
     """Report and take out what the language has and this release does not."""
     document = Document(data)
-    late = [(path, what) for path, what in _LATER if document.get(path[:-1]) and path[-1] in document.get(path[:-1])]
+    late = [(path, what) for path, what in _LATER if _stands(document.get(path[:-1]), path[-1])]
     if document.get(("on_new_version",)) not in (None, "stay"):
         late.append((("on_new_version",), "Moving running customers to a new version"))
     for path, what in late:
@@ -145,6 +146,10 @@ def _refuse_later_keywords(data: Any, faults: Faults) -> None:
         )
     for path, _ in reversed(late):
         _remove(data, path)
+
+
+def _stands(around: Any, key: int | str) -> bool:
+    return isinstance(around, dict) and key in around
 
 
 def _remove(data: Any, path: Path) -> None:
