@@ -32,7 +32,7 @@ def backup(
 ) -> int:
     """A whole and verified copy of the database, made while workers write. How to reach people is in it: keep it as safe.
 
-    The keys are not in it: without their file what is encrypted stays unreadable, here and in Temporal.
+    The master keys are not in it: without their file what is encrypted stays unreadable.
     """
     from console.database import demand_file
     from storage import copying
@@ -57,7 +57,9 @@ def backup(
         "verified": True,
     }
     printing.show(answer, _kept)
-    hint("The keys are not in it: keep a copy of their file elsewhere. Runs are Temporal's: back its database up, too.")
+    hint(
+        "The master keys are not in it: keep a copy of their file elsewhere. Runs are Temporal's: back its database up, too."
+    )
     return OK
 
 
@@ -66,8 +68,12 @@ def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A copy that `backup` has written.")],
     output: Output = None,
 ) -> int:
-    """Puts a copy in the place of the database; what stood there is kept beside it. Stop the workers before."""
+    """Puts a copy in the place of the database; what stood there is kept beside it. Stop the workers before.
+
+    Keys that were made or destroyed since are taken over from it.
+    """
     from storage import copying
+    from storage.carrying import carry_over
 
     live = _live("pg_restore --clean --if-exists --dbname=…")
     _demand_another(live, file)
@@ -78,6 +84,7 @@ def restore(
         copying.copy_of_file(file, part)
         _refuse(file, copying.unfit(part, any_release=False))
         rows = copying.rows_of(part)
+        again = carry_over(live, part)
         kept = copying.put_in_place(part, live)
     except DatabaseUnavailable as error:
         if error.code == "not_a_database":
@@ -91,8 +98,15 @@ def restore(
         "runs": rows["runs"],
         "rows": sum(rows.values()),
         "kept": kept and str(kept),
+        "erase_again": list(again or ()),
     }
     printing.show(answer, _restored)
+    if again:
+        hint(f"Erased since, and back with the copy: {', '.join(again)}. Erase them again.")
+    if again is None:
+        hint(
+            "What stood there could not be read: a customer whose first key is younger than the copy cannot go on without it."
+        )
     hint("`python starter.py reconcile` names what runs have done since; with --mend they bring their rows again.")
     return OK
 

@@ -154,13 +154,14 @@ class _Reconciled:
 def inside(tables: Tables) -> Iterable[Difference]:
     """What can be found without asking anybody: the chain, the record that it tells of, the ledger, the sums."""
     from metrics.report import ledger_faults
-    from onboarding.reading.rebuilding import Difference, from_sums, from_trail
+    from onboarding.reading.rebuilding import Difference, from_erasure, from_sums, from_trail
     from onboarding.reading.seals import Sealer, verify
 
     if not tables["trail"]:
         yield Difference(where="trail", column="", source="chain", row=None, expected="a row")
     for flaw in verify(f"{line}\n".encode() for line in Sealer().lines(tables["trail"])).flaws:
         yield Difference(where=f"trail/{flaw.n}", column="digest", source="chain", row=flaw.sentence, expected=None)
+    yield from from_erasure(tables)
     if not is_older(tables):
         yield from from_trail(tables)
         yield from from_sums(tables)

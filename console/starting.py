@@ -108,6 +108,7 @@ async def begin(client: Client, prepared: Prepared, task_queue: str) -> tuple[st
     from workflows.showing import at_start
 
     run, plan = prepared.order.run, Plan(prepared.order)
+    _demand_not_erased(prepared.order.customer, run)
     row = ground.remembered(run)
     if row is not None:
         await _forgotten(client, run, row)
@@ -143,6 +144,20 @@ async def _again(client: Client, prepared: Prepared) -> str:
         return found.run_id
     since = order.get("snapshot", {}).get("started_at") if isinstance(order.get("snapshot"), dict) else None
     raise conflict(run, order.get("started_by"), since or whereabouts.rfc3339(found.start_time), found.run_id)
+
+
+def _demand_not_erased(customer: str, run: str) -> None:
+    """Who was erased stays so: their name has no keys any more, and a run that was erased keeps its numbers."""
+    from storage.erasing import Erasures
+
+    with ground.database() as engine:
+        erasures = Erasures(engine)
+        if erasures.forgotten(customer):
+            sentence = f"{customer} was erased: their keys are destroyed, and they get no others. Start them anew under another key of a customer."
+            raise Answered({"outcome": "closed", "code": "customer_erased", "sentence": sentence, "run": run})
+        if erasures.begun([run]):
+            sentence = f"{run} ended and was erased; its numbers stay, so a run starts once. Use another definition, or another key of a customer."
+            raise Answered({"outcome": "closed", "code": "run_erased", "sentence": sentence, "run": run})
 
 
 async def _forgotten(client: Client, run: str, row: dict[str, Any]) -> None:

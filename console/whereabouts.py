@@ -42,6 +42,8 @@ def not_there(run: str) -> Answered:
     row = ground.remembered(run)
     if row is None:
         return ground.unknown_run(run)
+    if "erased_at" in row:
+        return _erased(run, row)
     if row["state"] == "closed":
         return closed(run, row["closed_at"], row["outcome"])
     sentence = (
@@ -57,6 +59,15 @@ def closed(run: str, at: str | None, outcome: str | None) -> Answered:
     how = f" ({outcome})" if outcome else ""
     sentence = f"The run ended{when}{how}; it changes no more."
     return Answered({"outcome": "closed", "code": "run_finished", "sentence": sentence, "run": run})
+
+
+def _erased(run: str, row: dict[str, Any]) -> Answered:
+    ended = f"ended on {row['closed_at']} and " if row["closed_at"] else ""
+    sentence = (
+        f"The run {ended}was erased on {row['erased_at']}: what people said is gone; `report`, `export` and `trail verify` "
+        "tell its numbers and who did what."
+    )
+    return Answered({"outcome": "closed", "code": "run_erased", "sentence": sentence, "run": run})
 
 
 async def ended(client: Client, run: str) -> Answered:

@@ -24,6 +24,8 @@ POINTS: Mapping[str, str] = {
     "deliver.before_update": "the command line is about to send a message",
     "deliver.after_accept": "a message has its verdict, and its sender was not told",
     "backup.mid_copy": "part of a backup is written, under another name than it will have",
+    "erase.after_key": "the keys of a customer are destroyed, and their rows say what they said",
+    "erase.after_tombstone": "the rows of a run are erased, and the server still has its history",
 }
 """Each point, and what is true when it is reached. A turn that is replayed reaches the points of its run again."""
 

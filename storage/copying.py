@@ -92,7 +92,7 @@ def _copied(source: sqlite3.Connection, to: Path, between: Callable[[], None]) -
 
 def rows_of(file: Path) -> dict[str, int]:
     """How many rows each table of a copy has. Raises `DatabaseUnavailable`."""
-    with _opened(file) as engine:
+    with opened(file) as engine:
         found: dict[str, int] = inspection.report(engine)["tables"]
         return found
 
@@ -103,7 +103,7 @@ def unfit(file: Path, *, any_release: bool) -> Unfit | None:
     With `any_release` the tables may be those of an earlier release: its programs can read the copy.
     """
     try:
-        with _opened(file) as engine:
+        with opened(file) as engine:
             found = inspection.report(engine)
     except DatabaseUnavailable as error:
         return Unfit(code="not_a_backup", sentence=error.sentence, way_out="Name a file that `backup` has written.")
@@ -122,7 +122,8 @@ def unfit(file: Path, *, any_release: bool) -> Unfit | None:
 
 
 @contextlib.contextmanager
-def _opened(file: Path) -> Iterator[Engine]:
+def opened(file: Path) -> Iterator[Engine]:
+    """A file that is no database of this installation, for as long as it is looked at."""
     engine = connected(f"sqlite:///{file}")
     try:
         yield engine

@@ -14,14 +14,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, bindparam, case, delete, func, or_, select, update
 
-from onboarding.engine.chain import said_by
+from onboarding.engine.chain import is_digest, said_by, without_text
 from onboarding.messages import BY_NAME
 from storage.engine import reading, writing
+from storage.keys import DESTROYED
 from storage.notices import insert
-from storage.tables import ERASURES, FAULTS, NOTICES, PEOPLE, PROMISES, REFUSED, RUNS, TRAIL
+from storage.tables import ERASURES, FAULTS, KEYS, NOTICES, PEOPLE, PROMISES, REFUSED, RUNS, TRAIL
 
-ERASED = "erased"
-"""In the changes of an entry: stands, with the SHA-256, where a text of somebody stood that the digest of the entry covers itself."""
 _AT_ONCE = 500
 
 
@@ -33,6 +32,16 @@ class Due:
     customer: str
     closed_at: datetime
     forget_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erased:
+    """A run that was erased: `cause` is `asked` or `retention`."""
+
+    run: str
+    customer: str
+    at: datetime
+    cause: str
 
 
 class Erasures:
@@ -106,17 +115,17 @@ class Erasures:
             changed = {"histories": ERASURES.c.histories + histories, "gone_at": at}
             connection.execute(update(ERASURES).where(ERASURES.c.run == run).values(changed))
 
-    def left(self, customer: str) -> tuple[str, ...]:
-        """Runs of a customer that are not erased, and for which their key is needed."""
-        query = select(RUNS.c.run).where(RUNS.c.customer == customer, RUNS.c.run.not_in(select(ERASURES.c.run)))
+    def forgotten(self, customer: str) -> bool:
+        """Whether the keys of a customer are destroyed, and with them everything that they could have under this name."""
+        query = select(KEYS.c.id).where(KEYS.c.customer == customer, KEYS.c.state == DESTROYED).limit(1)
         with reading(self._engine) as connection:
-            return tuple(connection.execute(query.order_by(RUNS.c.run)).scalars())
+            return connection.execute(query).first() is not None
 
-    def customers(self) -> Mapping[str, datetime]:
-        """Everybody of whom something was erased, with the last instant."""
-        query = select(ERASURES.c.customer, func.max(ERASURES.c.at).label("at")).group_by(ERASURES.c.customer)
+    def all(self) -> tuple[Erased, ...]:
+        """Every run that was erased, in order."""
+        query = select(ERASURES.c.run, ERASURES.c.customer, ERASURES.c.at, ERASURES.c.cause).order_by(ERASURES.c.run)
         with reading(self._engine) as connection:
-            return {row.customer: row.at for row in connection.execute(query)}
+            return tuple(Erased(**row) for row in connection.execute(query).mappings())
 
 
 def compact(engine: Engine) -> bool:
@@ -174,8 +183,8 @@ def without_texts(changes: Mapping[str, Any]) -> dict[str, Any]:
     found = dict(changes)
     for key, values in changes.items():
         reason = values.get("reason") if key.startswith("promise/") else None
-        if isinstance(reason, str) and reason and len(reason) != len(said_by("")):
-            found[key] = {**values, "reason": {ERASED: said_by(reason)}}
+        if isinstance(reason, str) and reason and not is_digest(reason):
+            found[key] = {**values, "reason": without_text(reason)}
     return found
 
 

@@ -15,6 +15,7 @@ from storage.chosen import Chosen
 from storage.engine import reading
 from storage.rows import instant
 from storage.tables import (
+    ERASURES,
     FAULTS,
     HANDOFFS,
     ITEMS,
@@ -41,7 +42,7 @@ _INSIDE: Mapping[str, tuple[str, ...]] = {
 TABLES: Mapping[str, Table] = {
     table.name: table
     for table in (
-        RUNS, LEDGER, TRAIL, ITEMS, STAGES, MILESTONES, HANDOFFS, PROMISES, FAULTS, REFUSED, NOTICES,
+        RUNS, LEDGER, TRAIL, ITEMS, STAGES, MILESTONES, HANDOFFS, PROMISES, FAULTS, REFUSED, NOTICES, ERASURES,
     )
 }  # fmt: skip
 """What can be exported, by name."""

@@ -17,7 +17,7 @@ from storage import inbox, rows, run_list
 from storage.engine import reading
 from storage.paging import CursorInvalid as CursorInvalid
 from storage.run_list import Filters
-from storage.tables import ITEMS, LEDGER, NOTICES, REFUSED, RUNS, STAGES, TRAIL
+from storage.tables import ERASURES, ITEMS, LEDGER, NOTICES, REFUSED, RUNS, STAGES, TRAIL
 
 
 class ReadTable:
@@ -73,10 +73,13 @@ class ReadTable:
             return run_list.known(connection, name, word, most)
 
     def find(self, run: str) -> dict[str, Any] | None:
-        """The line of one run, or `None` for a run that is not known here."""
+        """The line of one run, or `None` for a run that is not known here. What was erased has its instant in `erased_at`."""
         with reading(self._engine) as connection:
             row = connection.execute(select(RUNS).where(RUNS.c.run == run)).first()
-        return None if row is None else rows.run_shape(row)
+            erased = connection.execute(select(ERASURES.c.at).where(ERASURES.c.run == run)).scalar()
+        if row is None:
+            return None
+        return rows.run_shape(row) | ({"erased_at": rows.instant(erased)} if erased else {})
 
     def closed(self, run: str) -> bool:
         """Whether the run is known and closed: what tells `closed` from `unknown` after the retention."""

@@ -23,6 +23,7 @@ from storage.engine import writing
 from storage.notices import add, insert, withdraw
 from storage.rows import values_of
 from storage.tables import (
+    ERASURES,
     FAULTS,
     HANDOFFS,
     ITEMS,
@@ -57,6 +58,8 @@ class SqlRecordStore:
                 connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(run))))
             columns = RUNS.c.chain, RUNS.c.batch, RUNS.c.decided_at
             stored = connection.execute(select(*columns).where(RUNS.c.run == run)).first()
+            if stored is not None and connection.execute(select(ERASURES.c.run).where(ERASURES.c.run == run)).first():
+                raise RecordConflict("erasures", run)  # a run that was forgotten is not written again
             answer = answer_to(records, stored)
             if answer is not None:
                 return answer

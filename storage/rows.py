@@ -140,7 +140,8 @@ def _since(row: Any) -> datetime | None:
 def trail_shape(row: Any) -> dict[str, Any]:
     """An entry of `trail`; one that changed no row says nothing of changes."""
     told = {"changes": row.changes} if row.changes else {}
-    said = {"said": said_by(row.sentence)} if row.sentence else {}
+    erased = getattr(row, "said", None)
+    said = {"said": erased or said_by(row.sentence)} if erased or row.sentence else {}
     return {
         **told,
         **said,

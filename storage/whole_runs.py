@@ -15,7 +15,7 @@ from storage.exporting import rows_of
 from storage.tables import RUNS
 
 _TABLES = (
-    "runs", "items", "stages", "ledger", "trail", "milestones", "handoffs", "promises", "faults", "refused", "waiting",
+    "runs", "items", "stages", "ledger", "trail", "milestones", "handoffs", "promises", "faults", "refused", "waiting", "erasures",
 )  # fmt: skip
 _PAGE = 1_000
 

@@ -11,6 +11,8 @@ from typing import Any
 from onboarding.engine.state import TrailEntry
 from onboarding.messages import canonical_json
 
+_HEX = 64
+
 
 def digest_of(previous: str, content: Mapping[str, Any]) -> str:
     """The digest of an entry: SHA-256 of the digest before it and of its own canonical JSON."""
@@ -43,11 +45,38 @@ def older_content_of(entry: TrailEntry) -> dict[str, Any]:
     return {**content, "changes": entry.changes} if entry.changes else content
 
 
-def follows(entry: TrailEntry, previous: str) -> bool:
-    """Whether an entry has the digest of what it says and of the entry before it."""
-    return any(entry.digest == digest_of(previous, content(entry)) for content in (content_of, older_content_of))
+def follows(entry: TrailEntry, previous: str, said: str | None = None) -> bool:
+    """Whether an entry has the digest of what it says and of the entry before it.
+
+    `said` is the SHA-256 of a sentence that was erased. It counts only where none stands. What a reason was that an earlier release
+    told in full nobody knows any more: such an entry is taken as it stands, and only the next one vouches for it.
+    """
+    if said is not None and entry.sentence:
+        return False
+    if said is not None and any(is_erased(values.get("reason")) for values in entry.changes.values()):
+        return True
+    content = content_of(entry) if said is None else {**older_content_of(entry), "said": said}
+    return entry.digest in (digest_of(previous, content), digest_of(previous, older_content_of(entry)))
 
 
 def said_by(sentence: str) -> str:
     """SHA-256 of a sentence."""
     return hashlib.sha256(sentence.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+ERASED = "erased"
+
+
+def without_text(reason: str) -> Any:
+    """What stands in changes for a reason whose digest covers the text itself, once that was erased."""
+    return {ERASED: said_by(reason)}
+
+
+def is_erased(reason: Any) -> bool:
+    """Whether that is what stands there."""
+    return isinstance(reason, Mapping) and set(reason) == {ERASED}
+
+
+def is_digest(reason: Any) -> bool:
+    """Whether a reason is told by its SHA-256, as runs do that began with this release."""
+    return isinstance(reason, str) and len(reason) == _HEX and all(char in "0123456789abcdef" for char in reason)

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from onboarding.engine import booking, figures, flow, health, numbers, waiting
-from onboarding.engine.changes import COLUMNS, FINAL, Changes, put, put_milestones, put_run
+from onboarding.engine.changes import COLUMNS, FINAL, Changes, put, put_milestones, put_promise, put_run
 from onboarding.engine.effects import (
     FaultRow,
     HandoffRow,
@@ -33,7 +33,7 @@ def rows(turn: Turn, booked: tuple[LedgerRow, ...]) -> WriteRecords:
         put(changes, None, row)
     promises = tuple(one for one in after.promises if one.n > before.promise_count)
     for promise in promises:
-        put(changes, None, promise)
+        put_promise(changes, promise, plan.order.rules_version)
     handoffs = _handoffs(turn, changes)
     milestones = None if before.milestones == after.milestones else milestone_rows(plan, after)
     if milestones is not None:

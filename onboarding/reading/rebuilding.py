@@ -6,10 +6,11 @@ definition says of items and stages, and what the numbers of the run add up to.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from onboarding.engine.changes import COLUMNS, FINAL
+from onboarding.engine.chain import is_digest, said_by
+from onboarding.engine.changes import COLUMNS, FINAL, plain
 from onboarding.engine.flow import ACTIVE
 from onboarding.engine.plan import Plan
 
@@ -55,6 +56,7 @@ def rebuild(changes: Iterable[Any]) -> dict[str, dict[str, Any]]:
 def from_trail(tables: Tables) -> Iterator[Difference]:
     """Where rows differ from the record that the trail tells of."""
     record = rebuild(entry["changes"] for entry in tables["trail"])
+    erased = bool(tables.get("erasures"))
     for kind, (table, *names) in _TABLES.items():
         stored = {"/".join((kind, *(str(row[name]) for name in names))): row for row in tables[table]}
         told = {key: values for key, values in record.items() if key.partition("/")[0] == kind}
@@ -67,7 +69,33 @@ def from_trail(tables: Tables) -> Iterator[Difference]:
             else:
                 final = {name: told[key][name] for name in FINAL if name in told[key]} if kind == "run" else {}
                 said = {name: told[key].get(name) for name in COLUMNS[kind]} | final
+                if kind == "promise" and _same_reason(stored[key]["reason"], said["reason"], erased=erased):
+                    del said["reason"]
                 yield from _unlike(where, "trail", stored[key], said)
+
+
+def _same_reason(row: str, told: Any, *, erased: bool) -> bool:
+    """Whether a promise has the reason that the trail tells of: in full, by its digest, or no more."""
+    if erased and not row:
+        return True
+    return row == (told or "") or (is_digest(told) and said_by(row) == told)
+
+
+def from_erasure(tables: Tables) -> Iterator[Difference]:
+    """Where a text is gone from a run that nobody erased, or stands in one that was."""
+    erased = bool(tables.get("erasures"))
+    texts = {"trail": "sentence", "refused": "sentence", "promises": "reason"}
+    for table, column in texts.items():
+        for row in tables[table] if erased else ():
+            if row[column]:
+                yield Difference(
+                    where=f"{table}/{row['n']}", column=column, source="erasures", row="a text", expected=None
+                )
+    for row in () if erased else tables["trail"]:
+        if row.get("said"):
+            yield Difference(
+                where=f"trail/{row['n']}", column="sentence", source="erasures", row=None, expected="a text"
+            )
 
 
 def from_definition(plan: Plan, tables: Tables) -> Iterator[Difference]:
@@ -78,7 +106,7 @@ def from_definition(plan: Plan, tables: Tables) -> Iterator[Difference]:
         "hash": definition.hash,
     }  # fmt: skip
     for row in tables["runs"]:
-        yield from _unlike("runs", "definition", row, of_run)
+        yield from _unlike("runs", "definition", row, {**of_run, "forget_at": _forget_at(plan, row["closed_at"])})
     for row in tables["stages"]:
         where, stage = f"stages/{row['stage']}/{row['visit']}", plan.stages.get(row["stage"])
         said = None if stage is None else {
@@ -102,7 +130,7 @@ def from_sums(tables: Tables) -> Iterator[Difference]:
         yield Difference(where="runs", column="on_time", source="rows", row=True, expected=None)
     for name, rows in tables.items():
         for row in rows:
-            if name not in ("runs", "notices"):
+            if name not in ("runs", "notices", "erasures"):
                 yield from _unlike(_place(name, row), "runs", row, {column: run[column] for column in _OF_RUN})
     yield from _refused(run, [row["n"] for row in tables["refused"]])
     yield from _waiting(run, tables)
@@ -189,6 +217,13 @@ def _by_side(ledger: Sequence[Row]) -> dict[str, int]:
             sums[row["side"]] += working
         sums["off_hours"] += row["seconds"] - working
     return sums
+
+
+def _forget_at(plan: Plan, closed_at: str | None) -> str | None:
+    keep = plan.definition.keep_facts
+    if keep is None or closed_at is None:
+        return None
+    return str(plain(datetime.fromisoformat(closed_at) + timedelta(seconds=keep.seconds)))
 
 
 def _between(since: str, to: str | None) -> int | None:

@@ -23,9 +23,11 @@ FAULTS_TOLD = 100
 _COLUMNS = {
     "run": (str,), "definition": (str,), "version": (int,), "variant": (str,), "hash": (str,), "n": (int,), "at": (str,), "actor": (str,),
     "on_behalf_of": (str, None), "channel": (str, None), "message": (str,), "item": (str, None), "outcome": (str,), "code": (str,),
-    "message_id": (str, None), "digest": (str,), "sentence": (str,), "changes": (dict,),
+    "message_id": (str, None), "digest": (str,), "sentence": (str,), "changes": (dict,), "said": (str, None),
 }  # fmt: skip
 """What an entry holds, and nothing else."""
+_LATER = {"said"}
+"""What entries of an earlier release do not hold."""
 _SEAL = ("seal", "run", "entries", "head", "lines")
 
 
@@ -235,7 +237,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _is_entry(row: dict[str, Any]) -> bool:
-    return set(row) == set(_COLUMNS) and all(
+    return set(_COLUMNS) - _LATER <= set(row) <= set(_COLUMNS) and all(
         (value is None and None in _COLUMNS[name]) or type(value) in _COLUMNS[name] for name, value in row.items()
     )
 
@@ -249,6 +251,6 @@ def _follows(row: dict[str, Any], previous: str) -> bool:
             digest=row["digest"], sentence=row["sentence"], changes=row["changes"],
         )  # fmt: skip
         written = all(row[name] == value for name, value in older_content_of(entry).items())
-        return written and follows(entry, previous)
+        return written and follows(entry, previous, row.get("said"))
     except (ValueError, OverflowError, RecursionError):
         return False

@@ -24,7 +24,7 @@ def test_a_backup_is_made_and_put_back(door: Door) -> None:
     known = door("list", "--count", "-o", "json").data
 
     assert (made.code, made.data["runs"], made.data["verified"]) == (0, 1, True)
-    assert "The keys are not in it" in made.err
+    assert "The master keys are not in it" in made.err
     assert (back.code, back.data["runs"]) == (0, 1)
     assert "reconcile" in back.err
     assert known["total"] == 1
