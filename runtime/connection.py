@@ -26,7 +26,7 @@ from temporalio.runtime import (
     TelemetryConfig,
     TelemetryFilter,
 )
-from temporalio.service import RPCError
+from temporalio.service import KeepAliveConfig, RPCError
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from runtime.converting import converter
@@ -39,6 +39,9 @@ PROBE: Final = timedelta(seconds=2)
 """How long a port may take to open."""
 ANSWER: Final = timedelta(seconds=3)
 """How long the server behind it may take to answer."""
+SIGN_OF_LIFE: Final = KeepAliveConfig(interval_millis=11_000, timeout_millis=4_000)
+"""A machine that has gone away closes no connection: with the SDK's own 30 s and 15 s a worker polled into the void for that
+long. A server of Temporal takes it amiss to be asked more often than every 10 s."""
 
 # Native code cannot be imported twice in one process, and the large pure packages cost 50 ms and a
 # megabyte for each run if they are. None of them asks a clock when it is called.
@@ -145,6 +148,7 @@ async def connect(
                 plugins=[plugin(keys, strict=strict)],
                 runtime=build_runtime(metrics=metrics),
                 connect_timeout=ANSWER,
+                keep_alive_config=SIGN_OF_LIFE,
                 identity=_identity(settings),
             )
     except TimeoutError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import socket
 import socketserver
@@ -11,8 +12,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.proxy import Fault, FaultProxy, Weather
-from tests.support.wire import PREFACE, Spoken
+from tests.support.faults.proxy import Fault, FaultProxy, Weather
+from tests.support.faults.wire import PREFACE, Spoken
 
 HARDLY = 0.3
 """Seconds in which an answer over a loopback that is coming has come."""
@@ -38,9 +39,10 @@ class _Saying(socketserver.BaseRequestHandler):
     server: Echo
 
     def handle(self) -> None:
-        while chunk := self.request.recv(65_536):
-            self.server.heard += chunk
-            self.request.sendall(chunk)
+        with contextlib.suppress(ConnectionError):  # a reset is what these tests are about
+            while chunk := self.request.recv(65_536):
+                self.server.heard += chunk
+                self.request.sendall(chunk)
 
 
 @pytest.fixture

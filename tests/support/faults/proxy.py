@@ -15,12 +15,13 @@ from random import Random
 from types import TracebackType
 from typing import Self, TypeVar
 
-from tests.support.wire import Spoken
+from tests.support.faults.wire import Spoken
 
 _Result = TypeVar("_Result")
 _CHUNK = 65_536
 _REPLY_WITHIN = 5.0
 """Seconds after which a connection is cut whose reply was to be lost and never came."""
+_ENDS_WITHIN = 2.0
 _ANSWERS_WITHIN = 10.0
 """Seconds that the proxy's own thread may take for what it is told."""
 
@@ -57,6 +58,7 @@ class _Armed:
     fault: Fault
     on: bytes
     left: int
+    then: Weather | None
     struck: threading.Event
 
 
@@ -67,6 +69,7 @@ class _Link:
         self.ends = client, server
         self.asked, self.told = Spoken(from_client=True), Spoken(from_client=False)
         self.silent = self.deaf = False
+        self.then: Weather | None = None
         self.sent = 0
 
     def reset(self) -> None:
@@ -122,9 +125,12 @@ class FaultProxy:
         """Resets every connection that there is; how many."""
         return self._told(self._reset_all)
 
-    def once(self, fault: Fault, *, on: bytes = b"", nth: int = 1) -> threading.Event:
-        """The fault for the connection that sends the `nth` message with these bytes from now on; set when it has struck."""
-        armed = _Armed(fault, on, nth, threading.Event())
+    def once(self, fault: Fault, *, on: bytes = b"", nth: int = 1, then: Weather | None = None) -> threading.Event:
+        """The fault for the connection that sends the `nth` message with these bytes from now on; set when it has struck.
+
+        `then` is the weather from the reset of that connection on: nobody comes back in between.
+        """
+        armed = _Armed(fault, on, nth, then, threading.Event())
         self._told(lambda: self._armed.append(armed))
         return armed.struck
 
@@ -144,11 +150,9 @@ class FaultProxy:
         await self._over.wait()
         server.close()
         self._reset_all()
-        # Nobody hears of a connection that ends with the proxy.
-        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        ending = asyncio.all_tasks() - {asyncio.current_task()}
+        if ending:
+            await asyncio.wait(ending, timeout=_ENDS_WITHIN)
 
     def _reset_all(self) -> int:
         links = list(self._links)
@@ -160,6 +164,7 @@ class FaultProxy:
         if link in self._links:
             del self._links[link]
             self.resets += 1
+            self._weather = link.then or self._weather
         link.reset()
 
     async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -192,7 +197,7 @@ class FaultProxy:
         """From the client to the server."""
         async for chunk in _pieces(reader):
             await self._wait()
-            fault = self._fault(link.asked.hear(chunk))
+            fault = self._fault(link, link.asked.hear(chunk))
             link.told.frames = link.asked.frames
             if fault is Fault.HALF_OPEN:
                 link.silent = True
@@ -234,12 +239,13 @@ class FaultProxy:
         if pause := weather.delay + weather.jitter * self._chance.random():
             await asyncio.sleep(pause)
 
-    def _fault(self, messages: list[bytes]) -> Fault:
+    def _fault(self, link: _Link, messages: list[bytes]) -> Fault:
         for armed in list(self._armed):
             armed.left -= sum(armed.on in message for message in messages)
             if armed.left <= 0:
                 self._armed.remove(armed)
                 armed.struck.set()
+                link.then = armed.then
                 return armed.fault
         return self._weather.fault
 
