@@ -51,12 +51,16 @@ class Sender:
     async def talk(self, over: asyncio.Event) -> None:
         """Sends one message after the other until it is over; the last one is waited for."""
         while not over.is_set():
-            one, again = self._next()
-            told = await self._bench.log.send(self._bench.client, one)
-            for _ in range(again if told is Told.UNKNOWN else 0):
-                if await self._bench.log.send(self._bench.client, one) is not Told.UNKNOWN:
-                    break
+            await self.say()
             await asyncio.sleep(self._random.uniform(*PAUSE))
+
+    async def say(self) -> None:
+        """Sends the next message, and sometimes repeats it where there is no answer."""
+        one, again = self._next()
+        told = await self._bench.log.send(self._bench.client, one)
+        for _ in range(again if told is Told.UNKNOWN else 0):
+            if await self._bench.log.send(self._bench.client, one) is not Told.UNKNOWN:
+                break
 
     def _next(self) -> tuple[Operation, int]:
         """The next operation, and how often it is repeated while there is no answer."""
