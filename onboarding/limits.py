@@ -7,8 +7,24 @@ MESSAGE_LEVELS = 32
 """Lists and objects inside one another in a message: a form has five levels, and what a run keeps is written as JSON again and
 again by readers that give up near 200."""
 
+FILES = 600
+"""File references in one message: more do not fit into it, and each that does not fit in itself is told with five faults."""
+
 DEFINITION_BYTES = 262_144
 """A definition file before parsing: parsers are slow and deep on hostile text."""
+
+ITEMS = 500
+"""Items of one definition: ten times the largest shipped one, and what a run looks at in one turn stays below half a second."""
+
+STAGES = 100
+"""Stages of one definition; nobody follows more."""
+
+CALENDARS = 100
+"""Calendars of one definition: as many as anybody can keep right."""
+
+VALUES_CHECKED = 60_000
+"""Values of a definition times the sets of its variants that can hold together: each set is checked as a definition of its own,
+and a check takes less than two seconds."""
 
 VARIANT_LENGTH = 500
 """Characters of the name of variants that hold together: it stands in an index, and PostgreSQL writes no entry over 2,700 bytes."""
@@ -34,6 +50,15 @@ NOTICE_BYTES = 131_072
 
 VERDICT_BYTES = 16_384
 """One verdict; an update result over 2 MB would terminate the run."""
+
+PATTERN_WORK = 20_000_000
+"""Steps of the patterns of one form times the characters that its fields may have: a fifth of a second at the worst."""
+
+PATTERN_TEXT = 200
+"""Characters up to which a text that is too long for its field is matched all the same, so that one try tells everything."""
+
+NEAREST_TOLD = 5
+"""Unknown fields of one message that are answered with the nearest known one: among thousands each takes milliseconds."""
 
 FAULTS_TOLD = 50
 """Faults listed in one verdict: more do not help the sender and would outgrow the verdict."""
@@ -134,6 +159,16 @@ MESSAGES_PER_RUN = 500
 
 ROWS_PER_TURN_BYTES = 262_144
 """One `write_records` input; larger batches are split, because an activity input over 2 MB terminates the run."""
+
+SIGNALS_PER_TURN = 200
+"""Signals applied in one workflow task; what came beside them waits for the next, a moment later. A worker that was away finds
+thousands at once, and a task over two seconds of computing is given up and tried again for ever."""
+
+SIGNAL_BYTES_PER_TURN = 1_048_576
+"""The same in bytes of signals as they came: large ones cost more."""
+
+INSTANTS_PER_TURN = 150
+"""Reminders, deadlines and steps that the clock acts on in one workflow task, for the same reason; the rest follow a second later."""
 
 EFFECTS_IN_FLIGHT = 200
 """Activities started and not finished; further effects wait in the run's queue."""

@@ -180,6 +180,17 @@ class Message(BaseModel):
     channel: Name | None = None
 
 
+def _at_most(count: int) -> BeforeValidator:
+    """A list is counted before anybody looks at what is in it: each entry could be told with several faults."""
+
+    def counted(value: Any) -> Any:
+        if isinstance(value, list | tuple) and len(value) > count:
+            raise PydanticCustomError("too_long", "Too many entries.", {"max_length": count})
+        return value
+
+    return BeforeValidator(counted)
+
+
 class FileReference(BaseModel):
     """A file that stays where it is; only its reference and hash travel."""
 
@@ -198,7 +209,7 @@ class Submit(Message):
     name: ClassVar[str] = "submit"
     item: Name
     fields: dict[Annotated[str, Field(max_length=200)], Any] = Field(default_factory=dict)
-    files: tuple[FileReference, ...] = ()
+    files: Annotated[tuple[FileReference, ...], _at_most(limits.FILES)] = ()
     draft: StrictBool = False
 
 
@@ -259,7 +270,7 @@ def _listed(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-OneOrMany = Annotated[tuple[Name, ...], Field(max_length=24), BeforeValidator(_listed)]
+OneOrMany = Annotated[tuple[Name, ...], _at_most(24), BeforeValidator(_listed)]
 Epoch = Annotated[int, Field(strict=True, ge=-_MOST_INTEGER, le=_MOST_INTEGER)]
 
 
@@ -269,7 +280,7 @@ class ZoneData(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[Name, Field(max_length=limits.NAME_LENGTH)]
-    transitions: Annotated[tuple[tuple[Epoch, Epoch], ...], Field(max_length=limits.ZONE_CHANGES)]
+    transitions: Annotated[tuple[tuple[Epoch, Epoch], ...], _at_most(limits.ZONE_CHANGES)]
 
 
 class SetCalendar(Message):
@@ -280,7 +291,7 @@ class SetCalendar(Message):
     zone: ZoneData | None = None
     week: OneOrMany | None = None
     hours: OneOrMany | None = None
-    holidays: Annotated[tuple[Name, ...], Field(max_length=limits.HOLIDAYS)] | None = None
+    holidays: Annotated[tuple[Name, ...], _at_most(limits.HOLIDAYS)] | None = None
     reason: Words
 
 
@@ -321,7 +332,7 @@ class Reopen(Message):
     """A new round for items; exactly what depended on them is open again."""
 
     name: ClassVar[str] = "reopen"
-    items: Annotated[tuple[Name, ...], Field(min_length=1, max_length=200)]
+    items: Annotated[tuple[Name, ...], Field(min_length=1), _at_most(200)]
     reason: Words
 
 

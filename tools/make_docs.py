@@ -67,9 +67,14 @@ def _fields(kind: Any, names: list[str]) -> str:
     return "\n".join(["| field | JSON | required | meaning |", "|---|---|---|---|", *rows]) if rows else ""
 
 
+def _takes_one(part: Any) -> bool:
+    """Whether a list may also be given as its only entry."""
+    return isinstance(part, BeforeValidator) and part.func is import_module("onboarding.messages")._listed
+
+
 def _json(annotation: Any) -> str:
     """What a field is in JSON."""
-    if any(isinstance(part, BeforeValidator) for part in getattr(annotation, "__metadata__", ())):
+    if any(_takes_one(part) for part in getattr(annotation, "__metadata__", ())):
         return "text or list"
     inner = [one for one in get_args(annotation) if one is not type(None)]
     origin = get_origin(annotation)

@@ -82,11 +82,35 @@ def _no_constant(word: str) -> NoReturn:
     raise ValueError(word)
 
 
+def has_key_twice(raw: Sequence[RawValue]) -> bool:
+    """Whether a key stands twice in one object of an argument that can be read: nobody knows then which one counts."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            raise _KeyTwice
+        return found
+
+    if isinstance(read_one(raw), Unreadable) or not raw:
+        return False
+    try:
+        json.loads(bytes(raw[0].payload.data) or b"null", object_pairs_hook=once)
+    except _KeyTwice:
+        return True
+    return False
+
+
+class _KeyTwice(Exception):
+    """Never leaves this file."""
+
+
 def as_message(
-    name: str, raw: Sequence[RawValue], *, via: Literal["update", "signal"], fallback_id: str
+    name: str, raw: Sequence[RawValue], *, via: Literal["update", "signal"], fallback_id: str, once: bool = True
 ) -> Received | Refusal:
-    """The message that these arguments are, or why they are none."""
+    """The message that these arguments are, or why they are none. `once`: a key that stands twice in them is refused."""
     value = read_one(raw)
+    if once and has_key_twice(raw):
+        value = Unreadable("key_twice", "A key stands twice in one object of the message; say each thing once.")
     if not isinstance(value, Unreadable):
         return parse(name, value, via=via, fallback_id=fallback_id)
     return Refusal(

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 from temporalio import workflow
 from temporalio.api.common.v1 import Payload
@@ -26,10 +26,11 @@ from onboarding.engine.plan import Plan
 from onboarding.engine.records import whole
 from onboarding.engine.state import RunState, RunStatus
 from onboarding.errors import StartRefused
-from onboarding.messages import MessageFault, Refusal, Verdict
+from onboarding.messages import Refusal, Verdict
 from onboarding.reading import views
-from workflows import faults, showing
-from workflows.arguments import NOTHING, as_message, is_undecodable, no_cancellation, read
+from workflows import faults, showing, starting
+from workflows.arguments import NOTHING, as_message, has_key_twice, is_undecodable, no_cancellation, read
+from workflows.backlog import PAUSE, Backlog, in_parts
 from workflows.clock import Alarm, now, now_for_reading
 from workflows.faults import OrderUndecodable, ProgramFault, suspending
 from workflows.flight import Flight
@@ -85,6 +86,7 @@ class OnboardingRun:
         self._dirty = True
         self._heard = 0
         self._alarm = Alarm(self._ring)
+        self._backlog = Backlog()
         self._too_large_until = 0
         self._bug: BaseException | None = None
         self._cancelled = False
@@ -96,7 +98,7 @@ class OnboardingRun:
             raise OrderUndecodable(workflow.info().workflow_id)
         try:
             self._order = read_order(asked)
-            _is_for(self._order.run, workflow.info().workflow_id)
+            starting.judge(self._order)
         except StartRefused as refusal:
             self._refusal = refusal  # told by `run`: raised here it would block the run instead of ending it
             return
@@ -176,10 +178,17 @@ class OnboardingRun:
     def any_signal(self, name: str, args: Sequence[RawValue]) -> None:
         """A message whose sender does not wait. Whatever it holds, the run goes on."""
         if self._refusal is None:
-            self._hear(self._decide(name, args, "signal", str(workflow.uuid4())))
+            signal = (name, args, str(workflow.uuid4()))
+            if not self._backlog.keeps(signal):
+                self._apply_signal(*signal)
+
+    def _apply_signal(self, name: str, args: Sequence[RawValue], fallback_id: str) -> None:
+        once = has_key_twice(args) and in_parts()
+        self._hear(self._decide(name, args, "signal", fallback_id, once=once))
 
     def _accept(self, name: str, args: Sequence[RawValue]) -> Verdict:
-        decision = self._decide(name, args, "update", self._update_id())
+        # Judged before, and by an earlier release perhaps more mildly.
+        decision = self._decide(name, args, "update", self._update_id(), once=False)
         verdict = _unless_refused(decision)
         self._hear(decision)
         return verdict
@@ -195,18 +204,18 @@ class OnboardingRun:
     def judge(self, name: str, args: Sequence[RawValue]) -> None:
         """Raises the refusal of an update that would be refused; nothing of it is kept."""
         try:
-            decision = self._decide(name, args, "update", self._update_id())
+            decision = self._decide(name, args, "update", self._update_id(), once=True)
         except ProgramFault:
             raise _refused(faults.answer(self._update_id())) from None
         _unless_refused(decision)
 
     def _decide(
-        self, name: str, args: Sequence[RawValue], via: Literal["update", "signal"], fallback_id: str
+        self, name: str, args: Sequence[RawValue], via: Literal["update", "signal"], fallback_id: str, *, once: bool
     ) -> Decision:
         if self._refusal is not None:
-            _refuse_start(self._refusal)
+            starting.refuse(self._refusal)
         with suspending(self._order.run, name if name in messages.BY_NAME else "unknown"):
-            heard = as_message(name, args, via=via, fallback_id=fallback_id)
+            heard = as_message(name, args, via=via, fallback_id=fallback_id, once=once)
         if isinstance(heard, Refusal):
             return self._apply(MessageUnreadable(at=now(), refusal=heard))
         return self._apply(MessageReceived(at=now(), received=heard))
@@ -232,22 +241,40 @@ class OnboardingRun:
     async def run(self, order: RawValue = NOTHING) -> dict[str, Any]:
         """Carries the run to its end and tells how it ended."""
         if self._refusal is not None:
-            _refuse_start(self._refusal)
+            starting.refuse(self._refusal)
         size_at_start = workflow.info().get_current_history_size()
         while True:
             await self._something()
-            # Once, and after every message of this workflow task: what is read before its deadline was acted on is in time.
-            self._take(self._apply(ClockAdvanced(at=now())))
+            for signal in self._backlog.next_part():
+                self._apply_signal(*signal)
+            self._dirty = False
+            if self._backlog:
+                self._later = asyncio.create_task(self._go_on())
+            else:
+                self._pass_time()
             closed = self._state.status is RunStatus.CLOSED
             self._flight.start(closing=closed)
             self._show()
             self._alarm.set(alarm_at(self._state))
-            if not (self._flight.is_over and workflow.all_handlers_finished()):
+            if self._backlog or not (self._flight.is_over and workflow.all_handlers_finished()):
                 continue
             if closed:
                 return showing.result(self._plan, self._state)
             if self._is_long(size_at_start):
                 self._go_on_as_new()
+
+    def _pass_time(self) -> None:
+        # Once, and after every message of this workflow task: what is read before its deadline was acted on is in time.
+        at = now()
+        decision = self._apply(ClockAdvanced(at=at, most=limits.INSTANTS_PER_TURN))
+        left = alarm_at(decision.state)
+        if left is not None and left <= at and not in_parts():
+            decision = self._apply(ClockAdvanced(at=at))
+        self._take(decision)
+
+    async def _go_on(self) -> None:
+        await workflow.sleep(PAUSE, summary="More signals wait")
+        self._wake()
 
     async def _something(self) -> None:
         """Waits until something has happened."""
@@ -337,19 +364,3 @@ def _refused(verdict: Verdict) -> ApplicationError:
     # The message carries everything: the Temporal command line and UI show nothing else.
     sentence = f"{verdict.code}: {verdict.sentence}"
     return ApplicationError(sentence, showing.fitting(verdict), type="Refused", non_retryable=True)
-
-
-def _is_for(run: str, workflow_id: str) -> None:
-    """Rows are kept by the run's name: under another id two runs would write the same ones."""
-    if run != workflow_id:
-        sentence = "The order is for another run than the one that was started; the workflow id must be the run's name."
-        raise StartRefused((MessageFault(place="/run", code="other_run", sentence=sentence),))
-
-
-def _refuse_start(refusal: StartRefused) -> NoReturn:
-    faults = [{"place": fault.place, "code": fault.code, "sentence": fault.sentence} for fault in refusal.faults]
-    first = refusal.faults[0]
-    details = {"code": first.code, "faults": faults}
-    raise ApplicationError(
-        f"{first.code}: {first.place} {first.sentence}", details, type="StartRefused", non_retryable=True
-    )

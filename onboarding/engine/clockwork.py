@@ -60,7 +60,7 @@ BLOCKERS_TOLD = 5
 
 
 def alarm_at(state: RunState) -> datetime | None:
-    """The next instant at which something happens by itself, or `None`. Later than the last clock event handled."""
+    """The next instant at which something happens by itself, or `None`. Later than the last clock event that was handled whole."""
     if state.status is RunStatus.CLOSED:
         return None
     review = () if state.hold is None else (state.hold.review_at,)
@@ -97,9 +97,11 @@ def _pending(state: RunState) -> list[Due]:
     return found
 
 
-def advance(turn: Turn, apply_held: flow.ApplyHeld) -> None:
-    """Acts on every instant up to `turn.at`, in order; a hold or the end of the run stops it."""
-    while turn.state.status is not RunStatus.CLOSED:
+def advance(turn: Turn, apply_held: flow.ApplyHeld, most: int | None = None) -> None:
+    """Acts on every instant up to `turn.at`, in order, on at most `most` of them; a hold or the end of the run stops it."""
+    acted = 0
+    while turn.state.status is not RunStatus.CLOSED and (most is None or acted < most):
+        acted += 1
         due = [one for one in _pending(turn.state) if one[0] <= turn.at]
         held = turn.state.hold
         if held is not None and held.review_at <= turn.at and all(held.review_at < one[0] for one in due):

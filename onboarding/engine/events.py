@@ -25,9 +25,10 @@ class MessageUnreadable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockAdvanced:
-    """Time has passed."""
+    """Time has passed. What is due beyond `most` instants is left for the next time; `None` is all of it."""
 
     at: datetime
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,10 @@ Note [What a forecast rests on]
     late one. Who has been there longer than all of them is taken as if the stage ended now. With fewer runs: every stage takes what is
     planned for it, its `target`, else the due dates of its items one after the other, which is one date and no range. The finished runs
     are those known when the run started: a run asks no database.
+
+Note [Ways of any length]
+    Needs may be a chain of hundreds, and an optional item may even need the stage it is in. So what comes after something is found
+    without recursion, and what is met again on its own way counts for nothing there.
 """
 
 from dataclasses import dataclass
@@ -94,14 +98,23 @@ def _way(plan: Plan, state: RunState, at: datetime) -> tuple[str, ...]:
 def plan_way(plan: Plan, state: RunState, name: str) -> tuple[str, ...]:
     """The longest way from a stage to going live by planned lengths; empty where going live waits for nothing of it."""
     left_out = tuple(one for one, stage in state.stages.items() if stage.status is StageStatus.SKIPPED)
-    if (name, left_out) not in plan.ways:
-        goal = {stage.id for stage in plan.definition.stages if stage.milestone == going_live.FIRST_VALUE}
-        following = [plan_way(plan, state, one) for one in plan.stage_followers[name]]
-        longest = max(following, key=lambda way: sum(_length(plan, one) for one in way), default=())
-        if longest or name in goal or not goal:
-            plan.ways[name, left_out] = (*(() if name in left_out else (name,)), *longest)
+    goal = {stage.id for stage in plan.definition.stages if stage.milestone == going_live.FIRST_VALUE}
+    asked, begun = [name], dict[str, None]()
+    while (name, left_out) not in plan.ways:  # see Note [Ways of any length]
+        one = asked[-1]
+        followers = plan.stage_followers[one]
+        unknown = [after for after in followers if (after, left_out) not in plan.ways and after not in begun]
+        begun[one] = None
+        if unknown:
+            asked += unknown
+            continue
+        asked.pop()
+        following = [plan.ways.get((after, left_out), ()) for after in followers]
+        longest = max(following, key=lambda way: sum(_length(plan, stage) for stage in way), default=())
+        if longest or one in goal or not goal:
+            plan.ways[one, left_out] = (*(() if one in left_out else (one,)), *longest)
         else:
-            plan.ways[name, left_out] = ()
+            plan.ways[one, left_out] = ()
     return plan.ways[name, left_out]
 
 
@@ -115,11 +128,18 @@ def _length(plan: Plan, name: str) -> int:
 
 def _behind(plan: Plan, name: str) -> int:
     """About how many seconds are planned for an item and for what comes after it in its stage."""
-    if name not in plan.lengths:
-        item = plan.items[name]
-        after = [_behind(plan, one) for one in plan.dependents[name] if plan.items[one].stage == item.stage]
+    asked, begun = [name], dict[str, None]()
+    while name not in plan.lengths:  # see Note [Ways of any length]
+        item = plan.items[asked[-1]]
+        after = [one for one in plan.dependents[item.id] if plan.items[one].stage == item.stage]
+        unknown = [one for one in after if one not in plan.lengths and one not in begun]
+        begun[item.id] = None
+        if unknown:
+            asked += unknown
+            continue
+        asked.pop()
         own = 0 if item.due is None or item.optional else _about(item.due)
-        plan.lengths[name] = own + max(after, default=0)
+        plan.lengths[item.id] = own + max((plan.lengths.get(one, 0) for one in after), default=0)
     return plan.lengths[name]
 
 

@@ -184,7 +184,7 @@ def apply(plan: Plan, state: RunState, event: Event) -> Decision:
     turn = Turn(plan, state, event.at)
     match event:
         case ClockAdvanced():
-            clockwork.advance(turn, _apply_held)
+            clockwork.advance(turn, _apply_held, event.most)
         case HookSucceeded():
             hooks_back.hook_answered(turn, event.key, event.result)
         case HookFailed():

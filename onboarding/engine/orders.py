@@ -158,6 +158,21 @@ def read_order(raw: Any) -> StartOrder:
     return order
 
 
+def unbearable(order: StartOrder) -> tuple[MessageFault, ...]:
+    """What no definition file may hold and an order written by hand could: a run would stumble over it in every turn."""
+    definition = order.definition
+    counted = (
+        ("items", len(definition.items), limits.ITEMS),
+        ("stages", len(definition.stages), limits.STAGES),
+        ("calendars", len(definition.calendars), limits.CALENDARS),
+    )
+    return tuple(
+        _unreadable(f"/definition/{what}", f"Expected at most {most} {what}, found {count}")
+        for what, count, most in counted
+        if count > most
+    )
+
+
 def _contradictions(order: StartOrder) -> list[MessageFault]:
     """What a run would trip over for ever: names that lead nowhere in an order that somebody wrote or changed by hand."""
     definition = order.definition

@@ -1,6 +1,6 @@
 """Cross rules inside one stage or item: sides, answers, decisions, people."""
 
-from onboarding.language.check_values import check_field
+from onboarding.language.check_values import check_field, check_patterns
 from onboarding.language.checking import Checking
 from onboarding.language.grammar import ApprovalModel
 from onboarding.language.model import Item, ItemKind, RoleSource, Side
@@ -87,8 +87,10 @@ def _answer(checking: Checking, entry: Entry, item: Item) -> None:
         sentence = f"The request {item.id!r} does not say what counts as an answer: add fields, files, secret or event."
         checking.faults.add("no_answer", (*entry.path, "id"), sentence, name=known)
     for key in ("fields", "provides"):
-        for name, rule in getattr(entry.item, key, {}).items():
+        rules = getattr(entry.item, key, {})
+        for name, rule in rules.items():
             check_field(checking, (*entry.path, key, name), name, rule)
+        check_patterns(checking, (*entry.path, key), rules)
     files = item.files
     if files and files.max is not None and files.min > files.max:
         sentence = f"The min {files.min} of the files is above their max {files.max}: exchange them."

@@ -75,8 +75,7 @@ def _signals(checking: Checking) -> None:
                 checking.faults.add("bad_reference", (*path, "match", name), sentence)
     for entry, item in checking.pairs():
         found = checking.source.file.signals.get(item.event or "")
-        other = [each for each in checking.items if each.event == item.event and each.id != item.id]
-        if found and found.fulfils != item.id and found.fulfils in [each.id for each in other]:
+        if found and found.fulfils != item.id and waiting.get(found.fulfils) == item.event:
             sentence = f"The event {item.event!r} fulfils {found.fulfils!r}, and one event fulfils one item: name another event."
             checking.faults.add("event_elsewhere", (*entry.path, "event"), sentence)
 

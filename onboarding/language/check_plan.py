@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
+from onboarding import limits
 from onboarding.language.checking import Checking
 from onboarding.language.condition_text import read
 from onboarding.language.conditions import check
@@ -105,7 +106,7 @@ def _gate_entries(checking: Checking) -> Iterator[tuple[Path, Condition]]:
 def _order(checking: Checking) -> None:
     """No circle: what opens, is done or is left waits for something that can come before it."""
     edges = _edges(checking)
-    for _ in range(len(edges)):
+    for _ in range(min(len(edges), limits.FAULTS_TOLD)):
         graph: dict[str, list[str]] = {}
         for waiting, awaited in edges:
             graph.setdefault(waiting, []).append(awaited)

@@ -1,7 +1,11 @@
 """Cross rules inside one typed value: what its type has, and what fits it."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import re2
 
+from onboarding import limits
 from onboarding.language.checking import Checking
 from onboarding.language.grammar import FieldRule, InputRule
 from onboarding.language.lowering import fields_of
@@ -68,15 +72,39 @@ def _pattern(checking: Checking, path: Path, rule: FieldRule) -> None:
             "pattern_not_used", path, f"A pattern is for text, and a {rule.type.value} is none: remove it.", key=True
         )
         return
-    options = re2.Options()
-    options.log_errors = False
     try:
-        re2.compile(rule.pattern or "", options)
+        re2.compile(rule.pattern or "", _quiet())
     except Exception:  # the package has an error type of its own for some, and none for others
         sentence = (
             "The pattern is not RE2: look-around and back-references take unbounded time and are not known there."
         )
         checking.faults.add("bad_pattern", path, sentence)
+
+
+def check_patterns(checking: Checking, path: Path, rules: Mapping[str, FieldRule]) -> None:
+    """All patterns of one form together take less than a quarter of a second, whatever texts they are given."""
+    work = sum(_work(rule) for rule in rules.values() if rule.pattern is not None and rule.type in _TEXTS)
+    if work > limits.PATTERN_WORK:
+        sentence = (
+            "The patterns here could take long on long texts: give their fields a `max`, or write fewer repetitions."
+        )
+        checking.faults.add("bad_pattern", path, sentence, key=True)
+
+
+def _work(rule: FieldRule) -> int:
+    """Steps of a pattern's program, each of which may be taken for each character."""
+    try:
+        program: int = re2.compile(rule.pattern or "", _quiet()).programsize
+    except Exception:  # reported at its own place
+        return 0
+    most = int(rule.max) if rule.max is not None else limits.TEXT_LENGTH
+    return program * min(max(most, limits.PATTERN_TEXT), limits.TEXT_LENGTH)
+
+
+def _quiet() -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    return options
 
 
 def _default(checking: Checking, path: Path, name: str, rule: InputRule) -> None:

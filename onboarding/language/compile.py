@@ -91,6 +91,8 @@ def _check(document: Document, installation: Installation) -> tuple[list[Fault],
         return in_line_order(faults.found), {}
     faults.known, faults.document = shaped.known, shaped.data
     base = Source(shaped.file, shaped.data)
+    if _too_many(base, faults):
+        return in_line_order(faults.found), {}
     idle = check(base, installation, faults)
     sources: dict[Combination, Source] = {(): base}
     if not any(fault.severity == "error" for fault in faults.found):
@@ -104,6 +106,21 @@ def _check(document: Document, installation: Installation) -> tuple[list[Fault],
             if RULES[rule].severity == "error":
                 faults.add(rule, path, sentence, key=True)
     return in_line_order(faults.found), sources
+
+
+def _too_many(source: Source, faults: Faults) -> bool:
+    """Whether a definition has more of something than a run can look at in one turn."""
+    file = source.file
+    counted = (
+        ("stages", "items", sum(1 for _ in source.entries()), limits.ITEMS),
+        ("stages", "stages", len(file.stages), limits.STAGES),
+        ("calendars", "calendars", len(file.calendars), limits.CALENDARS),
+    )
+    over = [one for one in counted if one[2] > one[3]]
+    for place, what, count, most in over:
+        sentence = f"A definition has at most {most} {what}, found {count}: split it into several."
+        faults.add("too_many_items", (place,), sentence, key=True)
+    return bool(over)
 
 
 def joined(applied: Combination) -> str:
@@ -123,6 +140,11 @@ def _check_variants(
     sets = combinations(variants, declarations)
     if sets is None:
         sentence = "Too many variants can hold together: let their conditions compare one enum input."
+        faults.add("too_many_variants", ("variants",), sentence, key=True)
+        return {}, []
+    values = len(base.document.places) * len(sets)
+    if values > limits.VALUES_CHECKED:
+        sentence = f"The {len(sets)} sets of variants that can hold together make {values} values to check, {limits.VALUES_CHECKED} are allowed: take out variants, or let their conditions compare one enum input."
         faults.add("too_many_variants", ("variants",), sentence, key=True)
         return {}, []
     longest = max((len(joined(applied)) for applied in sets), default=0)

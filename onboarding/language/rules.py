@@ -37,6 +37,7 @@ RULES: dict[str, Rule] = {
         several_documents     A file is one document.
         too_deep              Nesting has at most 32 levels.
         too_many_values       A file holds at most 10,000 values.
+        too_many_items        A definition has at most 500 items, 100 stages and 100 calendars.
         tab                   Indentation and gaps are blanks, not tabs.
         anchor                Anchors and aliases are not used: what is written is what counts.
         merge_key             Merge keys (`<<`) are not used.

@@ -176,9 +176,9 @@ def _mend_all(
     found: list[tuple[Path, ErrorDetails]], data: Any, places: Mapping[Path, Place], attempt: int
 ) -> Mapping[Path, Place]:
     """Take out what does not fit, or put something where it is missing, from the end so that indexes stay right."""
-    gone: list[Path] = []
+    gone: dict[Path, None] = {}
     for number, (path, detail) in enumerate(reversed(found)):
-        if any(path[: len(other)] == other for other in gone):
+        if any(path[:length] in gone for length in range(len(path) + 1)):
             continue
         key = str(detail["loc"][-1])
         if detail["type"] == "missing" and key == "id":
@@ -187,7 +187,7 @@ def _mend_all(
             Document(data).get(path)[key] = _PLACEHOLDERS[key]
         else:
             _remove(data, path)
-            gone.append(path)
+            gone[path] = None
             places = without(places, path)
     return places
 

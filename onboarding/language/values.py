@@ -81,11 +81,11 @@ def check_fields(
             faults.extend(replace(one, place=place + one.place) for one in found)
         else:
             values[field.name] = kept
-    known = [field.name for field in fields]
-    for name in given:
-        if name not in known:
-            sentence = "There is no field of this name here" + (nearest(name, known) or ".")
-            faults.append(fault(prefix + pointer(name[:KEY_LENGTH]), "unknown_field", sentence))
+    known = dict.fromkeys(field.name for field in fields)
+    for n, name in enumerate(one for one in given if one not in known):
+        hint = nearest(name, known) if n < limits.NEAREST_TOLD else ""
+        sentence = f"There is no field of this name here{hint or '.'}"
+        faults.append(fault(prefix + pointer(name[:KEY_LENGTH]), "unknown_field", sentence))
     return values, tuple(faults)
 
 
@@ -176,7 +176,8 @@ def _text(field: Field, value: Any) -> _Reading:
             return _bad("wrong_form", f"Expected {expected}.")
         kept = normal
     faults = _length(field, len(kept), "character")
-    if field.pattern is not None and not _pattern(field.pattern).search(kept):
+    matched = not faults or len(kept) <= limits.PATTERN_TEXT
+    if field.pattern is not None and matched and not _pattern(field.pattern).search(kept):
         faults += (fault("", "wrong_form", f"Expected a text that fits the pattern {field.pattern}."),)
     return (None, faults) if faults else (kept, ())
 

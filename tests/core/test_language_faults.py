@@ -12,7 +12,7 @@ from tests.support.language_cases import CASES, SMALL, WARNINGS
 
 # What no snippet of YAML can break: it is about files, installations or time-zone tables.
 ELSEWHERE = (
-    "cannot_read", "too_large", "not_utf8", "empty_file", "not_a_mapping", "too_many_values",
+    "cannot_read", "too_large", "not_utf8", "empty_file", "not_a_mapping", "too_many_values", "too_many_items",
     "no_deputy", "deputy_missing", "too_many_variants", "no_calendar",
 )  # fmt: skip
 

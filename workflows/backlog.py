@@ -1,0 +1,73 @@
+"""Signals that wait for the next workflow task, because one task takes only so many.
+
+Note [In parts]
+    A worker that was away finds everything at once that came meanwhile, and a workflow task that computes for more than two seconds
+    is given up and tried again, with the same end. So a task applies only so many signals, and acts on only so many instants, and
+    sets a timer for the rest. Nothing overtakes: while signals wait, later ones wait behind them, and the clock stands still. Runs of
+    earlier releases did everything at once, which `workflow.patched` remembers; it is asked only where there is too much.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import RawValue
+
+from onboarding import limits
+
+PAUSE = timedelta(milliseconds=1)
+"""Until the next part: whatever ends this workflow task."""
+
+_PATCH = "in-parts"
+
+Signal = tuple[str, Sequence[RawValue], str]
+"""Name, arguments, and the id it gets if it brings none."""
+
+
+def in_parts() -> bool:
+    """Whether this run does in parts what is too much at once."""
+    return workflow.patched(_PATCH)
+
+
+class Backlog:
+    """What one turn has heard, and what waits for the next."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Signal] = deque()
+        self._count = 0
+        self._bytes = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def keeps(self, signal: Signal) -> bool:
+        """Whether a signal that has just arrived waits for another turn."""
+        if not self._waiting and self._fits(signal):
+            self._take(signal)
+            return False
+        if not self._waiting and not in_parts():
+            return False
+        self._waiting.append(signal)
+        return True
+
+    def next_part(self) -> Iterator[Signal]:
+        """The signals of this turn that waited; the turn is over when there are no more."""
+        while self._waiting and self._fits(self._waiting[0]):
+            signal = self._waiting.popleft()
+            self._take(signal)
+            yield signal
+        self._count = self._bytes = 0
+
+    def _fits(self, signal: Signal) -> bool:
+        if self._count == 0:
+            return True
+        return self._count < limits.SIGNALS_PER_TURN and self._bytes + _size(signal) <= limits.SIGNAL_BYTES_PER_TURN
+
+    def _take(self, signal: Signal) -> None:
+        self._count += 1
+        self._bytes += _size(signal)
+
+
+def _size(signal: Signal) -> int:
+    return sum(len(argument.payload.data) for argument in signal[1])
