@@ -14,6 +14,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from types import FrameType
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from temporalio.client import Client
     from temporalio.worker import Worker
 
-    from runtime.gauging import Gauges
     from runtime.key_cache import KeyCache
     from runtime.releasing import Releaser
     from runtime.settings import Settings
@@ -84,7 +84,7 @@ async def _serve(settings: Settings) -> int:
     await _check_search_attributes(client)
     worker, releaser, gauges = _build(settings, client, database)
     running = asyncio.create_task(worker.run())
-    beside = [asyncio.create_task(one.run()) for one in (releaser, gauges) if one is not None]
+    beside = [asyncio.create_task(one) for one in (releaser.run(), *gauges)]
     log.info("worker_started", extra={"task_queue": settings.task_queue, "environment": settings.environment})
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -124,7 +124,9 @@ def _keys(settings: Settings, database: Engine) -> KeyCache:
     return KeyCache(CustomerKeys(database, masters))
 
 
-def _build(settings: Settings, client: Client, database: Engine) -> tuple[Worker, Releaser, Gauges | None]:
+def _build(
+    settings: Settings, client: Client, database: Engine
+) -> tuple[Worker, Releaser, list[Coroutine[Any, Any, None]]]:
     """The only place where a worker's parts are put together."""
     from temporalio.worker import Worker
 
@@ -160,17 +162,19 @@ def _build(settings: Settings, client: Client, database: Engine) -> tuple[Worker
         sticky_queue_schedule_to_start_timeout=STICKY,
         graceful_shutdown_timeout=GRACE,
     )
-    return worker, Releaser(client, outbox, notifier), _gauges(settings, database)
+    return worker, Releaser(client, outbox, notifier), _gauges(settings, client, database)
 
 
-def _gauges(settings: Settings, database: Engine) -> Gauges | None:
-    """The numbers of all runs for a dashboard; none where nothing is shown."""
+def _gauges(settings: Settings, client: Client, database: Engine) -> list[Coroutine[Any, Any, None]]:
+    """The numbers of all runs for a dashboard, and which of them do not go on; nobody looks where nothing is shown."""
     if settings.metrics_address is None:
-        return None
-    from metrics.gauges import GAUGES, Reading, readings, vanished
+        return []
+    from metrics.gauges import GAUGES, Reading, readings, stuck, vanished
     from runtime.connection import build_runtime
     from runtime.gauging import Gauges
+    from runtime.watching import Watch
     from storage.census import census
+    from storage.watching import rows_of_open_runs
 
     before: list[Reading] = []
 
@@ -181,7 +185,9 @@ def _gauges(settings: Settings, database: Engine) -> Gauges | None:
         before[:] = [*found, *gone]
         return before
 
-    return Gauges(build_runtime(metrics=settings.metrics_address).metric_meter, GAUGES.values(), read)
+    gauges = Gauges(build_runtime(metrics=settings.metrics_address).metric_meter, GAUGES.values(), read)
+    watch = Watch(client, lambda now: rows_of_open_runs(database, now))
+    return [gauges.run(), watch.run(lambda counts: gauges.show(stuck(counts)))]
 
 
 async def _check_search_attributes(client: Client) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from console import ground, printing
-from console.leaving import OK, UNAVAILABLE
+from console.leaving import OK, UNAVAILABLE, Misused
 from console.printing import Output, hint
 
 app = typer.Typer()
@@ -87,17 +87,31 @@ def _free(port: int) -> int:
 @app.command()
 def doctor(
     fix: Annotated[bool, typer.Option("--fix", help="Register the search attributes that are missing.")] = False,
+    runs: Annotated[bool, typer.Option("--runs", help="Look at every open run instead: does it go on?")] = False,
     output: Output = None,
 ) -> int:
-    """Look at every prerequisite, one line each. Ends with 0 unless something fails."""
+    """Look at every prerequisite, one line each, or with --runs at every open run. Ends with 0 unless something fails."""
     from console import examination
 
     ground.settings()
+    if runs and fix:
+        raise Misused("--runs changes nothing: leave out --fix, or leave out --runs.")
+    if runs:
+        return _runs()
     rows = ground.run(examination.examine(fix=fix))
     printing.show({"rows": rows}, lambda _: "\n".join(examination.line(row) for row in rows), rows="rows")
     failed = [row for row in rows if row["level"] == "fail"]
     hint(f"{len(rows)} looked at: {len(failed)} fail, {sum(row['level'] == 'warn' for row in rows)} warn.")
     return UNAVAILABLE if failed else OK
+
+
+def _runs() -> int:
+    from console import watch
+
+    answer = ground.run(watch.look())
+    printing.show(answer, watch.table, rows="rows")
+    hint(watch.told(answer))
+    return UNAVAILABLE if answer["findings"] or not answer["rows_read"] else OK
 
 
 @app.command()

@@ -14,6 +14,7 @@ from typing import Any
 
 from metrics.report import SIDES
 from onboarding.percentile import percentile
+from onboarding.reading.watching import Kind
 
 Census = Mapping[str, Sequence[Mapping[str, Any]]]
 """Rows by name: `open` (definition, stage, count), `health`, `waiting` (and `oldest`), `at_risk`, `overdue` (side), `closed` (outcome and
@@ -81,6 +82,7 @@ GAUGES: Mapping[str, Gauge] = {
             name="onboarding_side_seconds", means="Whose the time was, in runs that closed in the last 90 days.", unit="s",
             labels=("definition", "side"),
         ),
+        Gauge(name="onboarding_runs_stuck", means="Open runs that do not go on, by what is wrong.", labels=("kind",)),
         Gauge(name="onboarding_numbers_read_at_seconds", means="When these numbers were read.", unit="s", labels=()),
     )
 }  # fmt: skip
@@ -103,6 +105,13 @@ def readings(census: Census, now: datetime) -> list[Reading]:
     found += _spread("onboarding_time_to_first_value_seconds", census["first_value"], kept)
     found += _spread("onboarding_time_to_live_seconds", census["live"], kept)
     return found
+
+
+def stuck(counts: Mapping[Kind, int]) -> list[Reading]:
+    """How many runs do not go on, by what is wrong with them; every kind is told, also with none."""
+    return [
+        Reading(name="onboarding_runs_stuck", labels={"kind": str(kind)}, value=count) for kind, count in counts.items()
+    ]
 
 
 def vanished(before: Sequence[Reading], now: Sequence[Reading]) -> list[Reading]:

@@ -65,11 +65,7 @@ class Gauges:
     async def look(self) -> None:
         """Sets every gauge once; what fails is said once, and again when it is over."""
         try:
-            for one in await asyncio.to_thread(self._read):
-                if one.name in self._whole:
-                    self._whole[one.name].set(max(0, int(one.value)), one.labels)
-                else:
-                    self._parts[one.name].set(one.value, one.labels)
+            self.show(await asyncio.to_thread(self._read))
         except Exception as error:
             if not self._failed:
                 _log.warning("gauges_unread", extra={"code": getattr(error, "code", type(error).__name__)})
@@ -78,3 +74,11 @@ class Gauges:
         if self._failed:
             _log.info("gauges_read_again")
         self._failed = False
+
+    def show(self, found: Iterable[Read]) -> None:
+        """Sets values that somebody has read; the others stay as they were."""
+        for one in found:
+            if one.name in self._whole:
+                self._whole[one.name].set(max(0, int(one.value)), one.labels)
+            else:
+                self._parts[one.name].set(one.value, one.labels)

@@ -15,9 +15,10 @@ import pytest
 from sqlalchemy import Engine, insert
 from temporalio.common import MetricMeter
 
-from metrics.gauges import GAUGES, MOST, OTHER, Reading, readings, vanished
+from metrics.gauges import GAUGES, MOST, OTHER, Reading, readings, stuck, vanished
 from onboarding.engine.effects import WaitingRow, WriteRecords
 from onboarding.percentile import percentile
+from onboarding.reading.watching import Kind
 from runtime.gauging import Gauges
 from runtime.settings import ROOT
 from storage.census import census
@@ -209,7 +210,7 @@ def test_every_reading_has_the_labels_of_its_gauge(engine: Engine) -> None:
     """And every gauge has a reading, once there are runs."""
     SqlRecordStore(engine).write(WriteRecords(run=a_run("a", health="stalled"), waiting=(waits("x"),)))
     SqlRecordStore(engine).write(ended("b", 2))
-    found = readings(census(engine, NOW), NOW)
+    found = [*readings(census(engine, NOW), NOW), *stuck(dict.fromkeys(Kind, 0))]
 
     assert {one.name for one in found} == set(GAUGES)
     assert [one for one in found if tuple(one.labels) != GAUGES[one.name].labels] == []

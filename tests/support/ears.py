@@ -100,14 +100,17 @@ class Ears:
             assert calendars.is_working(clock, notice.not_before or now), f"{notice.key} outside the reader's hours"
 
     def _gap(self, notice: Notice, clock: Clock) -> None:
-        gap, leaves = self.plan.definition.contact.min_gap, notice.not_before or notice.at
-        before = [at for to, at in self.written.values() if to == notice.to]
-        if gap is not None and notice.kind in BY_ITSELF and before:
-            free = calendars.add(clock, max(before), gap)
+        leaves, free = notice.not_before or notice.at, self._gap_ends(notice.to, clock)
+        if notice.kind in BY_ITSELF and free is not None:
             assert leaves >= free, f"{notice.key} within the gap, which ends {free}"
         if notice.kind in (*BY_ITSELF, NoticeKind.ASK):
             self.written[notice.key] = notice.to, leaves
         assert len(set(notice.items)) == len(notice.items), "each item once"
+
+    def _gap_ends(self, to: str, clock: Clock) -> datetime | None:
+        """From when on the run may write to somebody by itself: a gap of hours is long on a calendar with one hour a day."""
+        gap, before = self.plan.definition.contact.min_gap, [at for who, at in self.written.values() if who == to]
+        return calendars.add(clock, max(before), gap) if gap is not None and before else None
 
     def _alarm(self, notice: Notice, now: datetime) -> None:
         if notice.kind is NoticeKind.ESCALATION:
@@ -153,6 +156,7 @@ class Ears:
             return
         clock = self._clock(state, main)
         limit = calendars.add(clock, max((*self.heard.values(), state.started_at)), longest)
+        limit = max(limit, self._gap_ends(main, clock) or limit)
         # Where words wait for hours, the end of one working day and the beginning of the next are the same to a reader, and a
         # worker that comes back at night speaks in the morning.
         waits = self.plan.definition.contact.send_in == "working_hours" and not calendars.is_working(clock, now)
