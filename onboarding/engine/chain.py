@@ -1,4 +1,4 @@
-"""The chain of the trail: every entry's digest covers its content and the digest before it.
+"""The chain of the trail: every entry's digest covers its content and the digest before it, the first one the name of its run.
 
 The content is what `trail` shows, instants as it shows them, so that an outsider can verify a run from the JSON alone.
 """
@@ -12,6 +12,18 @@ from onboarding.engine.state import TrailEntry
 from onboarding.messages import canonical_json
 
 _HEX = 64
+NAMED = 2
+"""From this `rules_version` on a chain begins with the name of its run: the trail of one cannot pass for that of another."""
+
+
+def beginning(run: str, rules_version: int) -> str:
+    """What the first entry of a run is chained to."""
+    return hashlib.sha256(run.encode("utf-8", "surrogatepass")).hexdigest() if rules_version >= NAMED else ""
+
+
+def beginnings(run: str) -> tuple[str, ...]:
+    """What the first entry may be chained to where nobody says how old the run is."""
+    return beginning(run, NAMED), beginning(run, 1)
 
 
 def digest_of(previous: str, content: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from onboarding import limits
-from onboarding.engine.chain import content_of, digest_of
+from onboarding.engine.chain import beginning, content_of, digest_of
 from onboarding.engine.changes import Changes
 from onboarding.engine.effects import DeliverNotice, Effect, Notice, RunHook
 from onboarding.engine.plan import Plan
@@ -137,7 +137,7 @@ class Turn:
         """Adds an entry to the trail, chained to the one before."""
         state = self.state
         n = state.trail_count + 1
-        before = state.trail[-1].digest if state.trail else ""
+        before = state.trail[-1].digest if state.trail else self._beginning
         entry = TrailEntry(
             n=n, at=self.at, actor=actor, on_behalf_of=on_behalf_of, channel=channel, message=message, item=item,
             outcome=outcome, code=code, message_id=message_id, digest="", sentence=clean(sentence, limits.TEXT_LENGTH),
@@ -152,10 +152,14 @@ class Turn:
         if self.state.trail_count == self.before.trail_count:
             self.record("record", code="changed")
         *earlier, last = self.state.trail
-        before = earlier[-1].digest if earlier else ""
+        before = earlier[-1].digest if earlier else self._beginning
         told = replace(last, changes=changes)
         told = replace(told, digest=digest_of(before, content_of(told)))
         self.set(trail=(*earlier, told))
+
+    @property
+    def _beginning(self) -> str:
+        return beginning(self.plan.order.run, self.plan.order.rules_version)
 
     def carry(self) -> None:
         """Leaves to the rows, which have all of it by now, what is more than a run carries."""

@@ -4,8 +4,9 @@ Note [What a seal proves]
     Every entry is chained to the one before it, the seal of a run says how many there are, which digest is the last and what the
     lines of this run are, and the seal of the export does the same for the seals. So whatever was changed, left out, put in,
     swapped or cut off is found, unless whoever did it has computed everything anew. Only a digest that was kept elsewhere
-    finds that, too: the last one of a run (its head), or that of the whole export. A kept digest proves all that stands before it;
-    together with the name of its run also that it is the trail of that one, which the chain itself does not say.
+    finds that, too: the last one of a run (its head), or that of the whole export. A kept digest proves all that stands before it.
+    Whose trail it is, the chain says by what its first entry is chained to; of runs that began before it did, only a kept digest
+    together with the name of its run.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from onboarding.engine.chain import follows, older_content_of
+from onboarding.engine.chain import beginnings, follows, older_content_of
 from onboarding.engine.state import TrailEntry
 
 FAULTS_TOLD = 100
@@ -149,7 +150,7 @@ class _Reader:
             self._flaw("other_run", f"is of another run than the lines before it, {self.run!r}", row)
         if row["n"] != self.n + 1:
             self._flaw("wrong_number", f"has the number {row['n']}, and {self.n + 1} comes here", row)
-        elif not _follows(row, self.head):
+        elif not any(_follows(row, one) for one in ((self.head,) if self.n else beginnings(row["run"]))):
             self._flaw("changed", "does not have the digest of what it says and of the entry before it", row)
         self.n, self.head = row["n"], row["digest"]
         if row["digest"] in self.kept and self.kept[row["digest"]] in (None, row["run"]):

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from onboarding.engine.chain import content_of as content_of, digest_of as digest_of, follows
+from onboarding.engine.chain import beginnings, content_of as content_of, digest_of as digest_of, follows
 from onboarding.engine.state import RunState, TrailEntry
 from onboarding.reading.shapes import SENTENCE_LENGTH, Shape, cut, no_cursor, page, place_of
 
 
-def verify(entries: Sequence[TrailEntry]) -> int | None:
-    """The number of the first entry that does not follow from the one before, or `None` when the chain holds.
+def verify(entries: Sequence[TrailEntry], run: str) -> int | None:
+    """The number of the first entry that does not follow from the one before, or `None` when the chain is whole and of this run.
 
     Of entries that begin in the middle of a trail the first one is believed: what came before it is not here.
     """
@@ -18,8 +18,8 @@ def verify(entries: Sequence[TrailEntry]) -> int | None:
         if before is None and entry.n > 1:
             before = entry
             continue
-        number, previous = (before.n, before.digest) if before else (0, "")
-        if entry.n != number + 1 or not follows(entry, previous):
+        number, previous = (before.n, (before.digest,)) if before else (0, beginnings(run))
+        if entry.n != number + 1 or not any(follows(entry, one) for one in previous):
             return entry.n
         before = entry
     return None

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from onboarding.engine import machine, records, waiting
-from onboarding.engine.chain import content_of, digest_of, follows, older_content_of
+from onboarding.engine.chain import beginning, content_of, digest_of, follows, older_content_of
 from onboarding.engine.changes import COLUMNS, FINAL, key_of, plain
 from onboarding.engine.effects import Decision, Notice, WriteRecords
 from onboarding.engine.events import ClockAdvanced, MessageReceived
@@ -117,8 +117,8 @@ def test_a_whole_batch_says_the_same(played: list[tuple[Plan, RunState, Kept]]) 
 
 def test_every_digest_covers_what_was_changed(played: list[tuple[Plan, RunState, Kept]]) -> None:
     """The chain holds from the first entry to the last, and entries tell of changes."""
-    for _, _, kept in played:
-        before = ""
+    for plan, _, kept in played:
+        before = beginning(plan.order.run, plan.order.rules_version)
         for n, entry in enumerate(kept.trail, start=1):
             assert (entry.n, entry.digest) == (n, digest_of(before, content_of(entry)))
             before = entry.digest
@@ -178,7 +178,7 @@ def test_a_turn_that_says_more_than_a_run_carries_leaves_nothing_out() -> None:
     assert len(kept.trail) == last.state.trail_count > TRAIL_KEPT
     assert len(last.state.trail) <= TRAIL_KEPT
     assert sum(key.startswith("promise/") for key in kept.rows) == last.state.promise_count
-    before = ""
+    before = beginning(plan.order.run, plan.order.rules_version)
     for n, entry in enumerate(kept.trail, start=1):
         assert (entry.n, entry.digest) == (n, digest_of(before, content_of(entry)))
         before = entry.digest
@@ -206,16 +206,18 @@ def test_a_long_reason_after_a_heavy_turn_is_chained_to_what_came_before() -> No
         _write(kept, decision)
 
     assert [entry.n for entry in kept.trail] == list(range(1, second.state.trail_count + 1))
-    assert all(follows(entry, kept.trail[n - 1].digest if n else "") for n, entry in enumerate(kept.trail))
+    first_to = beginning(plan.order.run, plan.order.rules_version)
+    assert all(follows(entry, kept.trail[n - 1].digest if n else first_to) for n, entry in enumerate(kept.trail))
 
 
 def test_the_digest_of_an_entry_covers_its_sentence(played: list[tuple[Plan, RunState, Kept]]) -> None:
     """A note is nothing else; an entry of the time before that is still as it was written."""
-    entry = next(one for _, _, kept in played for one in kept.trail if one.n == 1 and one.sentence)
+    plan, entry = next((plan, one) for plan, _, kept in played for one in kept.trail if one.n == 1 and one.sentence)
+    before = beginning(plan.order.run, plan.order.rules_version)
     older = replace(entry, digest=digest_of("", older_content_of(entry)))
 
-    assert follows(entry, "")
-    assert not follows(replace(entry, sentence="Something else."), "")
+    assert follows(entry, before)
+    assert not follows(replace(entry, sentence="Something else."), before)
     assert follows(older, "")
 
 

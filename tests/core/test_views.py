@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from onboarding import limits
+from onboarding.engine.chain import NAMED
 from onboarding.engine.state import ItemState, ItemStatus, StageState, StageStatus
 from onboarding.language.model import ItemKind
 from onboarding.reading import trail, views
@@ -271,7 +272,7 @@ def test_what_a_run_no_longer_carries_is_counted() -> None:
 
     assert found["rows"][0]["n"] - 1 == found["earlier"]
     assert found["earlier"] > 0
-    assert trail.verify(run.state.trail) is None
+    assert trail.verify(run.state.trail, run.state.run) is None
 
 
 # Trail ----------------------------------------------------------------------------------------------------------------
@@ -279,25 +280,36 @@ def test_what_a_run_no_longer_carries_is_counted() -> None:
 
 def test_the_chain_of_a_trail_holds() -> None:
     """What the engine chained is what the reader checks."""
-    assert trail.verify(a_finished_run().state.trail) is None
-    assert trail.verify(()) is None
+    assert trail.verify(a_finished_run().state.trail, a_finished_run().state.run) is None
+    assert trail.verify((), "") is None
 
 
 @pytest.mark.parametrize("change", [{"actor": "mallory"}, {"code": "other"}, {"at": at(5)}, {"digest": "0" * 64}])
 def test_a_changed_entry_is_found(change: dict[str, Any]) -> None:
     """The first broken entry is named."""
-    entries = list(a_finished_run().state.trail)
+    state = a_finished_run().state
+    entries = list(state.trail)
     entries[4] = replace(entries[4], **change)
 
-    assert trail.verify(entries) == 5
+    assert trail.verify(entries, state.run) == 5
+
+
+def test_a_chain_begins_with_the_name_of_its_run() -> None:
+    """So the trail of one run is not that of another; chains of runs that began before that hold as well."""
+    named, older = (a_run(replace(an_order(), rules_version=version)).state for version in (NAMED, 1))
+
+    assert named.trail[0].digest != older.trail[0].digest
+    assert [trail.verify(one.trail, one.run) for one in (named, older)] == [None, None]
+    assert trail.verify(named.trail, "onboarding/other/quick-start") == 1
 
 
 def test_an_entry_that_was_taken_out_or_swapped_is_found() -> None:
     """Numbers run without a gap."""
-    entries = a_finished_run().state.trail
+    state = a_finished_run().state
+    entries = state.trail
 
-    assert trail.verify(entries[:3] + entries[4:]) == 5
-    assert trail.verify((*entries[:2], entries[3], entries[2], *entries[4:])) == 4
+    assert trail.verify(entries[:3] + entries[4:], state.run) == 5
+    assert trail.verify((*entries[:2], entries[3], entries[2], *entries[4:]), state.run) == 4
 
 
 # Why ------------------------------------------------------------------------------------------------------------------
@@ -638,7 +650,7 @@ def test_whatever_happened_to_a_run_it_can_be_read(acts: list[str]) -> None:
     assert sum(entry["seconds"] for entry in found["ledger"]["entries"]) == found["ledger"]["elapsed"]
     assert len(cover(run.plan, run.state, run.now).encode()) <= COVER_BYTES
     assert all(one["holder"] for one in reasons if not settled(one["status"]))
-    assert trail.verify(run.state.trail) is None
+    assert trail.verify(run.state.trail, run.state.run) is None
 
 
 def settled(status: str) -> bool:

@@ -17,7 +17,7 @@ from datetime import timedelta
 from random import Random
 
 from onboarding.engine import deadlines, machine, records
-from onboarding.engine.chain import content_of, digest_of
+from onboarding.engine.chain import beginning, content_of, digest_of
 from onboarding.engine.effects import Decision, ItemRow, LedgerRow, RunRow, StageRow, WriteRecords
 from onboarding.engine.events import ClockAdvanced, Event, MessageReceived, MessageUnreadable
 from onboarding.engine.plan import Plan
@@ -218,7 +218,7 @@ class Storm(Simulation):
     def _ask_the_store(self) -> None:
         """The rows are the run: every entry of every list once, in order, and what stands now as it stands now."""
         state, plan = self.state, self.plan
-        digest = ""
+        digest = beginning(plan.order.run, plan.order.rules_version)
         for n, entry in enumerate(self.rows.trail.values(), 1):
             digest = digest_of(digest, content_of(entry))
             assert (n, digest) == (entry.n, entry.digest), "the chain of the trail is broken"
