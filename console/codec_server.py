@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import secrets
 from ipaddress import ip_address
@@ -16,6 +18,8 @@ from console.printing import hint
 from runtime.masters import MasterFile
 
 if TYPE_CHECKING:
+    import uvicorn
+
     from runtime.settings import Settings
 
 app = typer.Typer()
@@ -57,6 +61,7 @@ async def _serve(settings: Settings, host: str, port: int, token: str, *, clear:
         from runtime.errors import NotInstalled
 
         raise NotInstalled((missing.name or "starlette").partition(".")[0], "codec") from None
+    from console.children import stopping
     from console.keys_here import cache_of
 
     origins = origins_of(settings)
@@ -67,7 +72,7 @@ async def _serve(settings: Settings, host: str, port: int, token: str, *, clear:
             timeout_graceful_shutdown=5, limit_concurrency=100,
         )
     )  # fmt: skip
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # its traceback of a fault could quote what was asked
     bracketed = f"[{host}]" if ":" in host else host
     hint(
         f"The codec server listens at http://{bracketed}:{port}; pages of {', '.join(origins)} may ask it. Ctrl-C ends it."
@@ -75,12 +80,25 @@ async def _serve(settings: Settings, host: str, port: int, token: str, *, clear:
     if told:
         hint(f"Token, new at each start (or set ONBOARDING_CODEC_TOKEN): {token}")
     hint(f"In the UI, or with --ui-codec-endpoint: http://{bracketed}:{port}/token/{token if told else '<token>'}")
-    try:
-        await server.serve()
-    except SystemExit:  # uvicorn's own way to say that it cannot listen
+    # Its own handlers would end the process by the signal, and asked to end is no failure.
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
+    stop = stopping()
+    serving = asyncio.ensure_future(_until_it_cannot(server))
+    await asyncio.wait((serving, asyncio.ensure_future(stop.wait())), return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    if not await serving:
         hint(f"Nothing can listen at {bracketed}:{port}: another program does, or it is no address of this machine.")
         return UNAVAILABLE
     return OK
+
+
+async def _until_it_cannot(server: uvicorn.Server) -> bool:
+    """Serves until it is told to stop; whether it could listen at all."""
+    try:
+        await server.serve()
+    except SystemExit:  # its own way to say that it cannot
+        return False
+    return True
 
 
 def origins_of(settings: Settings) -> list[str]:

@@ -28,20 +28,25 @@ def dev(
     folder: Annotated[
         Path | None, typer.Option("--folder", help="Where the server keeps its file; default .data/dev.")
     ] = None,
+    codec_endpoint: Annotated[
+        str | None, typer.Option("--codec-endpoint", metavar="URL", help="Where the UI asks for what is encrypted.")
+    ] = None,
 ) -> int:
     """Run an embedded Temporal server and a worker until Ctrl-C."""
     ground.settings()
-    return ground.run(_dev(port, ui_port, folder))
+    return ground.run(_dev(port, ui_port, folder, codec_endpoint))
 
 
-async def _dev(port: int, ui_port: int, folder: Path | None) -> int:
+async def _dev(port: int, ui_port: int, folder: Path | None, codec_endpoint: str | None) -> int:
     from console.children import WorkerProcess, finished, of_server, stopping
     from runtime.devserver import DevServer, client_of
     from runtime.settings import DATA
 
     stop = stopping()
     place = (folder or DATA / "dev").absolute()
-    server = DevServer(place, port=port or _free(PORT), ui_port=ui_port or _free(UI_PORT))
+    server = DevServer(
+        place, port=port or _free(PORT), ui_port=ui_port or _free(UI_PORT), codec_endpoint=codec_endpoint
+    )
     hint("Starting a Temporal server …")
     starting = asyncio.ensure_future(server.start())
     if not await finished(starting, stop):

@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import logging
+import traceback
 from collections.abc import Sequence
 from typing import Final
 
@@ -34,6 +36,8 @@ AT_ONCE: Final = 8
 ADVICE: Final = (
     "Send it with `python starter.py`, or let the endpoint in the UI's settings end with /runs/ and the run's name."
 )
+
+_log = logging.getLogger("codec_server")
 
 
 class Asked(Exception):
@@ -154,6 +158,9 @@ async def _away(_: Request, error: Exception) -> Response:
 async def _trouble(_: Request, error: Exception) -> Response:
     if isinstance(error, ClientDisconnect):
         return Response(status_code=499)
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f"{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else "nowhere"
+    _log.error("codec_server_fault", extra={"reason": f"{type(error).__name__} at {where}"})
     return refusal(
         500, "internal", "The codec server met a fault of the program; nothing of what was asked is in any log."
     )

@@ -67,17 +67,19 @@ class DevServer:
         ui_port: int = 0,
         ui: bool = True,
         time_skipping: bool = False,
+        codec_endpoint: str | None = None,
     ) -> None:
         """Nothing is started yet.
 
         `folder` keeps the database file and the log (default `.data/dev` of the project); `database` is
         a file name in it, or None for memory only. A port of 0 is any free one; a port that is named
-        and taken is an error. `time_skipping` lets tests move the clock of a single run.
+        and taken is an error. `time_skipping` lets tests move the clock of a single run. `codec_endpoint` is where the UI asks for
+        what is encrypted.
         """
         self._folder = (folder or DATA / "dev").absolute()
         self._database = self._folder / database if database else None
         self._wanted_port, self._wanted_ui_port = port, ui_port
-        self._ui, self._time_skipping = ui, time_skipping
+        self._ui, self._time_skipping, self._codec_endpoint = ui, time_skipping, codec_endpoint
         self._child: Child | None = None
         self.namespace = namespace
         self.log_file = self._folder / "temporal.log"
@@ -183,6 +185,8 @@ class DevServer:
         if self._ui:
             yield from ("--ui-ip", "127.0.0.1", "--ui-port", str(self.ui_port))
             yield "--ui-disable-news-fetch"  # nothing of ours asks the internet by itself
+            if self._codec_endpoint is not None:
+                yield from ("--ui-codec-endpoint", self._codec_endpoint)
         else:
             yield "--headless"
         if self._database is not None:

@@ -13,7 +13,7 @@ from temporalio.client import Client
 from runtime.devserver import DevServer
 from tests.support.damage import many_pages, overwrite
 from tests.support.doors import WorkerProcess, environment_of, worker_process
-from tests.support.shell import Run, a_run, an_order, answer_all
+from tests.support.shell import a_run, an_order, answer_all, until_closed
 
 pytestmark = pytest.mark.live
 
@@ -126,13 +126,3 @@ async def test_a_damaged_database_is_69_before_any_work_is_taken(dev_server: Dev
     assert await worker.ended() == 69
     assert "Restore it from a backup" in worker.words()
     assert "Traceback" not in worker.words()
-
-
-async def until_closed(run: Run, order: object) -> None:
-    """Settles everything, waiting for hooks."""
-    for _ in range(600):
-        await answer_all(run, order)  # type: ignore[arg-type]
-        if (await run.ask("status"))["state"] == "closed":
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("the run did not end")

@@ -5,9 +5,13 @@ from __future__ import annotations
 import itertools
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from onboarding.errors import CustomerErased
 from runtime.key_cache import KeyCache
+from runtime.masters import MasterFile
+from storage.engine import open_database
+from storage.keys import CustomerKeys
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,13 @@ class Clock:
     def __call__(self) -> float:
         """Seconds."""
         return self.now
+
+
+def ring_of(folder: Path) -> KeyCache:
+    """The keys of a folder as `worker_process` and `Door` lay it out: its database, and its key file if there is one."""
+    return KeyCache(
+        CustomerKeys(open_database(f"sqlite:///{folder / 'rows.sqlite'}"), MasterFile(folder / "keys.json"))
+    )
 
 
 def a_cache(source: MemoryKeys | None = None) -> tuple[KeyCache, MemoryKeys, Clock]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -235,3 +236,13 @@ async def answer_all(run: Run, order: StartOrder, *, most: int = 1_000, leave: t
             raise AssertionError(f"{name} {todo[0]['id']}: {verdict}")
         settled += 1
     return settled
+
+
+async def until_closed(run: Run, order: StartOrder) -> None:
+    """Settles everything, waiting for hooks."""
+    for _ in range(600):
+        await answer_all(run, order)
+        if (await run.ask("status"))["state"] == "closed":
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("the run did not end")
