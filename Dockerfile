@@ -25,8 +25,8 @@ COPY metrics ./metrics
 COPY runtime ./runtime
 COPY console ./console
 
-# The one folder that is written to, and only with SQLite.
-RUN mkdir .data && chown onboarding .data
+# The folders that are written to: with SQLite, and by `keys`, from which a volume takes its owner.
+RUN mkdir .data keys && chown onboarding .data keys && chmod 700 keys
 # By number, so that an orchestrator can see that it is not root.
 USER 10001
 

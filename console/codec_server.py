@@ -81,7 +81,7 @@ async def _serve(settings: Settings, host: str, port: int, token: str, *, clear:
         hint(f"Token, new at each start (or set ONBOARDING_CODEC_TOKEN): {token}")
     hint(f"In the UI, or with --ui-codec-endpoint: http://{bracketed}:{port}/token/{token if told else '<token>'}")
     # Its own handlers would end the process by the signal, and asked to end is no failure.
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
     stop = stopping()
     serving = asyncio.ensure_future(_until_it_cannot(server))
     await asyncio.wait((serving, asyncio.ensure_future(stop.wait())), return_when=asyncio.FIRST_COMPLETED)
