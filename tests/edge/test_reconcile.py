@@ -33,6 +33,8 @@ BY_THE_RUN_ITSELF = {
     "faults": {"source", "item", "n", "k", "place", "code", "at"},
 }  # fmt: skip
 """Columns that no trail tells of and nothing in the rows adds up to: what stands now, and words beside the record."""
+ELSEWHERE = ("notices", "erasures")
+"""Tables that are no record of what a run has done."""
 
 
 def played(engine: Engine, seed: int, steps: int) -> tuple[Plan, Simulation]:
@@ -107,7 +109,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Engine, Pla
         plan, simulation = played(engine, seed, 80)
         tables = tables_of(engine, simulation.state.run)
         assert tables is not None
-        if all(tables[name] for name in TABLES if name != "notices"):
+        if all(tables[name] for name in TABLES if name not in ELSEWHERE):
             yield engine, plan, simulation.state.run
             engine.dispose()
             return
@@ -118,7 +120,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Engine, Pla
 COLUMNS = [
     (table, column)
     for table in TABLES
-    if table != "notices"
+    if table not in ELSEWHERE
     for column in columns_of(table)
     if column != "run" and column not in BY_THE_RUN_ITSELF.get(table, ())
 ]
