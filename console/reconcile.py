@@ -1,4 +1,4 @@
-"""`reconcile`: do the rows of runs say what the runs have done? Changes nothing.
+"""`reconcile`: do the rows of runs say what the runs have done? Changes nothing itself.
 
 Rows are compared to the record that their trail tells of and to one another, and, where a Temporal server answers, to what the
 server, the definition and the run itself say.
@@ -7,6 +7,7 @@ server, the definition and the run itself say.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,6 +31,8 @@ RECENT = timedelta(days=30)
 """How long a closed run is looked at without being named."""
 AT_ONCE = 8
 """Runs that are asked at the same time."""
+MENDS = 30.0
+"""Seconds in which rows that were asked for must have come."""
 SETTLES = 3.0
 """Seconds after which a difference counts: what a run has just done stands in its rows by then."""
 
@@ -43,6 +46,9 @@ def reconcile(
         ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every run that has rows.")] = False,
+    mend: Annotated[
+        bool, typer.Option("--mend", help="Ask open runs that differ to bring all their rows again; tell what is left.")
+    ] = False,
     output: Output = None,
 ) -> int:
     """Every difference between the rows of runs and what they follow from; ends with 0 where there is none, else with 21."""
@@ -58,10 +64,30 @@ def reconcile(
         missing = [run for run in named if run not in known]
         if missing:
             raise ground.unknown_run(missing[0])
-        wanted = named or names(engine, None if every else datetime.now(UTC) - RECENT)
-        answer = ground.run(_Reconciled(engine, whole=not named).of(wanted))
+        since = None if every else datetime.now(UTC) - RECENT
+
+        def look() -> dict[str, Any]:
+            return ground.run(_Reconciled(engine, whole=not named).of(named or names(engine, since)))
+
+        answer = look()
+        if mend and answer["differences"]:
+            answer = _mended(answer, look)
     printing.show(answer, _table, rows="rows")
     return BY_OUTCOME["conflict"] if answer["differences"] else OK
+
+
+def _mended(answer: dict[str, Any], look: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What is left when open runs that differ have written all that they carry. Only they know what is right, so nobody else writes."""
+    from console.mending import asked
+
+    runs = ground.run(asked(sorted({row["run"] for row in answer["rows"]})))
+    hint(f"{len(runs)} open runs were asked to bring all their rows again.")
+    until = time.monotonic() + MENDS
+    while runs and answer["differences"] and time.monotonic() < until:
+        answer = look()
+        if not {row["run"] for row in answer["rows"]} & set(runs):
+            break
+    return answer
 
 
 class _Reconciled:

@@ -44,6 +44,7 @@ class Flight:
         self._notices: dict[str, workflow.ActivityHandle[None]] = {}
         self._rows: list[WriteRecords] = []
         self._writing = False
+        self._wanted = False
 
     def add(self, effects: Iterable[Effect]) -> None:
         """Queues what one decision asks for."""
@@ -51,10 +52,14 @@ class Flight:
         self._queue += own
         self._rows = performing.gather(self._rows, rows)
 
+    def bring_all(self) -> None:
+        """The next batch brings the run as it stands, whatever the rows are: they were lost, or are those of an earlier day."""
+        self._wanted = True
+
     @property
     def is_over(self) -> bool:
         """Whether nothing is queued and nothing is on its way."""
-        return not (self._queue or self._hooks or self._notices or self._rows or self._writing)
+        return not (self._queue or self._hooks or self._notices or self._rows or self._writing or self._wanted)
 
     def start(self, *, closing: bool) -> None:
         """Starts what is queued, in order. `closing` calls hooks back: nobody waits for their answer any more."""
@@ -71,6 +76,12 @@ class Flight:
                 case DeliverNotice(notice=notice):
                     self._notices[notice.key] = performing.start_notice(notice, self._plan)
                     self._spawn(self._await_notice(notice.key))
+        if self._wanted and not self._writing:
+            self._wanted, self._writing = False, True
+            whole, *more = self._all()
+            self._rows = [*more, *self._rows]
+            batch = performing.sealed(whole, self.written)
+            self._spawn(self._write(batch, performing.start_rows(batch, at_once=False)))
         if self._rows and not self._writing:
             self._writing = True
             batch = performing.sealed(self._rows.pop(0), self.written)
@@ -126,9 +137,9 @@ class Flight:
             workflow.logger.warning("rows_delayed", extra={"run_key": batch.run.run})
             return await performing.start_rows(batch, at_once=False)
 
-    def _all(self, batch: WriteRecords) -> list[WriteRecords]:
+    def _all(self, *batches: WriteRecords) -> list[WriteRecords]:
         """Everything as it stands now, what waits to be written among it: a whole batch, and what it has no room for."""
-        waiting, self._rows = [batch, *self._rows], []
+        waiting, self._rows = [*batches, *self._rows], []
         return performing.completed(self._whole(), waiting)
 
     def _spawn(self, awaiting: Coroutine[Any, Any, None]) -> None:

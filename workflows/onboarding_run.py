@@ -167,6 +167,16 @@ class OnboardingRun:
     note = _message(messages.Note)
     cancel = _message(messages.Cancel)
 
+    @workflow.update(
+        description="Brings all rows of the run anew, for a database that was restored. Says and changes nothing."
+    )
+    def write_rows(self, _: RawValue = NOTHING) -> dict[str, Any]:
+        """No message: nothing is judged and nothing recorded, so no trail tells of it."""
+        self._heard += 1
+        self._flight.bring_all()
+        self._wake()
+        return {"outcome": "accepted", "code": "rows_coming"}
+
     @workflow.update(dynamic=True, description="Any other name: the refusal tells the nearest one that exists.")
     def other_update(self, name: str, args: Sequence[RawValue]) -> Verdict:
         """An update that has no name of ours."""
@@ -208,6 +218,12 @@ class OnboardingRun:
         except ProgramFault:
             raise _refused(faults.answer(self._update_id())) from None
         _unless_refused(decision)
+
+    @write_rows.validator
+    def may_write_rows(self, _: RawValue = NOTHING) -> None:
+        """A run that could not begin has no rows."""
+        if self._refusal is not None:
+            _refuse_start(self._refusal)
 
     def _decide(
         self, name: str, args: Sequence[RawValue], via: Literal["update", "signal"], fallback_id: str, *, once: bool

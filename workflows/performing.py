@@ -222,7 +222,7 @@ def completed(whole: WriteRecords, waiting: Sequence[WriteRecords]) -> list[Writ
 
     Where that is too much for one batch, earlier entries follow in batches of their own.
     """
-    told = reduce(merge, waiting)
+    told = reduce(merge, waiting, WriteRecords(run=whole.run))
     entries: dict[str, Any] = {part: _in_order(getattr(told, part), getattr(whole, part)) for part in _ENTRIES}
     whole = replace(
         whole, items=(*told.items, *whole.items), stages=(*told.stages, *whole.stages), handoffs=(*told.handoffs, *whole.handoffs),

@@ -19,7 +19,7 @@ from runtime.devserver import DevServer
 from tests.support.calls import Answer, Door
 from tests.support.doors import environment_of, worker_process
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 
 DATA = Path(__file__).parent / "data"
 QUEUE = "erasing"
