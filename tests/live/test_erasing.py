@@ -13,9 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
+from temporalio.converter import WorkflowSerializationContext
 
+from runtime.codec import ENCODING, UNDECODABLE
 from runtime.devserver import DevServer
+from tests.live.test_encrypted_runs import client_with_keys, payloads_in
 from tests.support.calls import Answer, Door
 from tests.support.doors import environment_of, worker_process
 
@@ -276,3 +280,47 @@ async def test_no_byte_of_what_was_said_is_left(cli: Door, client: Client) -> No
     print(
         f"S10: {len(CANARIES)} things said by each of {len(customers)} customers, 0 left in database and histories; {seconds:.0f} s"
     )
+
+
+async def test_payloads_that_somebody_copied_before_open_no_more(
+    client: Client, dev_server: DevServer, tmp_path: Path
+) -> None:
+    """A history that was exported stays closed: whoever has it, the database and the master keys reads nothing in it."""
+    cli = Door(tmp_path, **environment_of(dev_server.address, tmp_path, "erasing-keys"))
+    assert (await beside(cli, "keys", "new")).code == 0
+    ours = await client_with_keys(dev_server, tmp_path)
+    async with worker_process(client, dev_server.address, tmp_path, "erasing-keys"):
+        customer, run = await told(cli, ours)
+        await cancelled(ours, run)
+        events = [event async for event in ours.get_workflow_handle(run).fetch_history_events()]
+        closed = [
+            payload
+            for event in events
+            for payload in payloads_in(event)
+            if payload.metadata.get("encoding") == ENCODING
+        ]
+        before = len(await _opened(await client_with_keys(dev_server, tmp_path), run, closed))
+        began = time.monotonic()
+        erased = await beside(cli, "erase", customer)
+        seconds = time.monotonic() - began
+        again = await beside(cli, "erase", customer)
+    after = await _opened(await client_with_keys(dev_server, tmp_path), run, closed)
+
+    left = sum(word.encode() in event.SerializeToString() for event in events for word in CANARIES)
+    print(
+        f"S10: {before} payloads of a copied history could be read before, {len(after)} after, in {seconds:.1f} s; "
+        f"{left} things that were said stand in it in clear; the second call does nothing"
+    )
+    assert (erased.code, erased.data["keys"], again.data["already"]) == (0, 1, True)
+    assert (before, len(after), left) == (len(closed), 0, 0)
+    assert before >= 10
+    assert found_in_files(tmp_path) == []
+
+
+async def _opened(client: Client, run: str, payloads: list[Payload]) -> list[Payload]:
+    """Those of them that a client with all the keys there are can read."""
+    context = WorkflowSerializationContext(namespace=client.namespace, workflow_id=run)
+    codec = client.data_converter.with_context(context).payload_codec
+    assert codec is not None
+    found = [(await codec.decode([payload]))[0] for payload in payloads]
+    return [payload for payload in found if payload.metadata.get("encoding") not in (UNDECODABLE, ENCODING)]
