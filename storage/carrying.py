@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from storage.copying import opened, unfit
 from storage.engine import reading, writing
-from storage.keys import ACTIVE, RETIRED
+from storage.keys import ACTIVE, DESTROYED, RETIRED
 from storage.tables import ERASURES, KEYS
 
 
@@ -36,20 +36,21 @@ def carry_over(live: Path, part: Path) -> tuple[str, ...] | None:
 
 
 def _take(connection: Connection, row: dict[str, Any]) -> None:
-    """One key as the later database had it. One that the copy has under another id keeps its place there."""
+    """One key as the later database had it. One that the copy has under another id keeps its place there, and is the older one."""
     of_theirs = KEYS.c.customer == row["customer"]
-    known = connection.execute(select(KEYS.c.id).where(KEYS.c.id == row["id"])).scalar()
-    if known is not None:
-        connection.execute(update(KEYS).where(KEYS.c.id == row["id"]).values({**row, "generation": KEYS.c.generation}))
+    if row["state"] == DESTROYED:
+        gone = {name: row[name] for name in ("wrapped", "master", "state", "destroyed_at")}
+        connection.execute(update(KEYS).where(of_theirs, KEYS.c.state != DESTROYED).values(gone))
+    same = KEYS.c.id == row["id"]
+    if connection.execute(select(KEYS.c.id).where(same)).scalar() is not None:
+        connection.execute(update(KEYS).where(same).values({**row, "generation": KEYS.c.generation}))
         return
-    taken = connection.execute(select(KEYS.c.id).where(of_theirs, KEYS.c.generation == row["generation"])).scalar()
-    if taken is not None:
-        last = connection.execute(select(func.max(KEYS.c.generation)).where(of_theirs)).scalar_one()
-        row = {**row, "generation": last + 1}
-    active = connection.execute(select(KEYS.c.id).where(of_theirs, KEYS.c.state == ACTIVE)).scalar()
-    if active is not None and row["state"] == ACTIVE:
-        row = {**row, "state": RETIRED, "retired_at": datetime.now(UTC)}
-    connection.execute(insert(KEYS).values(row))
+    # The newest of a customer is the only one that may be active.
+    retired = {"state": RETIRED, "retired_at": datetime.now(UTC)}
+    connection.execute(update(KEYS).where(of_theirs, KEYS.c.state == ACTIVE).values(retired))
+    last = connection.execute(select(func.max(KEYS.c.generation)).where(of_theirs)).scalar()
+    generation = row["generation"] if last is None else max(row["generation"], last + 1)
+    connection.execute(insert(KEYS).values({**row, "generation": generation}))
 
 
 def _again(here: Engine, erased: dict[str, str]) -> tuple[str, ...]:
