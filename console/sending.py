@@ -61,6 +61,7 @@ async def send_update(client: Client, run: str, name: str, content: Mapping[str,
         except WorkflowUpdateFailedError as failed:
             return await _refused(client, run, failed)
         except (WorkflowUpdateRPCTimeoutOrCancelledError, TimeoutError):
+            _or_stop()
             continue
         except (DatabaseUnavailable, KeysUnavailable) as error:
             # It may have been sent and its verdict not be read: only the same again can tell.
@@ -159,6 +160,13 @@ async def _or_wait(client: Client, run: str, error: RPCError, message_id: str) -
         case _:
             await asyncio.sleep(PAUSE)
             return "no worker has answered" if error.status is Status.DEADLINE_EXCEEDED else error.message[:200]
+
+
+def _or_stop() -> None:
+    """The SDK says the same of a call that took too long and of one that Ctrl-C has ended, which nobody wants to have repeated."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def too_large(message_id: str, sentence: str) -> Answered:

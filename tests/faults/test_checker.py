@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,7 @@ import pytest
 
 from tests.support.faults.bench import bench
 from tests.support.faults.checker import Evidence, check, check_all
-from tests.support.faults.loops import Talk, figures, judge, settle
+from tests.support.faults.loops import figures, judge, settle, talking
 from tests.support.faults.oplog import Attempt, Operation, Told
 from tests.support.faults.tiers import Tier
 
@@ -25,11 +26,9 @@ async def clean(tmp_path_factory: pytest.TempPathFactory, tier: Tier) -> Evidenc
     """A run that was talked to for a few seconds, and nothing was broken."""
     async with bench(tmp_path_factory.mktemp("clean")) as made:
         await made.work()
-        talk = Talk(made, tier.seed)
-        await talk.begin(4)
-        await asyncio.sleep(6)
-        await talk.end()
-        await settle(made, Random(tier.seed))
+        async with talking(made, tier.seed, 4):
+            await asyncio.sleep(6)
+        await settle(made, Random(tier.seed), time.monotonic())
         found = await judge(made, repeats=0)
         print(f"without faults: {figures(made)}, 0 broken promises, 0 repeats")
     return max(found, key=lambda one: len(one.trail))

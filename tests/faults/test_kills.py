@@ -12,7 +12,7 @@ import pytest
 from tests.faults.conftest import Counting
 from tests.support.faults.bench import Bench, bench
 from tests.support.faults.counts import Trials
-from tests.support.faults.loops import PROGRESS_WITHIN, Talk, figures, judge, progress, settle
+from tests.support.faults.loops import PROGRESS_WITHIN, figures, judge, progress, settle, talking
 from tests.support.faults.tiers import Tier
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
@@ -26,14 +26,13 @@ async def test_workers_killed_at_random_moments_lose_nothing(tmp_path: Path, tie
     with counting("R5", "kills of a worker at a random moment") as trials:
         async with bench(tmp_path) as made:
             await asyncio.gather(made.work(), made.work())
-            talk = Talk(made, tier.seed)
-            await talk.begin(runs)
-            slowest = 0.0
-            while trials.done < kills:
-                await asyncio.sleep(random.uniform(0.2, 2.0))
-                slowest = max(slowest, await _kill_some(made, random, trials))
-            await talk.end()
-            lived = await settle(made, random)
+            async with talking(made, tier.seed, runs):
+                slowest = 0.0
+                while trials.done < kills:
+                    await asyncio.sleep(random.uniform(0.2, 2.0))
+                    slowest = max(slowest, await _kill_some(made, random, trials))
+                last = time.monotonic()
+            lived = await settle(made, random, last)
             await judge(made, repeats=trials.done)
             print(
                 f"R5: {trials.done} kills, {figures(made)}, 0 lost, 0 double, 0 stuck; "
@@ -64,16 +63,15 @@ async def test_a_server_killed_and_started_on_its_file_loses_nothing(
     with counting("R7", "kills of the server with its database file") as trials:
         async with bench(tmp_path) as made:
             await asyncio.gather(made.work(), made.work())
-            talk = Talk(made, tier.seed)
-            await talk.begin(runs)
-            for _ in range(kills):
-                await asyncio.sleep(random.uniform(1.0, 4.0))
-                await made.kill_server(random.choice((0.0, 2.0, 8.0) if tier.counts else (1.0,)))
-                trials.done += 1
-                await progress(made.log, time.monotonic(), 60.0)
-                await _workers_again(made)
-            await talk.end()
-            lived = await settle(made, random)
+            async with talking(made, tier.seed, runs):
+                for _ in range(kills):
+                    await asyncio.sleep(random.uniform(1.0, 4.0))
+                    await made.kill_server(random.choice((0.0, 2.0, 8.0) if tier.counts else (1.0,)))
+                    trials.done += 1
+                    await progress(made.log, time.monotonic(), 60.0)
+                    await _workers_again(made)
+                last = time.monotonic()
+            lived = await settle(made, random, last)
             await judge(made, repeats=trials.done)
             print(
                 f"R7: {trials.done} kills of the server, {figures(made)}, 0 lost, 0 double, 0 stuck; "

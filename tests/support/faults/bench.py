@@ -52,6 +52,7 @@ class Bench:
     workers: list[Worker] = field(default_factory=list)
     runs: dict[str, tuple[Run, StartOrder]] = field(default_factory=dict)
     started: int = 0
+    kills: int = 0
 
     @property
     def environment(self) -> dict[str, str]:
@@ -87,6 +88,7 @@ class Bench:
         worker.process.kill()
         await worker.ended()
         self.workers.remove(worker)
+        self.kills += 1
 
     async def kill_server(self, down: float) -> None:
         """kill -9 of the server; the same file and port again after so many seconds."""

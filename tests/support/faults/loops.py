@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from random import Random
 
 from tests.support.faults.bench import Bench, reconciled, until
@@ -19,28 +20,22 @@ LIVE_WITHIN = 60.0
 STARTS_AT_ONCE = 20
 
 
-class Talk:
-    """Senders that talk to many runs until they are told to stop."""
-
-    def __init__(self, bench: Bench, seed: int) -> None:
-        self._bench, self._seed = bench, seed
-        self._over = asyncio.Event()
-        self._talking: list[asyncio.Task[None]] = []
-
-    async def begin(self, count: int) -> None:
-        """Starts so many runs, and one sender for each."""
-        orders = [kills_order(f"k-{n}") for n in range(count)]
-        for first in range(0, count, STARTS_AT_ONCE):
-            await asyncio.gather(*(self._bench.start(one) for one in orders[first : first + STARTS_AT_ONCE]))
-        for one in orders:
-            sender = Sender(self._bench, one.run, f"{self._seed}/{one.run}")
-            self._talking.append(asyncio.create_task(sender.talk(self._over)))
-
-    async def end(self) -> None:
-        """Lets each sender finish what it says."""
-        self._over.set()
-        for one in asyncio.as_completed(self._talking):
-            await one
+@asynccontextmanager
+async def talking(bench: Bench, seed: int, count: int) -> AsyncIterator[None]:
+    """So many new runs, and a sender to each during the block; at its end each finishes what it says."""
+    orders = [kills_order(f"k-{n}") for n in range(count)]
+    for first in range(0, count, STARTS_AT_ONCE):
+        await asyncio.gather(*(bench.start(one) for one in orders[first : first + STARTS_AT_ONCE]))
+    over = asyncio.Event()
+    senders = [asyncio.create_task(Sender(bench, one.run, f"{seed}/{one.run}").talk(over)) for one in orders]
+    try:
+        yield
+        over.set()
+        await asyncio.gather(*senders)
+    finally:
+        for one in senders:
+            one.cancel()
+        await asyncio.gather(*senders, return_exceptions=True)
 
 
 async def progress(log: OperationLog, since: float, within: float = PROGRESS_WITHIN) -> float:
@@ -53,14 +48,13 @@ async def progress(log: OperationLog, since: float, within: float = PROGRESS_WIT
     return (log.first_ok_after(since) or since) - since
 
 
-async def settle(bench: Bench, random: Random) -> float:
-    """After the last fault, with a worker: every run answers, half of what is unknown is asked again, and all comes to rest.
+async def settle(bench: Bench, random: Random, last_fault: float) -> float:
+    """With a worker: every run answers within a minute, half of what is unknown is asked again, and all comes to rest.
 
-    The seconds until the last run has answered.
+    The seconds from the last fault until the last run has answered, or more where senders had still something to say.
     """
-    began = time.monotonic()
     await asyncio.gather(*(_answers(bench, run) for run in bench.runs))
-    lived = time.monotonic() - began
+    lived = time.monotonic() - last_fault
     unknown = [one for one in bench.log.operations if one.told is Told.UNKNOWN]
     for one in unknown:
         if random.random() < 0.5:
