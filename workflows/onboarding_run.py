@@ -223,7 +223,7 @@ class OnboardingRun:
     def may_write_rows(self, _: RawValue = NOTHING) -> None:
         """A run that could not begin has no rows."""
         if self._refusal is not None:
-            _refuse_start(self._refusal)
+            starting.refuse(self._refusal)
 
     def _decide(
         self, name: str, args: Sequence[RawValue], via: Literal["update", "signal"], fallback_id: str, *, once: bool

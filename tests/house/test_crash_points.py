@@ -29,3 +29,12 @@ def test_every_point_stands_in_the_code_and_no_other_does() -> None:
 
     assert set(POINTS) == found
     assert set(POINTS) >= REPLIES
+
+
+def test_every_point_is_named_by_a_test_that_reaches_it() -> None:
+    """Here and in the list of all faults none is reached."""
+    others = ("tests/house", "tests/edge/test_fault_injection.py")
+    files = [one for one in (ROOT / "tests").rglob("test_*.py") if not str(one.relative_to(ROOT)).startswith(others)]
+    words = "\n".join(one.read_text(encoding="utf-8") for one in files)
+
+    assert [point for point in POINTS if f'"{point}:' not in words and f'"{point}"' not in words] == []
