@@ -58,12 +58,14 @@ class Points:
         armed = await asyncio.gather(*(self.made.work(fault) for fault in faults))
         for worker in others:
             await self.made.kill(worker)
-        for fault in faults:
-            await self._provoke(fault)
         await asyncio.gather(*(self._hit(worker, fault) for worker, fault in zip(armed, faults, strict=True)))
 
     async def _hit(self, worker: Worker, fault: str) -> None:
-        await until(lambda: self._happened(worker, fault), HIT_WITHIN, f"{fault} happens")
+        provoking = asyncio.create_task(self._provoke_often(fault))
+        try:
+            await until(lambda: self._happened(worker, fault), HIT_WITHIN, f"{fault} happens")
+        finally:
+            provoking.cancel()
         self.trials.done += 1
         if ":kill:" in fault:
             assert await worker.ended() == -signal.SIGKILL
@@ -71,6 +73,12 @@ class Points:
         else:
             await asyncio.sleep(1.0)  # what a fault has failed is tried again here
             await self.made.kill(worker)
+
+    async def _provoke_often(self, fault: str) -> None:
+        """Another worker may have taken what was meant for this one."""
+        while True:
+            await self._provoke(fault)
+            await asyncio.sleep(5.0)
 
     async def _provoke(self, fault: str) -> None:
         """What senders do not do by themselves: a date that comes, a history that is full."""
