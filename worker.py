@@ -38,6 +38,8 @@ ACTIVITIES_AT_ONCE: Final = 50
 STICKY: Final = timedelta(seconds=2)
 """How long the server waits for this worker before it asks another one. With the usual 10 s a killed worker's runs stand
 still for eight."""
+PATIENCE: Final = 30.0
+"""Seconds after which a database that says nothing is taken for lost: no attempt of an activity waits for longer than ten."""
 LAST_LOOK: Final = timedelta(seconds=2)
 """For notices of the last turns, when everything else has stopped."""
 GRACE: Final = timedelta(seconds=30)
@@ -108,7 +110,7 @@ def _open(settings: Settings) -> Engine:
     from storage.engine import open_database
     from storage.inspection import glance
 
-    database = open_database(settings.database_url)
+    database = open_database(settings.database_url, patience=PATIENCE)
     glance(database)
     return database
 

@@ -35,13 +35,16 @@ __all__ = [
 _Result = TypeVar("_Result")
 
 
-def open_database(url: str) -> Engine:
+def open_database(url: str, *, patience: float | None = None) -> Engine:
     """The database behind an SQLAlchemy URL (`sqlite:///file`, `postgresql://…`), with its tables.
+
+    `patience` are the seconds after which a PostgreSQL that does not answer is taken for lost; without it there is no end, as a
+    report over everything may need.
 
     Folder, file and tables are made when they are missing; several processes may do so at once. Raises
     `DatabaseUnavailable`, also for a database of another schema. Whoever opened it closes it with `dispose()`.
     """
-    engine = connected(url)
+    engine = connected(url, patience=patience)
     try:
         _prepare(engine)
     except BaseException:
@@ -50,8 +53,8 @@ def open_database(url: str) -> Engine:
     return engine
 
 
-def connected(url: str) -> Engine:
-    """The database behind a URL, whatever its schema. Raises `DatabaseUnavailable`."""
+def connected(url: str, *, patience: float | None = None) -> Engine:
+    """The database behind a URL, whatever its schema; `patience` as for `open_database`. Raises `DatabaseUnavailable`."""
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
@@ -60,7 +63,7 @@ def connected(url: str) -> Engine:
     if kind == "sqlite":
         return _open_sqlite(parsed)
     if kind == "postgresql":
-        return _open_postgresql(parsed)
+        return _open_postgresql(parsed, patience)
     raise _invalid(f"The database URL names {kind!r}, which is not supported.")
 
 
@@ -148,17 +151,20 @@ def _open_sqlite(url: URL) -> Engine:
     return engine
 
 
-def _open_postgresql(url: URL) -> Engine:
+def _open_postgresql(url: URL, patience: float | None) -> Engine:
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
     # Two sessions that insert one key must see each other, so a snapshot for each statement is right.
     settings = f"-c lock_timeout={int(BUSY_SECONDS * 1000)}"
     try:
-        return create_engine(
+        from storage.patience import KERNEL, patient
+
+        engine = create_engine(
             url,
             hide_parameters=True,
             pool_pre_ping=True,
-            connect_args={"connect_timeout": int(BUSY_SECONDS), "options": settings},
+            pool_timeout=BUSY_SECONDS,
+            connect_args={"connect_timeout": int(BUSY_SECONDS), "options": settings, **KERNEL},
         )
     except (ImportError, NoSuchModuleError):
         raise DatabaseUnavailable(
@@ -166,6 +172,14 @@ def _open_postgresql(url: URL) -> Engine:
             "The driver for PostgreSQL is not installed.",
             "Install it: pip install 'psycopg[binary]>=3.3,<4' (the extra `postgres` of pyproject.toml).",
         ) from None
+    if patience is not None:
+        kind = patient(patience)
+
+        @event.listens_for(engine, "do_connect")
+        def _connect(_dialect: Any, _record: Any, words: Any, parameters: Any) -> Any:
+            return kind.connect(*words, **parameters)
+
+    return engine
 
 
 def _prepare(engine: Engine) -> None:
