@@ -4,6 +4,8 @@ The rows of a turn, and with them its notices, are written before the server kee
 worker that dies in between has told nobody anything: a notice waits until the marker of its batch stands in the history of the
 run. Looking there adds no event and no Action. See docs/decisions/0004-rows-of-a-turn.md. A notice that came before its reader's
 hours waits here as well, so that no run needs a timer for it.
+
+One that cannot leave holds back no other: it is tried again, more and more seldom.
 """
 
 from __future__ import annotations
@@ -12,9 +14,9 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import (
@@ -25,13 +27,17 @@ from temporalio.client import Client
 from temporalio.converter import WorkflowSerializationContext
 from temporalio.service import RPCError
 
+from onboarding.engine.effects import Notice
 from onboarding.errors import PayloadUndecodable
 from onboarding.ports import HeldNotice, HeldNotices, Notifier
 
+_One = TypeVar("_One")
 LOOK: Final = 0.5
 """Seconds between two looks at the rows."""
 LONGEST: Final = 600.0
 """Seconds until the same batch is looked for again: it doubles from `LOOK`, since a turn that was lost may never come back."""
+SELDOM: Final = 300.0
+"""Seconds until a notice that could not leave is tried again, at most; it doubles from one second. Twelve attempts an hour."""
 MOST: Final = 1_000
 """Notices taken up in one look."""
 AT_ONCE: Final = 10
@@ -51,6 +57,7 @@ class Releaser:
         self._held = held
         self._notifier = notifier
         self._again: dict[str, tuple[float, float]] = {}
+        self._failed: dict[str, tuple[float, float]] = {}
 
     async def run(self) -> None:
         """Looks until it is cancelled; whatever fails is tried again."""
@@ -64,17 +71,31 @@ class Releaser:
     async def look(self) -> int:
         """Delivers what may go; how many notices that were."""
         ripe = await asyncio.to_thread(self._held.ripe, MOST, datetime.now(UTC))
-        for notice in ripe:
-            await asyncio.to_thread(self._notifier.deliver, notice)
         held = await asyncio.to_thread(self._held.held, MOST)
         self._again = {batch: when for batch, when in self._again.items() if any(one.batch == batch for one in held)}
-        due = [one for one in held if self._again.get(one.batch, (0.0, 0.0))[0] <= time.monotonic()]
-        by_run = sorted(due, key=lambda one: (one.notice.run, one.execution))
-        groups = [list(group) for _, group in itertools.groupby(by_run, lambda one: (one.notice.run, one.execution))]
-        counts = [len(ripe)]
-        for first in range(0, len(groups), AT_ONCE):
-            counts += await asyncio.gather(*(self._release(group) for group in groups[first : first + AT_ONCE]))
+        waiting = {one.key for one in ripe} | {one.notice.key for one in held}
+        self._failed = {key: when for key, when in self._failed.items() if key in waiting}
+        due = [one for one in held if not (_later(self._again, one.batch) or _later(self._failed, one.notice.key))]
+        counts = await _in_turn(self._deliver, _groups(ripe, lambda one: (one.run,)))
+        counts += await _in_turn(self._release, _groups(due, lambda one: (one.notice.run, one.execution)))
         return sum(counts)
+
+    async def _deliver(self, notices: Sequence[Notice]) -> int:
+        """Of one run, in their order: what calls something off must not overtake it. How many have left."""
+        count = 0
+        for notice in notices:
+            if _later(self._failed, notice.key):
+                continue
+            try:
+                await asyncio.to_thread(self._notifier.deliver, notice)
+            except Exception as error:
+                pause = min(2 * self._failed.get(notice.key, (0.0, LOOK))[1], SELDOM)
+                self._failed[notice.key] = time.monotonic() + pause, pause
+                about = {"run_key": notice.run, "code": getattr(error, "code", type(error).__name__)}
+                _log.warning("notice_delayed", extra=about)
+            else:
+                count += 1
+        return count
 
     async def _release(self, waiting: Sequence[HeldNotice]) -> int:
         """Of one execution: delivers what its history holds."""
@@ -89,13 +110,11 @@ class Releaser:
             _log.info("history_unread", extra={"run_key": waiting[0].notice.run, "code": str(error.status)})
         except PayloadUndecodable as error:  # of an erased customer: nothing of theirs leaves any more
             _log.info("history_unread", extra={"run_key": waiting[0].notice.run, "code": error.code})
-        leaving = [one for one in waiting if one.batch in found]
-        for one in leaving:
-            await asyncio.to_thread(self._notifier.deliver, one.notice)
+        count = await self._deliver([one.notice for one in waiting if one.batch in found])
         for batch in wanted - found:
             pause = min(2 * self._again.get(batch, (0.0, LOOK / 2))[1], LONGEST)
             self._again[batch] = time.monotonic() + pause, pause
-        return len(leaving)
+        return count
 
     async def _written(self, run: str, execution: str) -> AsyncIterator[str]:
         """The results of the local activities in a history, the newest first; ids of batches are among them."""
@@ -120,3 +139,21 @@ class Releaser:
             token = page.next_page_token
             if not token:
                 return
+
+
+def _later(waits: Mapping[str, tuple[float, float]], name: str) -> bool:
+    """Whether it is not its turn yet."""
+    return waits.get(name, (0.0, 0.0))[0] > time.monotonic()
+
+
+def _groups(waiting: Sequence[_One], of: Callable[[_One], tuple[str, ...]]) -> list[list[_One]]:
+    """What belongs together, in its order."""
+    return [list(group) for _, group in itertools.groupby(sorted(waiting, key=of), of)]
+
+
+async def _in_turn(step: Callable[[Sequence[_One]], Awaitable[int]], groups: Sequence[Sequence[_One]]) -> list[int]:
+    """The step for each group, so many at once."""
+    counts: list[int] = []
+    for first in range(0, len(groups), AT_ONCE):
+        counts += await asyncio.gather(*(step(group) for group in groups[first : first + AT_ONCE]))
+    return counts
