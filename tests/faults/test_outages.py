@@ -110,8 +110,9 @@ async def away(bench: FarBench, seconds: float) -> AsyncIterator[None]:
 
 async def ended(bench: FarBench, talk: Talk, tier: Tier, what: str) -> None:
     """All is well again: what was said is looked at, and the figures are printed."""
+    well = time.monotonic()
     await talk.end()
-    lived = await settle(bench, Random(tier.seed))
+    lived = await settle(bench, Random(tier.seed), well)
     evidence = await judge(bench, repeats=0)
     during = [
         attempt.answered_at - attempt.asked_at

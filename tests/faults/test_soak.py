@@ -46,9 +46,10 @@ async def test_a_long_while_with_faults_breaks_nothing_and_leaves_no_more_memory
                     await house.kill(goes)
                     goes, kills = await house.work(), kills + 1
             trials.done += seconds
+            well = time.monotonic()
             await asyncio.gather(*sending)
             watching.cancel()
-            lived = await settle(house, chance)
+            lived = await settle(house, chance, well)
             await judge(house, repeats=kills)
     growth, more = watch.growth, watch.more_files
     print(

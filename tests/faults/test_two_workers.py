@@ -46,8 +46,9 @@ async def test_a_worker_that_stands_still_and_comes_back_does_nothing_twice(
                 finally:
                     sleeper.send_signal(signal.SIGCONT)
                 trials.done += 1
+            well = time.monotonic()
             await talk.end()
-            lived = await settle(house, Random(tier.seed))
+            lived = await settle(house, Random(tier.seed), well)
             # What reached the world right before it stood still may be told again by the other one, under the same key.
             await judge(house, repeats=times)
             assert [one.process.poll() for one in workers] == [None, None]
@@ -80,7 +81,7 @@ async def test_a_worker_that_is_told_to_stop_under_load_ends_in_time_and_loses_n
                 worker = after or await house.work()
                 trials.done += 1
             await talk.end()
-            await settle(house, Random(tier.seed))
+            await settle(house, Random(tier.seed), time.monotonic())
             await judge(house, repeats=0)
     print(f"drain: {times} workers told to stop: {figures(house)}, 0 lost, 0 twice; the longest took {max(took):.1f} s")
     assert max(took) < DRAINED + LEAVES
