@@ -12,7 +12,7 @@ import pytest
 
 from tests.faults.conftest import Counting
 from tests.support.faults.bench import bench
-from tests.support.faults.loops import Talk, figures, judge, progress, settle
+from tests.support.faults.loops import figures, judge, progress, settle, talking
 from tests.support.faults.tiers import Tier
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(1200)]
@@ -33,21 +33,20 @@ async def test_a_worker_that_stands_still_and_comes_back_does_nothing_twice(
     async with bench(tmp_path) as house:
         workers = [await house.work(), await house.work()]
         with counting("R5-still", "workers that stood still") as trials:
-            talk, longest = Talk(house, tier.seed), 0.0
-            await talk.begin(tier.of(8, 50))
-            for turn in range(times):
-                await asyncio.sleep(1)
-                sleeper = workers[turn % 2].process
-                sleeper.send_signal(signal.SIGSTOP)
-                stopped = time.monotonic()
-                try:
-                    longest = max(longest, await progress(house.log, stopped, TURNS))
-                    await asyncio.sleep(max(0.0, stopped + still - time.monotonic()))
-                finally:
-                    sleeper.send_signal(signal.SIGCONT)
-                trials.done += 1
-            well = time.monotonic()
-            await talk.end()
+            longest = well = 0.0
+            async with talking(house, tier.seed, tier.of(8, 50)):
+                for turn in range(times):
+                    await asyncio.sleep(1)
+                    sleeper = workers[turn % 2].process
+                    sleeper.send_signal(signal.SIGSTOP)
+                    stopped = time.monotonic()
+                    try:
+                        longest = max(longest, await progress(house.log, stopped, TURNS))
+                        await asyncio.sleep(max(0.0, stopped + still - time.monotonic()))
+                    finally:
+                        sleeper.send_signal(signal.SIGCONT)
+                    well = time.monotonic()
+                    trials.done += 1
             lived = await settle(house, Random(tier.seed), well)
             # What reached the world right before it stood still may be told again by the other one, under the same key.
             await judge(house, repeats=times)
@@ -67,20 +66,18 @@ async def test_a_worker_that_is_told_to_stop_under_load_ends_in_time_and_loses_n
         worker = await house.work()
         took: list[float] = []
         with counting("R5-drain", "workers told to stop under load") as trials:
-            talk = Talk(house, tier.seed)
-            await talk.begin(tier.of(8, 50))
-            for turn in range(times):
-                await asyncio.sleep(2)
-                after = await house.work() if turn % 2 else None
-                began = time.monotonic()
-                code = await worker.stop()
-                took.append(time.monotonic() - began)
-                house.workers.remove(worker)
-                assert code == 0, worker.words()[-2_000:]
-                assert "Traceback" not in worker.words()
-                worker = after or await house.work()
-                trials.done += 1
-            await talk.end()
+            async with talking(house, tier.seed, tier.of(8, 50)):
+                for turn in range(times):
+                    await asyncio.sleep(2)
+                    after = await house.work() if turn % 2 else None
+                    began = time.monotonic()
+                    code = await worker.stop()
+                    took.append(time.monotonic() - began)
+                    house.workers.remove(worker)
+                    assert code == 0, worker.words()[-2_000:]
+                    assert "Traceback" not in worker.words()
+                    worker = after or await house.work()
+                    trials.done += 1
             await settle(house, Random(tier.seed), time.monotonic())
             await judge(house, repeats=0)
     print(f"drain: {times} workers told to stop: {figures(house)}, 0 lost, 0 twice; the longest took {max(took):.1f} s")
