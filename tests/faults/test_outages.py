@@ -115,11 +115,11 @@ async def test_six_hours_without_the_database_pass_and_then_every_row_of_them_is
         began = instant((await run.ask("status"))["started_at"])
         store.away = True
         for hour in range(1, 7):
-            await clock.advance(run.handle, began + timedelta(hours=hour, minutes=-20))
+            await clock.advance(run.handle, began + timedelta(hours=hour, minutes=-20), retrying=True)
             assert (await run.say("note", f"n-{hour}", actor="dana", text=f"Hour {hour}"))["outcome"] == "accepted"
         written = len(ReadTable(database).trail(order.run)["rows"])
         tried, store.away = store.tried, False
-        await clock.advance(run.handle, began + timedelta(hours=6, minutes=10))
+        await clock.advance(run.handle, began + timedelta(hours=6, minutes=10), retrying=True)
         await rows_are_history(run, database)
         trail = ReadTable(database).trail(order.run)["rows"]
         said = [row["message_id"] for row in trail if row["message"] == "note"]
