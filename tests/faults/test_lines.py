@@ -135,7 +135,7 @@ async def test_a_command_over_a_bad_line_ends_within_its_bounds_with_a_code_and_
 
         calls = {
             f"call-{turn}-{n}": one
-            for turn in range(tier.of(1, 4, 20))
+            for turn in range(tier.of(1, 2, 20))
             for n, one in enumerate(list(CALLS.values())[: tier.of(4, None)])
         }
         with counting("L4-commands", "commands over a line that failed") as trials:
@@ -188,7 +188,7 @@ async def test_a_worker_behind_a_flaky_line_goes_on_and_nothing_is_lost_or_twice
     """Cuts, refusals, lost replies, delay and silence, drawn by chance, while people send: one process all the time."""
     chance = Random(tier.seed)
     # With every change a cut, lost replies and silence; the longer forms draw.
-    faults = tier.of([FLAKY[0], FLAKY[3], FLAKY[5]], [chance.choice(FLAKY) for _ in range(40)])
+    faults = tier.of([FLAKY[0], FLAKY[3], FLAKY[5]], [chance.choice(FLAKY) for _ in range(20)])
     recovered: list[float] = []
     async with far_bench(tmp_path) as house:
         with FaultProxy(house.server.address, seed=tier.seed) as line:

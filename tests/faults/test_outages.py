@@ -71,14 +71,14 @@ async def test_runs_go_on_while_a_sqlite_file_is_held_or_the_disk_is_full(
         worker = await bench.work()
         with counting("R18-file", "outages of a database file") as trials:
             async with talking(bench, tier.seed, tier.of(8, 50)):
-                async with away(bench, tier.of(6.0, 60.0)):
+                async with away(bench, tier.of(6.0, 30.0)):
                     holder = sqlite3.connect(tmp_path / "rows.sqlite", timeout=10, isolation_level=None)
                     holder.execute("BEGIN IMMEDIATE")
                 holder.execute("ROLLBACK")
                 holder.close()
                 trials.done += 1
                 room = resource.getrlimit(resource.RLIMIT_FSIZE)
-                async with away(bench, tier.of(4.0, 60.0)):
+                async with away(bench, tier.of(4.0, 30.0)):
                     resource.prlimit(worker.process.pid, resource.RLIMIT_FSIZE, (4_096, room[1]))
                 resource.prlimit(worker.process.pid, resource.RLIMIT_FSIZE, room)
                 trials.done += 1
@@ -95,7 +95,7 @@ async def test_a_notifier_that_is_away_delays_words_and_nothing_else_and_each_le
         with counting("R17", "outages of the notifier") as trials:
             async with talking(bench, tier.seed, tier.of(8, 50)):
                 for mood in (Mood.FAILS, Mood.HANGS, Mood.REFUSES):
-                    async with away(bench, tier.of(3.0, 40.0)):
+                    async with away(bench, tier.of(3.0, 20.0)):
                         bench.mood.write_text(mood, encoding="utf-8")
                     trials.done += 1
                 bench.mood.write_text(Mood.WELL, encoding="utf-8")

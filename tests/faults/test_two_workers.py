@@ -29,7 +29,7 @@ async def test_a_worker_that_stands_still_and_comes_back_does_nothing_twice(
     tmp_path: Path, tier: Tier, counting: Counting
 ) -> None:
     """SIGSTOP to one of two for longer than any of its tasks may take; what it held is done by the other one before it wakes."""
-    times, still = tier.of((1, 12.0), (6, 15.0))
+    times, still = tier.of((1, 12.0), (4, 15.0))
     async with bench(tmp_path) as house:
         workers = [await house.work(), await house.work()]
         with counting("R5-still", "workers that stood still") as trials:
@@ -61,7 +61,7 @@ async def test_a_worker_that_is_told_to_stop_under_load_ends_in_time_and_loses_n
     tmp_path: Path, tier: Tier, counting: Counting
 ) -> None:
     """SIGTERM while everybody talks, then a new one; also with nobody beside it."""
-    times = tier.of(2, 12)
+    times = tier.of(2, 10)
     async with bench(tmp_path) as house:
         worker = await house.work()
         took: list[float] = []
