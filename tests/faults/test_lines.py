@@ -30,7 +30,7 @@ from tests.support.shell import DATA, a_run, an_order
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 
 QUEUE = "lines"
-CUTS = (Fault.CUT_BEFORE, Fault.CUT_AFTER)
+CUTS = (Fault.CUT_BEFORE, Fault.CUT_AFTER, Fault.CUT_WITHIN)
 WITHIN = 30.0
 """Seconds in which a command has ended: 15 for a verdict, the rest for a busy machine."""
 
@@ -223,5 +223,6 @@ FLAKY = (
     (Weather(fault=Fault.CUT_AFTER), 1.0),
     (Weather(delay=0.05, jitter=0.1), 2.0),
     (Weather(fault=Fault.HALF_OPEN), 2.0),
+    (Weather(fault=Fault.CUT_WITHIN), 1.0),
 )
 """What a line does, and for how many seconds."""

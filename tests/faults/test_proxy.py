@@ -114,6 +114,17 @@ def test_cut_after_means_that_it_was_done_and_nobody_was_told(echo: Echo, proxy:
     assert proxy.resets == 1
 
 
+def test_cut_within_means_that_half_of_the_reply_arrives_and_then_the_end(echo: Echo, proxy: FaultProxy) -> None:
+    """The next connection is well."""
+    proxy.once(Fault.CUT_WITHIN, on=b"word")
+    with dial(proxy) as line:
+        assert (say(line, b"one word"), line.recv(100)) == (b"one ", b"")
+    with dial(proxy) as line:
+        assert say(line, b"one word") == b"one word"
+
+    assert echo.heard == b"one word" * 2
+
+
 def test_half_open_means_silence_that_lasts_on_that_connection_and_no_other(echo: Echo, proxy: FaultProxy) -> None:
     """As where a machine has gone away: nothing comes, nothing is closed, not even when the line is well again."""
     with dial(proxy, HARDLY) as dead, dial(proxy) as idle:
@@ -195,6 +206,9 @@ def test_a_request_is_known_by_a_word_in_it_however_it_is_cut_and_packed() -> No
 
     assert heard == [plain, b"the word"]
     assert Spoken(from_client=True).hear(b"SELECT 1") == [b"SELECT 1"]
+    replies = Spoken(from_client=False)
+    replies.frames = True
+    assert replies.half_of(frames) == _frame(4, b"") + _frame(0, plain)[: 9 + len(plain) // 2]
 
 
 def _frame(kind: int, content: bytes) -> bytes:

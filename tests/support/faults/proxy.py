@@ -6,6 +6,7 @@ It has a thread of its own, so that a test may block its loop, and both ends may
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ class Fault(StrEnum):
     """The request never reaches the server, and the connection is reset."""
     CUT_AFTER = "cut_after"
     """The request is served, its reply is lost, and the connection is reset."""
+    CUT_WITHIN = "cut_within"
+    """The request is served, half of its reply arrives, and the connection ends."""
     HALF_OPEN = "half_open"
     """Nothing goes through and nothing is closed; a connection that met this stays silent when it is over."""
     REFUSE = "refuse"
@@ -68,7 +71,7 @@ class _Link:
     def __init__(self, client: asyncio.StreamWriter, server: asyncio.StreamWriter) -> None:
         self.ends = client, server
         self.asked, self.told = Spoken(from_client=True), Spoken(from_client=False)
-        self.silent = self.deaf = False
+        self.silent = self.deaf = self.half = False
         self.then: Weather | None = None
         self.sent = 0
 
@@ -206,8 +209,8 @@ class FaultProxy:
             if fault in (Fault.CUT_BEFORE, Fault.REFUSE):
                 self._reset(link)
                 return
-            if fault is Fault.CUT_AFTER and not link.deaf:
-                link.deaf = True
+            if fault in (Fault.CUT_AFTER, Fault.CUT_WITHIN) and not link.deaf:
+                link.deaf, link.half = True, fault is Fault.CUT_WITHIN
                 self._loop.call_later(_REPLY_WITHIN, self._reset, link)
             room = None if self._weather.limit is None else self._weather.limit - link.sent
             onward.write(chunk if room is None else chunk[: max(0, room)])
@@ -215,24 +218,29 @@ class FaultProxy:
             if room is not None and len(chunk) > room:
                 self._reset(link)
                 return
-        if not link.silent and not onward.transport.is_closing() and onward.can_write_eof():
-            onward.write_eof()
+        if not link.silent:
+            _end(onward)
 
     async def _answer(self, link: _Link, answers: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """From the server to the client."""
         async for chunk in _pieces(answers):
             await self._wait()
+            half = link.told.half_of(chunk)
             replies = link.told.hear(chunk)
             if self._weather.fault is Fault.HALF_OPEN:
                 link.silent = True
             if link.deaf:
-                if replies:  # the server has said it, and nobody has heard
+                if replies:  # the server has said it, and nobody has heard, or heard it out
+                    if link.half:
+                        writer.write(half)
+                        writer.close()  # in order, so that the half arrives
+                        await writer.wait_closed()
                     self._reset(link)
                     return
             elif not link.silent:
                 writer.write(chunk)
-        if not link.silent and not writer.transport.is_closing() and writer.can_write_eof():
-            writer.write_eof()
+        if not link.silent:
+            _end(writer)
 
     async def _wait(self) -> None:
         weather = self._weather
@@ -248,6 +256,13 @@ class FaultProxy:
                 link.then = armed.then
                 return armed.fault
         return self._weather.fault
+
+
+def _end(writer: asyncio.StreamWriter) -> None:
+    """Nothing more is said this way; the other side may have gone."""
+    with contextlib.suppress(OSError):
+        if not writer.transport.is_closing():
+            writer.write_eof()
 
 
 async def _pieces(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:

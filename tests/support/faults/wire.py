@@ -45,6 +45,17 @@ class Spoken:
             self._rest = self._rest[end:]
         return found
 
+    def half_of(self, chunk: bytes) -> bytes:
+        """The chunk up to the middle of the first message in it; of what is no HTTP/2, the first half."""
+        at = -len(self._rest)
+        whole = self._rest + chunk
+        while self.frames and len(whole) >= _HEAD:
+            length = int.from_bytes(whole[:3])
+            if whole[3] == _DATA and length:
+                return chunk[: max(0, at + _HEAD + length // 2)]
+            at, whole = at + _HEAD + length, whole[_HEAD + length :]
+        return chunk[: len(chunk) // 2]
+
 
 def _unpacked(frame: bytes) -> bytes:
     """A message that stands in one frame, which all of ours do; another frame is left as it is."""
