@@ -14,7 +14,7 @@ PYTEST ?=
 TIER ?= F
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check faults faults-report bench lint docs lock clean
+.PHONY: help install demo test check faults faults-report bench lint docs sbom audit lock clean
 
 ## make install   put everything into .venv (again only when the lock has changed)
 install:
@@ -64,6 +64,14 @@ lint: install
 ## make docs      write the pictures and tables that are made from the code
 docs: install
 	@$(PY) tools/make_docs.py
+
+## make sbom      write the bill of materials (CycloneDX) of what an installation installs: dist/sbom.cdx.json
+sbom: install
+	@$(PY) tools/make_sbom.py
+
+## make audit     ask whether a locked package has a known vulnerability (needs a service that knows: 69 where none answers)
+audit: install
+	@$(PY) tools/audit.py
 
 ## make lock      write the lock files again (needs `uv` on the PATH)
 lock:

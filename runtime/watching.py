@@ -10,15 +10,19 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from temporalio.api.common.v1 import WorkflowExecution as Execution
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest as HistoryRequest
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionDescription, WorkflowExecutionStatus as Status
 from temporalio.service import RPCError, RPCStatusCode
 
 from onboarding.errors import OnboardingError
 from onboarding.reading.watching import (
+    ATTEMPTS,
     SHOWN,
     Call,
     Finding,
@@ -42,6 +46,9 @@ EVERY: Final = 60.0
 """Seconds between two looks of a worker."""
 MOST: Final = 500
 """Runs that a worker asks about in one look. Every worker asks, so this is what each minute of each may cost."""
+EVENTS: Final = 100
+"""How far back the beginning of a trouble is looked for."""
+_FAILED: Final = (EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED, EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT)
 _OPEN: Final = 'WorkflowType = "OnboardingRun" AND ExecutionStatus = "Running"'
 # Set by servers from 1.30 on, after five failed workflow tasks in a row; an older one refuses the question.
 _TROUBLED: Final = (
@@ -163,9 +170,24 @@ class Watch:
     async def _describe(self, name: str) -> There | None:
         """`None` where the server did not answer in time: the run is not counted as looked at."""
         try:
-            return _from_description(await self._client.get_workflow_handle(name).describe(rpc_timeout=CALL))
+            found = _from_description(await self._client.get_workflow_handle(name).describe(rpc_timeout=CALL))
+            if found.task is not None and found.task.attempt >= ATTEMPTS:
+                since = await self._failing_since(name)
+                return replace(found, task=replace(found.task, since=since or found.task.since))
+            return found
         except RPCError as error:
             return There(run=name, state="unknown") if error.status is RPCStatusCode.NOT_FOUND else None
+
+    async def _failing_since(self, name: str) -> datetime | None:
+        """When the workflow task failed first: a description tells of the last attempt, and only the first leaves an event."""
+        page = await self._client.workflow_service.get_workflow_execution_history_reverse(
+            HistoryRequest(
+                namespace=self._client.namespace, execution=Execution(workflow_id=name), maximum_page_size=EVENTS
+            ),
+            timeout=CALL,
+        )  # fmt: skip
+        failed = (one.event_time for one in page.history.events if one.event_type in _FAILED)
+        return next((_instant(at) for at in failed), None)
 
     async def _settled(self, described: dict[str, There], kept: Mapping[str, Kept]) -> Mapping[str, Kept]:
         """Rows and descriptions of runs on which the two do not agree, read once more after a while; `described` is brought up."""

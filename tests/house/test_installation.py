@@ -153,3 +153,23 @@ def test_the_worker_gets_only_settings_that_exist(services: dict[str, Any]) -> N
     given = {name for name in services["worker"]["environment"] if name.startswith("ONBOARDING_")}
 
     assert given <= {f"ONBOARDING_{name.upper()}" for name in Settings.model_fields}
+
+
+def test_no_service_has_more_rights_than_it_needs(services: dict[str, Any]) -> None:
+    """Nobody gains any; only the database keeps what its image needs to own its files, and the worker writes to nothing but memory."""
+    kept = {name: service["cap_add"] for name, service in services.items() if "cap_add" in service}
+
+    assert [name for name, service in services.items() if service.get("cap_drop") != ["ALL"]] == []
+    assert [name for name, one in services.items() if "no-new-privileges:true" not in one.get("security_opt", ())] == []
+    assert kept == {"postgresql": ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"]}
+    assert [name for name, service in services.items() if service.get("privileged") or "user" in service] == []
+    assert services["worker"]["read_only"] is True
+    assert {path.partition(":")[0] for path in services["worker"]["tmpfs"]} == {"/tmp", "/app/.data"}
+
+
+def test_nothing_turns_on_the_debug_mode_of_the_sdk(services: dict[str, Any]) -> None:
+    """It lets a workflow task run for ever, and prints what it holds."""
+    set_here = [name for name, service in services.items() if "TEMPORAL_DEBUG" in service.get("environment", {})]
+
+    assert set_here == []
+    assert "TEMPORAL_DEBUG" not in DOCKERFILE.read_text()
