@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.bridge.proto.activity_result import ActivityResolution
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation, WorkflowActivationJob
 from temporalio.bridge.proto.workflow_commands import WorkflowCommand
+from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.common import Priority, TypedSearchAttributes
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowInstance, WorkflowInstanceDetails
@@ -33,9 +34,12 @@ from workflows.onboarding_run import OnboardingRun
 class Activated:
     """One run between its start and its end."""
 
-    def __init__(self, order: StartOrder, at: datetime) -> None:
-        """Starts it, and lets everything land that lands at once."""
+    def __init__(self, order: StartOrder, at: datetime, flags: Sequence[int] = ()) -> None:
+        """Starts it, and lets everything land that lands at once. `flags` of the SDK's logic are on as a history would say."""
         self.now = at
+        self.flags = flags
+        self.activated: list[tuple[WorkflowActivation, WorkflowActivationCompletion]] = []
+        """Everything that was handed to it, and what it answered."""
         self.notices: list[dict[str, Any]] = []
         """Every notice that was asked for, with its rows or on its own, in order."""
         self.calls: list[dict[str, Any]] = []
@@ -44,6 +48,8 @@ class Activated:
         """Every batch of rows, in order."""
         self.verdict: dict[str, Any] | None = None
         """The answer to the last update."""
+        self.verdicts: list[dict[str, Any] | None] = []
+        """The answer to every update, in the order in which they were sent."""
         self.closed = False
         self._timers: dict[int, datetime] = {}
         self._hooks: dict[str, int] = {}
@@ -64,22 +70,37 @@ class Activated:
 
     def update(self, name: str, content: Any) -> dict[str, Any] | None:
         """Sends an update; its verdict, refused or not."""
+        self.verdict = None
+        self._activate([self._update_job(name, content)])
+        return self.verdict
+
+    def signal(self, name: str, content: Any) -> None:
+        """Sends a signal."""
+        self._activate([_signal_job(name, content)])
+
+    def together(self, messages: Sequence[tuple[str, str, Any]], *, timers_first: bool) -> None:
+        """Several messages (via, name, content) in one workflow task, with every timer whose second has come."""
+        said = [
+            self._update_job(name, content) if via == "update" else _signal_job(name, content)
+            for via, name, content in messages
+        ]
+        rung = [_fired(self._timers, seq) for seq, at in sorted(self._timers.items()) if at <= self.now]
+        self._activate([*rung, *said] if timers_first else [*said, *rung])
+
+    @property
+    def rings_at(self) -> datetime | None:
+        """When the next timer fires."""
+        return min(self._timers.values(), default=None)
+
+    def _update_job(self, name: str, content: Any) -> WorkflowActivationJob:
         self._updates += 1
+        self.verdicts.append(None)
         job = WorkflowActivationJob()
         about = job.do_update
         about.id = about.protocol_instance_id = f"u-{self._updates}"
         about.name, about.run_validator = name, True
         about.input.append(json_payload(content))
-        self.verdict = None
-        self._activate([job])
-        return self.verdict
-
-    def signal(self, name: str, content: Any) -> None:
-        """Sends a signal."""
-        job = WorkflowActivationJob()
-        job.signal_workflow.signal_name = name
-        job.signal_workflow.input.append(json_payload(content))
-        self._activate([job])
+        return job
 
     def hook(self, key: str, result: Any) -> None:
         """A hook or check that was called comes back; `None` says that it failed at every attempt."""
@@ -101,10 +122,7 @@ class Activated:
             if at > until or (at == until and not to_the_end):
                 break
             self.now = max(self.now, at)
-            del self._timers[seq]
-            job = WorkflowActivationJob()
-            job.fire_timer.seq = seq
-            self._activate([job])
+            self._activate([_fired(self._timers, seq)])
         self.now = max(self.now, until)
 
     def _activate(self, jobs: Iterable[WorkflowActivationJob]) -> None:
@@ -112,9 +130,11 @@ class Activated:
         while jobs:
             stamp = Timestamp()
             stamp.FromDatetime(self.now.astimezone(UTC).replace(tzinfo=None))
-            done = self._run.activate(
-                WorkflowActivation(run_id="activated", timestamp=stamp, history_length=3, jobs=jobs)
+            act = WorkflowActivation(
+                run_id="activated", timestamp=stamp, history_length=3, jobs=jobs, available_internal_flags=self.flags
             )
+            done = self._run.activate(act)
+            self.activated.append((act, done))
             if done.HasField("failed"):
                 raise AssertionError(f"the workflow task failed: {done.failed.failure.message}")
             jobs = [job for command in done.successful.commands for job in self._obey(command)]
@@ -166,6 +186,52 @@ class Activated:
             case "rejected":
                 details = answer.rejected.application_failure_info.details.payloads
                 self.verdict = json.loads(details[0].data)
+            case _:
+                return
+        self.verdicts[int(answer.protocol_instance_id.removeprefix("u-")) - 1] = self.verdict
+
+
+def cold(order: StartOrder, at: datetime, run: Activated) -> RunState:
+    """What another worker makes of everything that was handed to a run; every command must be the one that was given then.
+
+    Updates that were refused are in no history, so it is not told of them.
+    """
+    other = asyncio.run(_made(_details(order, at)))
+    for act, done in run.activated:
+        refused = {one.update_response.protocol_instance_id for one in done.successful.commands if _is_refusal(one)}
+        jobs = [job for job in act.jobs if job.do_update.protocol_instance_id not in refused]
+        if act.jobs and not jobs:
+            continue
+        again = WorkflowActivation()
+        again.CopyFrom(act)
+        again.is_replaying = True
+        del again.jobs[:]
+        again.jobs.extend(jobs)
+        for job in again.jobs:
+            if job.HasField("do_update"):
+                job.do_update.run_validator = False
+        commands = list(other.activate(again).successful.commands)
+        assert commands == [one for one in done.successful.commands if not _is_refusal(one)], "other commands"
+    state: RunState = other._object._state  # type: ignore[attr-defined]
+    return state
+
+
+def _is_refusal(command: WorkflowCommand) -> bool:
+    return command.update_response.HasField("rejected")
+
+
+def _signal_job(name: str, content: Any) -> WorkflowActivationJob:
+    job = WorkflowActivationJob()
+    job.signal_workflow.signal_name, job.signal_workflow.originating_event_id = name, 9
+    job.signal_workflow.input.append(json_payload(content))
+    return job
+
+
+def _fired(timers: dict[int, datetime], seq: int) -> WorkflowActivationJob:
+    del timers[seq]
+    job = WorkflowActivationJob()
+    job.fire_timer.seq = seq
+    return job
 
 
 async def _made(details: WorkflowInstanceDetails) -> WorkflowInstance:
@@ -179,7 +245,7 @@ def _details(order: StartOrder, at: datetime) -> WorkflowInstanceDetails:
         attempt=1, continued_run_id=None, cron_schedule=None, execution_timeout=None, first_execution_run_id="activated",
         headers={}, namespace="default", original_execution_run_id="activated", parent=None, root=None, raw_memo={},
         retry_policy=None, run_id="activated", run_timeout=None, search_attributes={}, start_time=at, workflow_start_time=at,
-        task_queue="activated", task_timeout=timedelta(seconds=10), typed_search_attributes=TypedSearchAttributes.empty,
+        task_queue="activated", task_timeout=timedelta(seconds=10), typed_search_attributes=TypedSearchAttributes([]),
         workflow_id=order.run, workflow_type="OnboardingRun", priority=Priority.default,
     )  # fmt: skip
     converter = pydantic_data_converter
