@@ -238,6 +238,16 @@ def test_doctor_names_what_is_missing(door: Door) -> None:
     assert all(rows[name]["level"] == "ok" for name in ("python", "packages", "definitions", "database"))
 
 
+def test_doctor_of_runs_needs_a_server_and_changes_nothing(door: Door) -> None:
+    """Without one it ends as every command does that asks it; to register and to look are two things."""
+    away, both = door("doctor", "--runs"), door("doctor", "--runs", "--fix")
+
+    assert (away.code, away.out) == (69, "")
+    assert "Temporal server" in away.err
+    assert (both.code, both.out) == (64, "")
+    assert "leave out --fix" in both.err
+
+
 def test_doctor_as_text_is_one_line_each(door: Door) -> None:
     """What a person reads."""
     answer = door("doctor", "-o", "table")
