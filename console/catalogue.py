@@ -109,6 +109,9 @@ ENTRIES: tuple[Entry, ...] = (
     *_entries("All runs", "report", report="time-to-value numbers of one run, or over all of them"),
     *_entries("All runs", "export", export="whole tables as CSV, JSON lines or Parquet"),
     *_entries("All runs", "erasing", erase="what people said in a customer's runs, for ever; numbers and trails stay"),
+    *_entries(
+        "All runs", "check_replay", check_replay="does this build carry on recorded histories, or all --open runs?"
+    ),
     *_entries("All runs", "reconcile", reconcile="where rows are not what the runs have done"),
 )
 BY_NAME = {entry.name: entry for entry in ENTRIES}

@@ -61,6 +61,7 @@ def prepare(
         holidays=partial(holidays_around, year=at.year),
         groups=ground.groups(),
         started_by=actor or who_types(),
+        rules_version=ground.settings().rules_version,
     )
     return Prepared(order=order, people=people, at=at)
 

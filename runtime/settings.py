@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from onboarding.engine import rules
 from runtime.errors import SettingsInvalid
 
 PREFIX = "ONBOARDING_"
@@ -100,6 +101,8 @@ class Settings(BaseSettings):
     """The least important line that is written."""
     metrics_address: Annotated[str, AfterValidator(_listening_address)] | None = None
     """Where a worker shows its numbers to Prometheus, `host:port`; without it nothing listens."""
+    rules_version: Annotated[int, Field(ge=rules.FIRST, le=rules.NEWEST)] = rules.NEWEST
+    """With which rules runs start; a smaller number while workers of an earlier release still run, see docs/operating.md."""
     task_queue: Word = "onboarding"
     """The Temporal task queue that workers poll and starts name."""
     ui_url: Annotated[str, AfterValidator(_web_address)] | None = None

@@ -4,14 +4,13 @@ Note [In parts]
     A worker that was away finds everything at once that came meanwhile, and a workflow task that computes for more than two seconds
     is given up and tried again, with the same end. So a task applies only so many signals, and acts on only so many instants, and
     sets a timer for the rest. Nothing overtakes: while signals wait, later ones wait behind them, and the clock stands still. Runs of
-    earlier releases did everything at once, which `workflow.patched` remembers; it is asked only where there is too much.
+    earlier releases do everything at once, see `onboarding/engine/rules.py`.
 """
 
 from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from temporalio import workflow
 from temporalio.common import RawValue
 
 from onboarding import limits
@@ -19,21 +18,16 @@ from onboarding import limits
 PAUSE = timedelta(milliseconds=1)
 """Until the next part: whatever ends this workflow task."""
 
-_PATCH = "in-parts"
-
 Signal = tuple[str, Sequence[RawValue], str]
 """Name, arguments, and the id it gets if it brings none."""
-
-
-def in_parts() -> bool:
-    """Whether this run does in parts what is too much at once."""
-    return workflow.patched(_PATCH)
 
 
 class Backlog:
     """What one turn has heard, and what waits for the next."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, in_parts: bool) -> None:
+        """`in_parts`: whether this run does in parts what is too much at once."""
+        self._in_parts = in_parts
         self._waiting: deque[Signal] = deque()
         self._count = 0
         self._bytes = 0
@@ -46,7 +40,7 @@ class Backlog:
         if not self._waiting and self._fits(signal):
             self._take(signal)
             return False
-        if not self._waiting and not in_parts():
+        if not self._in_parts:
             return False
         self._waiting.append(signal)
         return True

@@ -15,6 +15,10 @@ SHORTEST_SLEEP = timedelta(seconds=1)
 """Instants are whole seconds; an alarm that rings and finds nothing due must not ring in a circle."""
 
 
+HEARD_AT = "heard_at"
+"""The memo field for it: memos are in no bill, and this one tells whoever looks at a run when it last heard something."""
+
+
 def now() -> datetime:
     """The instant at which the run hears what it hears now."""
     return workflow.now().replace(microsecond=0)
@@ -29,6 +33,16 @@ def now_for_reading() -> datetime:
     with workflow.unsafe.sandbox_unrestricted():
         asked = datetime.fromtimestamp(time.time(), UTC)
     return max(workflow.now(), asked).replace(microsecond=0)
+
+
+def keep_instant() -> None:
+    """Leaves an event in this workflow task, so that a replay hears at the same instant what the run hears now.
+
+    A replay takes tasks that left no event for one task with the instant of the last, see docs/decisions/0012. Tasks that accept an
+    update leave one anyway. Call it where something was heard, and never where that depends on what else this task does: a
+    replay may divide tasks into other activations.
+    """
+    workflow.upsert_memo({HEARD_AT: now().isoformat()})
 
 
 class Alarm:

@@ -4,6 +4,7 @@ a sender who waits hears of it, and everything else stands still until it is men
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 from temporalio import workflow
 
@@ -47,6 +48,12 @@ def suspending(run: str, event: str) -> Iterator[None]:
         raise  # written down where it was met
     except Exception as fault:
         raise ProgramFault(logged(run, event, fault)) from None
+
+
+def wait_for_a_later_release(run: str, rules_version: int) -> NoReturn:
+    """Fails the workflow task of a run that began with rules of a later release: it goes on when a worker of that one has it."""
+    workflow.logger.error("rules_unknown", extra={"run_key": run, "count": rules_version})
+    raise ProgramFault(f"rules_unknown: this run began with rules {rules_version}, which a later release knows")
 
 
 def logged(run: str, event: str, fault: BaseException) -> str:

@@ -11,6 +11,7 @@ from onboarding import limits
 from onboarding.engine.effects import DeliverNotice, Effect, RunHook, WriteRecords
 from onboarding.engine.events import Event, HookFailed, HookSucceeded, NoticeFailed
 from onboarding.engine.plan import Plan
+from onboarding.ports import INCOMPLETE, STALE
 from workflows import performing
 from workflows.clock import now
 
@@ -27,17 +28,19 @@ class Flight:
         report: Callable[[Event | None], None],
         fail: Callable[[BaseException], None],
         whole: Callable[[], WriteRecords],
+        heard: Callable[[], None],
         *,
         written: str,
     ) -> None:
         """`report` hears of everything that has landed, `fail` of a bug of ours; `whole` is all that stands now.
 
-        `written` is the batch that an earlier execution of this run wrote last.
+        `heard` is called where an answer from outside comes in, before anything is made of it. `written` is the batch that an earlier execution of this run wrote last.
         """
         self._plan = plan
         self._report = report
         self._fail = fail
         self._whole = whole
+        self._heard = heard
         self.written = written
         self._queue: list[DeliverNotice | RunHook] = []
         self._hooks: dict[str, workflow.ActivityHandle[dict[str, Any]]] = {}
@@ -96,6 +99,7 @@ class Flight:
             code, sentence = performing.why_failed(error)
             event = HookFailed(at=now(), key=key, code=code, sentence=sentence)
         del self._hooks[key]
+        self._heard()
         self._report(event)
 
     async def _await_notice(self, key: str) -> None:
@@ -106,6 +110,7 @@ class Flight:
             if not is_cancelled_exception(error):
                 event = NoticeFailed(at=now(), key=key, code=performing.why_failed(error)[0])
         del self._notices[key]
+        self._heard()
         self._report(event)
 
     async def _write(self, batch: WriteRecords, handle: workflow.ActivityHandle[str]) -> None:
@@ -113,14 +118,14 @@ class Flight:
         about = {"run_key": batch.run.run}
         try:
             answer = await self._result(batch, handle)
-            if answer != batch.id:
+            if answer in (INCOMPLETE, STALE):
                 # A turn that never became history has left rows, or the rows are of another day.
                 workflow.logger.warning("rows_replaced", extra={**about, "code": answer})
                 whole, *more = self._all(batch)
                 self._rows = [*more, *self._rows]
                 batch = performing.sealed(whole, self.written)
                 answer = await performing.start_rows(batch, at_once=False)
-            if answer == batch.id:
+            if answer not in (INCOMPLETE, STALE):
                 self.written = answer
             else:
                 workflow.logger.error("rows_refused", extra={**about, "code": answer})

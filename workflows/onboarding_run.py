@@ -18,6 +18,7 @@ from temporalio.exceptions import ApplicationError
 
 from onboarding import limits, messages
 from onboarding.crash_points import reached
+from onboarding.engine import rules
 from onboarding.engine.effects import Decision
 from onboarding.engine.events import ClockAdvanced, Event, MessageReceived, MessageUnreadable
 from onboarding.engine.machine import alarm_at, apply, start
@@ -30,8 +31,8 @@ from onboarding.messages import Refusal, Verdict
 from onboarding.reading import views
 from workflows import faults, showing, starting
 from workflows.arguments import NOTHING, as_message, has_key_twice, is_undecodable, no_cancellation, read
-from workflows.backlog import PAUSE, Backlog, in_parts
-from workflows.clock import Alarm, now, now_for_reading
+from workflows.backlog import PAUSE, Backlog
+from workflows.clock import Alarm, keep_instant, now, now_for_reading
 from workflows.faults import OrderUndecodable, ProgramFault, suspending
 from workflows.flight import Flight
 
@@ -86,7 +87,6 @@ class OnboardingRun:
         self._dirty = True
         self._heard = 0
         self._alarm = Alarm(self._ring)
-        self._backlog = Backlog()
         self._too_large_until = 0
         self._bug: BaseException | None = None
         self._cancelled = False
@@ -103,8 +103,14 @@ class OnboardingRun:
             self._refusal = refusal  # told by `run`: raised here it would block the run instead of ending it
             return
         self._plan = Plan(self._order)
+        self._backlog = Backlog(in_parts=self._follows(rules.IN_PARTS))
         self._flight = Flight(
-            self._plan, self._land, self._break, lambda: whole(self._plan, self._state), written=self._order.rows_after
+            self._plan,
+            self._land,
+            self._break,
+            lambda: whole(self._plan, self._state),
+            self._keep_instant,
+            written=self._order.rows_after,
         )
         if self._order.snapshot is None:
             with suspending(self._order.run, "start"):
@@ -188,12 +194,13 @@ class OnboardingRun:
     def any_signal(self, name: str, args: Sequence[RawValue]) -> None:
         """A message whose sender does not wait. Whatever it holds, the run goes on."""
         if self._refusal is None:
+            self._keep_instant()
             signal = (name, args, str(workflow.uuid4()))
             if not self._backlog.keeps(signal):
                 self._apply_signal(*signal)
 
     def _apply_signal(self, name: str, args: Sequence[RawValue], fallback_id: str) -> None:
-        once = has_key_twice(args) and in_parts()
+        once = self._follows(rules.IN_PARTS) and has_key_twice(args)
         self._hear(self._decide(name, args, "signal", fallback_id, once=once))
 
     def _accept(self, name: str, args: Sequence[RawValue]) -> Verdict:
@@ -258,6 +265,9 @@ class OnboardingRun:
         """Carries the run to its end and tells how it ended."""
         if self._refusal is not None:
             starting.refuse(self._refusal)
+        if rules.unknown(self._order.rules_version):
+            faults.wait_for_a_later_release(self._order.run, self._order.rules_version)
+        self._keep_instant()
         size_at_start = workflow.info().get_current_history_size()
         while True:
             await self._something()
@@ -284,12 +294,13 @@ class OnboardingRun:
         at = now()
         decision = self._apply(ClockAdvanced(at=at, most=limits.INSTANTS_PER_TURN))
         left = alarm_at(decision.state)
-        if left is not None and left <= at and not in_parts():
+        if left is not None and left <= at and not self._follows(rules.IN_PARTS):
             decision = self._apply(ClockAdvanced(at=at))
         self._take(decision)
 
     async def _go_on(self) -> None:
         await workflow.sleep(PAUSE, summary="More signals wait")
+        self._keep_instant()
         self._wake()
 
     async def _something(self) -> None:
@@ -300,6 +311,7 @@ class OnboardingRun:
             if self._cancelled or workflow.cancellation_reason() is None:
                 raise
             self._cancelled = True
+            self._keep_instant()
             refusal = no_cancellation(str(workflow.uuid4()))
             self._hear(self._apply(MessageUnreadable(at=now(), refusal=refusal)))
         self._dirty = False
@@ -323,10 +335,18 @@ class OnboardingRun:
             self._take(self._apply(event))
         self._wake()
 
+    def _follows(self, rule: int) -> bool:
+        return self._order.rules_version >= rule
+
+    def _keep_instant(self) -> None:
+        if self._follows(rules.KEEPS_INSTANTS):
+            keep_instant()
+
     def _wake(self) -> None:
         self._dirty = True
 
     def _ring(self) -> None:
+        self._keep_instant()
         self._rang = True
         self._wake()
 

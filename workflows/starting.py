@@ -5,11 +5,11 @@ from typing import NoReturn
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
+from onboarding.engine import rules
 from onboarding.engine.orders import unbearable
 from onboarding.engine.state import StartOrder
 from onboarding.errors import StartRefused
 from onboarding.messages import MessageFault
-from workflows.backlog import in_parts
 
 
 def judge(order: StartOrder) -> None:
@@ -19,8 +19,7 @@ def judge(order: StartOrder) -> None:
         sentence = "The order is for another run than the one that was started; the workflow id must be the run's name."
         raise StartRefused((MessageFault(place="/run", code="other_run", sentence=sentence),))
     # What goes on as new was borne before; what an earlier release has started, it goes on bearing.
-    faults = unbearable(order) if order.snapshot is None else ()
-    if faults and in_parts():
+    if order.snapshot is None and order.rules_version >= rules.REFUSES_UNBEARABLE and (faults := unbearable(order)):
         raise StartRefused(faults)
 
 

@@ -8,22 +8,23 @@ from collections.abc import Mapping
 from datetime import UTC
 from typing import Any
 
+from onboarding.engine import rules
 from onboarding.engine.state import TrailEntry
 from onboarding.messages import canonical_json
 
 _HEX = 64
-NAMED = 2
-"""From this `rules_version` on a chain begins with the name of its run: the trail of one cannot pass for that of another."""
 
 
 def beginning(run: str, rules_version: int) -> str:
     """What the first entry of a run is chained to."""
-    return hashlib.sha256(run.encode("utf-8", "surrogatepass")).hexdigest() if rules_version >= NAMED else ""
+    return (
+        hashlib.sha256(run.encode("utf-8", "surrogatepass")).hexdigest() if rules_version >= rules.NAMES_CHAINS else ""
+    )
 
 
 def beginnings(run: str) -> tuple[str, ...]:
     """What the first entry may be chained to where nobody says how old the run is."""
-    return beginning(run, NAMED), beginning(run, 1)
+    return beginning(run, rules.NAMES_CHAINS), beginning(run, rules.FIRST)
 
 
 def digest_of(previous: str, content: Mapping[str, Any]) -> str:

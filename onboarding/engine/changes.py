@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
+from onboarding.engine import rules
 from onboarding.engine.chain import said_by
 from onboarding.engine.effects import HandoffRow, ItemRow, LedgerRow, MilestoneRow, StageRow
 from onboarding.engine.state import Promise
@@ -39,9 +40,6 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 
 FINAL = ("owner", "segment", "wave", "longest_silence", "refused", "metrics")
 """What the last entry of a run tells of it besides: what reports count and no other row holds."""
-
-REASONS_BY_DIGEST = 2
-"""From this `rules_version` on a promise's reason is told by its SHA-256: the text can be erased, and the trail still verifies."""
 
 _EMPTY = (None, "", 0, False)
 
@@ -78,7 +76,7 @@ def put(changes: Changes, before: Any, after: Any) -> None:
 
 def put_promise(changes: Changes, promise: Promise, rules_version: int) -> None:
     """Adds a promise, with its reason as runs of that version tell it."""
-    if promise.reason and rules_version >= REASONS_BY_DIGEST:
+    if promise.reason and rules_version >= rules.REASONS_BY_DIGEST:
         promise = replace(promise, reason=said_by(promise.reason))
     put(changes, None, promise)
 

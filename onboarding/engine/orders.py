@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from pydantic import TypeAdapter, ValidationError
 
 from onboarding import limits
-from onboarding.engine import quorums
+from onboarding.engine import quorums, rules
 from onboarding.engine.calendars import Calendar, Clock, Zone, ever_works, reaches
 from onboarding.engine.plan import Plan
 from onboarding.engine.roster import Person, Roster, contact_handle
@@ -62,6 +62,7 @@ def build_order(
     groups: Mapping[str, Sequence[str]],
     started_by: str,
     holidays: HolidaysOf = _no_country,
+    rules_version: int = rules.NEWEST,
 ) -> tuple[StartOrder, tuple[Person, ...]]:
     """The order of one run and the directory of its people; `StartRefused` with every fault of key and input."""
     faults = list(_key_faults(customer))
@@ -104,6 +105,7 @@ def build_order(
         calendar_of=calendars.of,
         input_digest=_digest(definition, values),
         started_by=canonical_actor(started_by),
+        rules_version=rules_version,
     )
     faults += _too_far(order)
     if faults:
@@ -197,6 +199,8 @@ def _contradictions(order: StartOrder) -> list[MessageFault]:
         for place, name, known in wanted
         if name not in known
     ]
+    if order.rules_version < rules.FIRST:
+        found.append(_unreadable("/rules_version", "Expected 1 or more"))
     if not HANDLE.fullmatch(order.customer):
         found.append(_unreadable("/customer", "Expected the opaque key of a customer"))
     if any(not calendar.zone.transitions or not calendar.hours for calendar in order.calendars.values()):

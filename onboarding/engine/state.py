@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from onboarding.engine import rules
 from onboarding.engine.calendars import Calendar
 from onboarding.language.model import Definition, Mark, Side
 from onboarding.messages import MessageFault
@@ -91,7 +92,7 @@ class StartOrder:
     calendar_of: dict[str, str] = field(default_factory=dict)
     input_digest: str = ""
     started_by: str = "unverified"
-    rules_version: int = 1
+    rules_version: int = rules.FIRST
     history: History | None = None
     """What the forecast of this run rests on, as it was known when it started."""
     snapshot: "RunState | None" = None

@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from onboarding.engine.chain import NAMED, beginning, content_of, digest_of, older_content_of
+from onboarding.engine import rules
+from onboarding.engine.chain import beginning, content_of, digest_of, older_content_of
 from onboarding.reading.seals import Sealer, Verified, verify
 from tests.support.records import a_trail
 
 ACME, BOLT = "onboarding/acme/quick-start", "onboarding/bolt/quick-start"
 
 
-def rows_of(run: str, count: int, version: int = NAMED, **changes: Any) -> list[dict[str, Any]]:
+def rows_of(run: str, count: int, version: int = rules.NAMES_CHAINS, **changes: Any) -> list[dict[str, Any]]:
     """A chained trail, as an export gives it."""
     rows, before = [], beginning(run, version)
     for n in range(1, count + 1):
@@ -169,7 +170,7 @@ def exchanged(version: int) -> list[bytes]:
 
 def test_the_trail_of_one_run_under_the_name_of_another_is_found() -> None:
     """The chain begins with the name of its run."""
-    assert codes(verify(exchanged(NAMED))) == ["changed", "changed"]
+    assert codes(verify(exchanged(rules.NAMES_CHAINS))) == ["changed", "changed"]
 
 
 def test_an_older_trail_under_the_name_of_another_run_is_found_by_head_and_name() -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from onboarding import limits
-from onboarding.engine.chain import NAMED
+from onboarding.engine import rules
 from onboarding.engine.state import ItemState, ItemStatus, StageState, StageStatus
 from onboarding.language.model import ItemKind
 from onboarding.reading import trail, views
@@ -296,7 +296,7 @@ def test_a_changed_entry_is_found(change: dict[str, Any]) -> None:
 
 def test_a_chain_begins_with_the_name_of_its_run() -> None:
     """So the trail of one run is not that of another; chains of runs that began before that hold as well."""
-    named, older = (a_run(replace(an_order(), rules_version=version)).state for version in (NAMED, 1))
+    named, older = (a_run(replace(an_order(), rules_version=version)).state for version in (rules.NAMES_CHAINS, 1))
 
     assert named.trail[0].digest != older.trail[0].digest
     assert [trail.verify(one.trail, one.run) for one in (named, older)] == [None, None]

@@ -1,0 +1,31 @@
+"""Which behaviour a run began with: a number in its start order, so that a new release changes only what starts after it.
+
+Whatever a release makes otherwise for runs (what they decide, or which commands follow) asks here from which number on. A number
+that was released is never given another meaning; one may be taken away when no run with a smaller one is open.
+"""
+
+FIRST = 1
+"""What an order means that names none."""
+
+KEEPS_INSTANTS = 2
+"""A run leaves an event wherever it has heard something, so that a replay hears it at the same instant."""
+
+NAMES_CHAINS = 2
+"""The chain of a trail begins with the name of its run: the trail of one cannot pass for that of another."""
+
+REASONS_BY_DIGEST = 2
+"""The changes of a trail tell the reason of a promise by its SHA-256: the text can be erased, and the trail still verifies."""
+
+IN_PARTS = 2
+"""A turn hears only so many signals and acts on only so many instants; a signal in which a key stands twice is refused."""
+
+REFUSES_UNBEARABLE = 2
+"""An order that is too much for any run is refused where it would start one."""
+
+NEWEST = 2
+"""What this release gives to new runs, and the largest number that it knows."""
+
+
+def unknown(version: int) -> bool:
+    """Whether an order is of a later release: such a run waits for a worker of that release and is harmed by none of this one."""
+    return version > NEWEST

@@ -1,0 +1,60 @@
+"""Rows that outlast their workflow task: the server sees tasks that left nothing, and a replay must still go the same way."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client
+
+from integrations.outbox import OutboxNotifier
+from runtime.devserver import DevServer, client_of
+from storage.engine import open_database
+from storage.notices import SqlNoticeStore
+from storage.records import SqlRecordStore
+from tests.support.agreement import replays, rows_are_history
+from tests.support.shell import Edge, Run, a_worker
+from tests.support.slow_rows import SlowStore, busy_run
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
+
+RUNS = 8
+SECONDS = 10.0
+
+
+async def test_a_run_whose_rows_outlast_its_tasks_replays_and_tells_the_same(
+    client: Client, dev_server: DevServer, tmp_path: Path, customer: str
+) -> None:
+    """Asked and told things all the time; then by another worker, that knows nothing but the history, trail and rows are one."""
+    database = open_database(f"sqlite:///{tmp_path / 'rows.sqlite'}")
+    notifier = OutboxNotifier(SqlNoticeStore(database))
+    slow = Edge(records=SlowStore(SqlRecordStore(database), seed=7), notifier=notifier)
+    async with a_worker(client, slow, "slow-rows"):
+        runs = await asyncio.gather(
+            *(
+                busy_run(client, tmp_path / str(n), f"{customer}-{n}", "slow-rows", seconds=SECONDS, seed=n)
+                for n in range(RUNS)
+            )
+        )
+    bare = 0
+    for run in runs:
+        kinds = [event.event_type for event in await run.events()]
+        bare += sum(one == COMPLETED and after == SCHEDULED for one, after in itertools.pairwise(kinds))
+    replayed = await replays(client, *runs)
+    await _told_the_same(await client_of(dev_server), database, notifier, runs)
+    print(f"Slow rows: {replayed} of {RUNS} runs replay, {bare} workflow tasks among them left no event")
+    assert bare > 0, "no row outlasted its task, so nothing was tried"
+
+
+async def _told_the_same(client: Client, database: Engine, notifier: OutboxNotifier, runs: list[Run]) -> None:
+    async with a_worker(client, Edge(records=SqlRecordStore(database), notifier=notifier), "slow-rows"):
+        for run in runs:
+            await rows_are_history(run, database)
+
+
+COMPLETED = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+SCHEDULED = EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED

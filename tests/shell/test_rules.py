@@ -1,0 +1,50 @@
+"""A run keeps the rules with which it began, and waits for a release that knows them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from onboarding.engine import rules
+from onboarding.engine.orders import read_order, write_order
+from onboarding.errors import StartRefused
+from tests.support.history import Written, json_payload
+from tests.support.shell import an_order
+
+NOTE = json_payload({"message_id": "n", "actor": "dana", "text": "A word."})
+
+
+async def test_a_run_with_rules_of_a_later_release_waits_for_it() -> None:
+    """Its workflow task fails, which the server repeats until a worker that knows them has it; nothing ends it."""
+    order = replace(an_order("short", customer="c-1"), rules_version=rules.NEWEST + 1)
+
+    said = str(await Written.of(order).signal("note", NOTE).task().replay())
+
+    assert "rules_unknown" in said
+    assert str(rules.NEWEST + 1) in said
+
+
+@pytest.mark.parametrize("version", range(rules.FIRST, rules.NEWEST + 1))
+async def test_every_released_number_is_known(version: int) -> None:
+    """A run of any release so far goes on in this one."""
+    order = replace(an_order("short", customer="c-1"), rules_version=version)
+
+    assert await Written.of(order).task().replay() is None
+
+
+def test_an_order_that_names_no_rules_has_the_first_ones() -> None:
+    """Orders that were written before there were others."""
+    written = write_order(an_order("short", customer="c-1"))
+    assert f'"rules_version":{rules.NEWEST}' in written
+
+    assert read_order(written.replace(f'"rules_version":{rules.NEWEST},', "")).rules_version == rules.FIRST
+
+
+def test_rules_below_the_first_are_refused() -> None:
+    """No release has ever had them."""
+    written = write_order(replace(an_order("short", customer="c-1"), rules_version=0))
+
+    with pytest.raises(StartRefused) as refused:
+        read_order(written)
+    assert [fault.place for fault in refused.value.faults] == ["/rules_version"]
