@@ -29,7 +29,7 @@ from onboarding.reading.shapes import cut, seconds
 END = "\n---\n\n"
 
 _SPACE = "\N{NO-BREAK SPACE}" * 2
-_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _MARKED = re.compile(r"[\\`*|\[\]]")
 _LINKED = re.compile(r"(?i)(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)")
 
@@ -56,11 +56,16 @@ _TRIES = (
 )
 
 
+def _is_seen(char: str) -> bool:
+    return unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co")
+
+
 def escaped(value: str, length: int = limits.NAME_LENGTH) -> str:
     """A value that stays text in Markdown: one line, no markup, no HTML, nothing that becomes a link, no hidden characters."""
     line = " ".join(value.split())
-    shown = "".join(char for char in line if unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co"))
-    safe = "".join(_ENTITIES.get(char, char) for char in cut(shown, length))
+    # Asked of the whole first: a run is read again a thousand turns at a time, and each turn makes its sheet anew.
+    shown = line if line.isprintable() else "".join(filter(_is_seen, line))
+    safe = cut(shown, length).translate(_ENTITIES)
     return _LINKED.sub("\u200b", _MARKED.sub(r"\\\g<0>", safe))
 
 
