@@ -14,7 +14,7 @@ PYTEST ?=
 TIER ?= F
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check faults faults-report bench lint docs sbom audit lock clean
+.PHONY: help install demo test check faults faults-report bench lint record docs sbom audit lock clean
 
 ## make install   put everything into .venv (again only when the lock has changed)
 install:
@@ -60,6 +60,10 @@ lint: install
 	@$(PY) -m mypy
 	@echo "==> floors"
 	@$(VENV)/bin/lint-imports
+
+## make record    record the histories of this release, once, before it is released; see CONTRIBUTING.md
+record: install
+	@$(PY) tools/record_histories.py
 
 ## make docs      write the pictures and tables that are made from the code
 docs: install

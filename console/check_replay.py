@@ -61,10 +61,11 @@ def check_replay(
 
 async def _checked(places: list[Path], *, is_open: bool, limit: int | None) -> dict[str, Any]:
     from console.replaying import checking
+    from runtime.connection import plugin
 
     rows: list[dict[str, Any]] = []
     spoke = time.monotonic()
-    async with checking() as check:
+    async with checking(plugin()) as check:
         async for source, found in _open_runs(limit) if is_open else _files(places):
             if isinstance(found, str):
                 rows.append(_line(source, why=found))

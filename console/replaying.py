@@ -20,7 +20,7 @@ from temporalio.plugin import SimplePlugin
 from temporalio.worker import Replayer, WorkflowRunner
 from temporalio.worker._workflow_instance import WorkflowInstance, WorkflowInstanceDetails
 
-from runtime.connection import build_runtime, plugin
+from runtime.connection import build_runtime
 from workflows.address import WORKFLOW_TYPE
 from workflows.onboarding_run import OnboardingRun
 from workflows.surplus import OneArgument
@@ -147,22 +147,30 @@ class Check:
             await asyncio.gather(failing, replaying, return_exceptions=True)
 
     async def _locked(self, history: WorkflowHistory) -> str:
-        """The encoding of the first payload that stays unreadable, if there is one."""
-        codec = self._converter.payload_codec
-        for payload in _payloads(history):
-            encoding = payload.metadata.get("encoding", b"")
-            if encoding in _PLAIN:
-                continue
-            opened = await codec.decode([payload]) if codec is not None else [payload]
-            if any(one.metadata.get("encoding", b"") not in _PLAIN for one in opened):
-                return encoding.decode("utf-8", "replace")[:64]
+        """The encoding in which the run was started, where something of it stays closed to this process.
+
+        Others may have sent what nobody can open; that belongs to the run, and replays.
+        """
+        own = {_encoding(one) for one in _within(history.events[0])} - _PLAIN
+        for payload in (one for event in history.events for one in _within(event)):
+            if _encoding(payload) in own and not await self._opens(payload):
+                return _encoding(payload).decode("utf-8", "replace")[:64]
         return ""
+
+    async def _opens(self, payload: Payload) -> bool:
+        codec = self._converter.payload_codec
+        if codec is None:
+            return False
+        try:
+            return all(_encoding(one) in _PLAIN for one in await codec.decode([payload]))
+        except Exception:  # whatever keeps keys away
+            return False
 
 
 @asynccontextmanager
-async def checking() -> AsyncIterator[Check]:
-    """A check with the plugin that workers have, keys and all."""
-    watch, own = _Watch(), plugin()
+async def checking(own: SimplePlugin) -> AsyncIterator[Check]:
+    """A check with the plugin that workers of this installation have, keys and all."""
+    watch = _Watch()
 
     def watched(runner: WorkflowRunner | None) -> WorkflowRunner:
         assert runner is not None, "our plugin brings one"
@@ -187,9 +195,8 @@ def _short(trouble: str) -> str:
     return text[:_REASON_LENGTH]
 
 
-def _payloads(history: WorkflowHistory) -> Iterator[Payload]:
-    for event in history.events:
-        yield from _within(event)
+def _encoding(payload: Payload) -> bytes:
+    return payload.metadata.get("encoding", b"")
 
 
 def _within(message: Message) -> Iterator[Payload]:

@@ -14,6 +14,7 @@ from console.check_replay import read_history
 from console.replaying import Replayed, checking
 from onboarding import limits
 from onboarding.engine import machine, rules
+from runtime.connection import plugin
 from tests.support.golden import FOLDER, SUMS
 
 RELEASES = sorted(path for path in FOLDER.iterdir() if path.is_dir())
@@ -26,7 +27,7 @@ def recorded(release: Path) -> list[Path]:
 
 async def replayed(paths: list[Path]) -> list[Replayed]:
     """What this build makes of them."""
-    async with checking() as check:
+    async with checking(plugin()) as check:
         return [await check.of(read_history(path)) for path in paths]
 
 
