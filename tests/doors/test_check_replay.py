@@ -53,7 +53,7 @@ def test_the_first_that_breaks_is_named_with_its_event(door: Door, tmp_path: Pat
     assert first["verdict"] == "breaks"
     assert 0 < first["event"] <= int(str(timer["eventId"]))
     assert first["kind"]
-    assert "TMPRL1100" in first["why"]
+    assert "TimerCanceled" in first["why"]
     assert "rules_version" in answer.err
 
 

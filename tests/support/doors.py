@@ -25,18 +25,22 @@ UP_WITHIN = 30.0
 class WorkerProcess:
     """One `python worker.py`; its words go to a file, because a pipe that nobody reads stalls it."""
 
-    program: tuple[str, ...] = (str(ROOT / "worker.py"),)
+    program: tuple[str, ...] = ("worker.py",)
 
-    def __init__(self, log: Path, environment: Mapping[str, str], *arguments: str) -> None:
-        """Starts at once."""
+    def __init__(self, log: Path, environment: Mapping[str, str], *arguments: str, build: Path = ROOT) -> None:
+        """Starts at once, the program of this `build`."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("ONBOARDING_", "TEMPORAL_"))}
         self.log = log
         with log.open("ab") as words:
             self.process = subprocess.Popen(
-                [sys.executable, *self.program, *arguments],
+                [sys.executable, *self._program(build), *arguments],
                 stdin=subprocess.DEVNULL, stdout=words, stderr=subprocess.STDOUT,
                 env={**clean, **environment}, cwd=log.parent,
             )  # fmt: skip
+
+    def _program(self, build: Path) -> tuple[str, ...]:
+        first, *more = self.program
+        return (first if first == "-m" else str(build / first), *more)
 
     async def up(self, client: Client, task_queue: str) -> None:
         """Waits until this process polls the task queue."""
@@ -70,10 +74,11 @@ class WorkerProcess:
 
 @asynccontextmanager
 async def worker_process(
-    client: Client, address: str, folder: Path, task_queue: str, **settings: str
+    client: Client, address: str, folder: Path, task_queue: str, *, build: Path = ROOT, **settings: str
 ) -> AsyncIterator[WorkerProcess]:
     """A worker that polls, with a database in `folder`; killed at the end if it still lives."""
-    worker = WorkerProcess(folder / "worker.log", environment_of(address, folder, task_queue, **settings))
+    log = folder / ("worker.log" if build == ROOT else f"worker-{build.name}.log")
+    worker = WorkerProcess(log, environment_of(address, folder, task_queue, **settings), build=build)
     try:
         await worker.up(client, task_queue)
         yield worker
