@@ -81,6 +81,24 @@ async def test_a_build_whose_workflow_fails_is_found_out(monkeypatch: pytest.Mon
     assert "rules_unknown" in found.why
 
 
+async def test_rows_may_hold_more_than_when_they_were_recorded() -> None:
+    """A batch's id is the digest of its content, and the next release may put more into it: what the store said then counts."""
+    history = read_history(FOLDER / "0.1.0" / "whole-reference-1.json.gz")
+    changed = 0
+    for event in history.events:
+        if not event.HasField("marker_recorded_event_attributes"):
+            continue
+        for payload in event.marker_recorded_event_attributes.details["result"].payloads:
+            payload.data = b'"another digest"'
+            changed += 1
+
+    async with checking(plugin()) as check:
+        found = await check.of(history)
+
+    assert changed > 10
+    assert found.verdict == "replays", found
+
+
 @pytest.mark.parametrize("release", RELEASES, ids=lambda path: path.name)
 def test_a_recorded_history_is_never_changed(release: Path) -> None:
     """Each has the digest that was written beside it when it was recorded, and none came or went."""
