@@ -17,7 +17,8 @@ sys.path.insert(0, str(ROOT))
 # Below the line above, because a tool is started from anywhere.
 from runtime.devserver import DevServer, client_of
 from tests.support.clock import Clock
-from tests.support.golden import FOLDER, STORIES, Stage, histories_of, keep, sum_up
+from tests.support.golden import STORIES, Stage
+from tests.support.recorded import FOLDER, histories_of, keep, sum_up
 from tests.support.shell import Edge, a_worker
 
 QUEUE = "golden"

@@ -105,13 +105,9 @@ class OnboardingRun:
         self._plan = Plan(self._order)
         self._backlog = Backlog(in_parts=self._follows(rules.IN_PARTS))
         self._flight = Flight(
-            self._plan,
-            self._land,
-            self._break,
-            lambda: whole(self._plan, self._state),
-            self._keep_instant,
+            self._plan, self._land, self._break, lambda: whole(self._plan, self._state), self._keep_instant,
             written=self._order.rows_after,
-        )
+        )  # fmt: skip
         if self._order.snapshot is None:
             with suspending(self._order.run, "start"):
                 self._take(start(self._plan, now()))

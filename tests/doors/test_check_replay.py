@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.calls import Door
-from tests.support.golden import FOLDER
+from tests.support.recorded import FOLDER
 
 WELL = FOLDER / "0.1.0" / "first-rules-1.json.gz"
 

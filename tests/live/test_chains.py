@@ -16,7 +16,7 @@ from onboarding import limits
 from runtime.connection import plugin
 from tests.support.agreement import whole_trail
 from tests.support.floor import Floor
-from tests.support.golden import histories_of
+from tests.support.recorded import histories_of
 from tests.support.shell import Edge, Run, a_run, a_worker, an_order, answer_all
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]

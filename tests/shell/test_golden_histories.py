@@ -15,7 +15,7 @@ from console.replaying import Replayed, checking
 from onboarding import limits
 from onboarding.engine import machine, rules
 from runtime.connection import plugin
-from tests.support.golden import FOLDER, SUMS
+from tests.support.recorded import FOLDER, SUMS
 
 RELEASES = sorted(path for path in FOLDER.iterdir() if path.is_dir())
 

@@ -7,9 +7,6 @@ free to change for the next release; a recorded history never is.
 from __future__ import annotations
 
 import asyncio
-import gzip
-import hashlib
-import json
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -18,9 +15,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.message import Message
 from temporalio.api.common.v1 import Payload
-from temporalio.client import Client, WorkflowFailureError, WorkflowHistory
+from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import RawValue
 from temporalio.service import RPCError
 
@@ -35,8 +31,6 @@ from tests.support.scenario import Scenario, Step, load_scenarios
 from tests.support.shell import ROOT, Edge, Run, a_run, a_worker, an_order, answer_all, instant
 from tests.support.slow_rows import SlowStore, busy_run
 
-SUMS = "SHA256SUMS"
-FOLDER = Path(__file__).parent.parent / "histories"
 EVERY_MESSAGE = ROOT / "tests" / "live" / "data" / "every-message"
 _WEEK = timedelta(weeks=1)
 
@@ -339,44 +333,3 @@ async def _accepted(run: Run, name: str, **content: Any) -> None:
             return
         await asyncio.sleep(0.05)
     raise AssertionError(await run.ask("status"))
-
-
-async def histories_of(client: Client, run: Run) -> list[WorkflowHistory]:
-    """All executions of a run, the first one first."""
-    found: list[WorkflowHistory] = []
-    before: str | None = None
-    while before != "":
-        history = await client.get_workflow_handle(run.handle.id, run_id=before).fetch_history()
-        found.insert(0, history)
-        before = history.events[0].workflow_execution_started_event_attributes.continued_execution_run_id
-    return found
-
-
-def keep(history: WorkflowHistory, path: Path) -> None:
-    """Writes a history, without what only says on which machine it was recorded."""
-    for event in history.events:
-        _forget(event)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(json.loads(history.to_json()), separators=(",", ":"), sort_keys=True)
-    path.write_bytes(gzip.compress(text.encode(), compresslevel=9, mtime=0))
-
-
-def sum_up(folder: Path) -> None:
-    """Writes the digests beside the histories, so that a changed one is noticed."""
-    lines = [
-        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}" for path in sorted(folder.glob("*.json.gz"))
-    ]
-    (folder / SUMS).write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _forget(message: Message) -> None:
-    for descriptor, value in message.ListFields():
-        if descriptor.name in ("identity", "stack_trace"):
-            setattr(message, descriptor.name, "recorded" if descriptor.name == "identity" else "")
-        elif descriptor.message_type is None or descriptor.message_type.GetOptions().map_entry:
-            continue
-        elif isinstance(value, Message):
-            _forget(value)
-        else:
-            for one in value:
-                _forget(one)
