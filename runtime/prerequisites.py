@@ -10,7 +10,7 @@ from importlib.util import find_spec
 
 OLDEST = (3, 11)
 NEEDED = (
-    "temporalio", "pydantic", "email_validator", "pydantic_settings", "sqlmodel", "sqlalchemy", "alembic", "structlog", "typer", "rich", "ruamel",
+    "temporalio", "pydantic", "email_validator", "pydantic_settings", "sqlmodel", "sqlalchemy", "alembic", "structlog", "cryptography", "typer", "rich", "ruamel",
     "cel_expr_python", "re2", "stdnum", "phonenumbers", "tzdata", "holidays",
 )  # fmt: skip
 """What is imported of each dependency."""

@@ -94,7 +94,7 @@ class MemoryStore:
             run.refused.update({row.n: row for row in records.refused})
             run.promises.update({row.n: row for row in records.promises})
             run.handoffs.update({(row.item, row.n): row for row in records.handoffs})
-            run.faults.update({(row.source, row.item, row.n, row.k): row for row in records.faults})
+            run.faults.update({(row.source, row.item, row.n, row.k): rows.kept_fault(row) for row in records.faults})
             if records.milestones is not None:
                 run.milestones = records.milestones
             run.waiting = {

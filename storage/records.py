@@ -21,7 +21,7 @@ from onboarding.errors import RecordConflict
 from onboarding.ports import INCOMPLETE, STALE
 from storage.engine import writing
 from storage.notices import add, insert, withdraw
-from storage.rows import values_of
+from storage.rows import kept_fault, values_of
 from storage.tables import (
     ERASURES,
     FAULTS,
@@ -109,7 +109,7 @@ def states(records: WriteRecords) -> tuple[tuple[Table, Sequence[Any]], ...]:
     """The rows of what stands now, by table."""
     return (
         (STAGES, records.stages), (ITEMS, records.items), (MILESTONES, records.milestones or ()),
-        (HANDOFFS, records.handoffs), (FAULTS, records.faults), (WAITING, records.waiting),
+        (HANDOFFS, records.handoffs), (FAULTS, tuple(map(kept_fault, records.faults))), (WAITING, records.waiting),
     )  # fmt: skip
 
 

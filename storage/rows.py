@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
 from onboarding.engine.chain import said_by
+from onboarding.engine.effects import FaultRow
 
+_STEP = re.compile(r"[a-z][a-z0-9_]{0,62}|[0-9]{0,6}")
+"""What a definition can call a field, or a place in a list."""
 OPEN = ("open", "answered", "in_review", "returned")
 """The statuses in which somebody has an item."""
 
@@ -47,6 +51,14 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: plain(one) for name, one in value.items()}
     return value
+
+
+def kept_fault(row: FaultRow) -> FaultRow:
+    """A fault as it is kept: without the names of fields that a sender made up, since people write anything there."""
+    *before, last = row.place.split("/")
+    steps = [*before, "*" if last and row.code == "unknown_field" else last]
+    place = "/".join(step if _STEP.fullmatch(step) else "*" for step in steps)
+    return row if place == row.place else dataclasses.replace(row, place=place)
 
 
 def instant(at: datetime | None) -> str | None:

@@ -28,6 +28,5 @@ def refuse(refusal: StartRefused) -> NoReturn:
     faults = [{"place": fault.place, "code": fault.code, "sentence": fault.sentence} for fault in refusal.faults]
     first = refusal.faults[0]
     details = {"code": first.code, "faults": faults}
-    raise ApplicationError(
-        f"{first.code}: {first.place} {first.sentence}", details, type="StartRefused", non_retryable=True
-    )
+    # Without the place, which may hold a name that the sender made up: it stands in the details, and those are encrypted.
+    raise ApplicationError(f"{first.code}: {first.sentence}", details, type="StartRefused", non_retryable=True)

@@ -149,8 +149,7 @@ class _Sheet:
     def headline(self) -> str:
         plan, state = self.plan, self.state
         if state.status is RunStatus.CLOSED:
-            reason = f": {self.say(state.reason)}" if state.reason else ""
-            head = f"### Closed ({state.outcome}) on {self.when(state.closed_at)}{reason}"
+            head = f"### Closed ({state.outcome}) on {self.when(state.closed_at)}"
             return "\n\n".join([head, self._time(), self._identity()]) + "\n"
         stage = plan.stages[health.current_stage(plan, state)]
         word = health.health(plan, state).replace("_", " ")
@@ -165,8 +164,7 @@ class _Sheet:
             *self._forecast(),
         ]
         if state.hold is not None:
-            since = self.when(state.hold.since)
-            lines.insert(1, f"**On hold** since {since} by {self.say(state.hold.by)}: {self.say(state.hold.reason)}")
+            lines.insert(1, f"**On hold** since {self.when(state.hold.since)} by {self.say(state.hold.by)}")
         return "\n\n".join([*lines, self._time(), self._identity()]) + "\n"
 
     def _forecast(self) -> list[str]:

@@ -83,11 +83,24 @@ def test_the_sheet_says_what_is_overdue_held_and_closed() -> None:
     closed = sheet(a_finished_run())
 
     assert "**overdue**" in late
-    assert "**On hold** since 2026-12-04 11:00 UTC by olga: their holidays" in held
+    assert "**On hold** since 2026-12-04 11:00 UTC by olga\n" in held
     assert "on hold" in held.partition("\n")[0]
     assert closed.startswith("### Closed (live) on 2026-12-03 10:00 UTC")
     assert "**Time** 3d 1h: customer 19h, provider 6h, off hours 2d" in closed
     assert "Open items" not in closed
+
+
+def test_no_words_of_a_person_stand_on_the_sheet() -> None:
+    """It is not encrypted, so that managers can read it: why somebody holds or ends a run is for those who may ask the run."""
+    run = a_run()
+    run.say("note", text="call her at the hospital", when=at(1, 10))
+    run.say("hold", reason="she is at the hospital", when=at(1, 11))
+    held = sheet(run)
+    run.say("cancel", reason="the hospital says no", when=at(1, 12))
+    closed = sheet(run)
+
+    assert closed.startswith("### Closed (cancelled)")
+    assert "hospital" not in held + closed
 
 
 def test_the_sheet_ends_with_a_rule_and_an_empty_line() -> None:

@@ -19,7 +19,7 @@ from hypothesis import given, settings, strategies as st
 from sqlalchemy import Engine, select, text
 
 import storage.records
-from onboarding.engine.effects import WriteRecords
+from onboarding.engine.effects import FaultRow, WriteRecords
 from onboarding.errors import RecordConflict
 from storage.directory import Contact, SqlDirectory
 from storage.engine import DatabaseUnavailable, open_database, reading, writing
@@ -590,6 +590,25 @@ class TestReads:
         assert directory.address("other", "dana") is None
         assert directory.forget(RUN) == 2
         assert directory.of(RUN) == ()
+
+
+@pytest.mark.parametrize(
+    ("place", "code", "kept"),
+    [
+        ("", "required", ""),
+        ("/fields/iban", "wrong_form", "/fields/iban"),
+        ("/files/0/name", "wrong_form", "/files/0/name"),
+        ("/fields/zephyrine", "unknown_field", "/fields/*"),
+        ("/call Mrs. Quill", "unknown_field", "/*"),
+        ("/fields/call Mrs. Quill/[key]", "too_long", "/fields/*/*"),
+    ],
+)
+def test_a_fault_is_kept_without_the_names_that_a_sender_made_up(store: Any, place: str, code: str, kept: str) -> None:
+    """The table says what goes wrong how often, and no word of anybody."""
+    fault = FaultRow(source="signal", item="", n=1, k=0, place=place, code=code, at=at(1))
+    store.write(a_turn(1, faults=(fault,)))
+
+    assert [row["place"] for row in others(store, RUN)["faults"]] == [kept]
 
 
 def test_every_table_has_a_natural_key() -> None:
