@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from console import ground, printing
+from console.keys_here import demand_unused
 from console.leaving import OK
 from console.printing import Output, hint
 from runtime.masters import MasterFile
@@ -51,7 +52,7 @@ def keys(
 def _new(file: MasterFile) -> int:
     first = not file.exists()
     if first:
-        _demand_none_lost(file)
+        demand_unused(ground.settings(), file)
     made = file.add()
     printing.show({"master": made.id, "file": str(file.path), "current": first}, _made)
     if first:
@@ -60,13 +61,6 @@ def _new(file: MasterFile) -> int:
     else:
         hint("It waits. Copy the file to every machine, then `python starter.py keys rotate`.")
     return OK
-
-
-def _demand_none_lost(file: MasterFile) -> None:
-    """A new file beside a database full of keys would make everything undecodable look like a fresh beginning."""
-    from console.keys_here import demand_used
-
-    demand_used(ground.settings(), file)
 
 
 def _made(answer: dict[str, Any]) -> str:

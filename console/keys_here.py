@@ -54,26 +54,34 @@ def cache_of(settings: Settings) -> KeyCache:
 
 def demand_keys(settings: Settings) -> None:
     """Raises where something would leave in clear that must not. Without a key file a database that cannot be asked is no reason."""
-    demand(MasterFile(settings.keys), settings.environment, lambda: _used(settings))
+
+    def used() -> bool:
+        try:
+            return _used(settings)
+        except OnboardingError:
+            return False
+
+    demand(MasterFile(settings.keys), settings.environment, used)
 
 
-def demand_used(settings: Settings, file: MasterFile) -> None:
-    """Raises `KeysUnavailable` where the database holds keys of a file that is not here: a new one would open none of them."""
+def demand_unused(settings: Settings, file: MasterFile) -> None:
+    """Raises `KeysUnavailable` where the database holds keys of a file that is not here: a new one would open none of them.
+
+    Raises `DatabaseUnavailable` where nobody can say that now.
+    """
     demand(file, "", lambda: _used(settings))
 
 
 def _used(settings: Settings) -> bool:
-    from storage.engine import connected, file_of
+    from storage.engine import connected, file_of, schema_of
     from storage.keys import holds_keys
+    from storage.schema import head
 
     file = file_of(settings.database_url)
     if file is not None and not file.exists():
         return False
+    engine = connected(settings.database_url)
     try:
-        engine = connected(settings.database_url)
-        try:
-            return holds_keys(engine)
-        finally:
-            engine.dispose()
-    except OnboardingError:
-        return False
+        return schema_of(engine) == head() and holds_keys(engine)
+    finally:
+        engine.dispose()

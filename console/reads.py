@@ -61,18 +61,30 @@ async def _query(client: Client, run: str, query: str, arguments: list[Any]) -> 
     """One query, asked again where the worker had just put the run away (sdk-rust 1304): our own never fail by themselves."""
     from temporalio.client import WorkflowQueryFailedError
 
-    from onboarding.errors import PayloadUndecodable
-    from workflows.faults import UNDECODABLE_ORDER
-
     handle = client.get_workflow_handle(run)
     try:
         answer: dict[str, Any] = await handle.query(query, args=arguments, result_type=dict, rpc_timeout=ASK)
     except WorkflowQueryFailedError as failed:
-        if UNDECODABLE_ORDER in str(failed):
-            raise PayloadUndecodable from None
+        _demand_keys(failed)
         await asyncio.sleep(PAUSE)
-        answer = await handle.query(query, args=arguments, result_type=dict, rpc_timeout=ASK)
+        try:
+            answer = await handle.query(query, args=arguments, result_type=dict, rpc_timeout=ASK)
+        except WorkflowQueryFailedError as again:
+            _demand_keys(again)
+            raise
     return answer
+
+
+def _demand_keys(failed: Exception) -> None:
+    """Raises what a worker without a key means by its failure: it has only words."""
+    from onboarding.errors import CustomerErased, PayloadUndecodable
+    from workflows.faults import UNDECODABLE_ORDER
+
+    words = str(failed)
+    if str(CustomerErased()) in words:
+        raise CustomerErased from None
+    if UNDECODABLE_ORDER in words:
+        raise PayloadUndecodable from None
 
 
 def no_worker(run: str, task_queue: str) -> Answered:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import fcntl
 import hashlib
 import hmac
 import json
 import os
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -142,15 +143,20 @@ class MasterFile:
         """Makes a master key: the current one of a new file, else one that waits. Raises `KeysUnavailable`."""
         now = datetime.now(UTC).replace(microsecond=0)
         new = MasterKey(f"m-{now:%Y%m%d}-{os.urandom(4).hex()}", now.isoformat(), os.urandom(KEY_BYTES))
-        if self.exists():
-            keys = self.read()
-            self._write(KeyFile(keys.current, (*keys.keys, new)))
-        else:
-            self._write(KeyFile(new.id, (new,)))
+        with self._alone():
+            if self.exists():
+                keys = self.read()
+                self._write(KeyFile(keys.current, (*keys.keys, new)))
+            else:
+                self._write(KeyFile(new.id, (new,)))
         return new
 
     def rotated(self) -> KeyFile:
         """Makes the key that waits the current one. Raises `KeysUnavailable`, also where none waits."""
+        with self._alone():
+            return self._rotated()
+
+    def _rotated(self) -> KeyFile:
         keys = self.read()
         if keys.waiting is None:
             raise KeysUnavailable(
@@ -162,6 +168,20 @@ class MasterFile:
         found = KeyFile(keys.waiting.id, keys.keys)
         self._write(found)
         return found
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Two commands at once must not write over the key of one another."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            folder = os.open(self.path.parent, os.O_RDONLY)
+        except OSError as error:
+            raise _unwritten(self.path, error) from None
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
 
     def _write(self, keys: KeyFile) -> None:
         """Whole or not at all, on the disk when it returns, and never readable by anybody else in between."""
@@ -175,7 +195,6 @@ class MasterFile:
         }
         beside = self.path.with_name(f"{self.path.name}.{os.getpid()}")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
                 json.dump(content, file, indent=1)
                 file.flush()
@@ -189,12 +208,7 @@ class MasterFile:
         except OSError as error:
             with contextlib.suppress(OSError):
                 beside.unlink(missing_ok=True)
-            raise KeysUnavailable(
-                f"The key file {str(self.path)!r} cannot be written: {error.strerror}.",
-                place=str(self.path),
-                way_out="Name another place with ONBOARDING_KEYS, or give this user the right to write there.",
-                code="keys_not_written",
-            ) from None
+            raise _unwritten(self.path, error) from None
 
 
 def demand(file: MasterFile, environment: str, used: Callable[[], bool]) -> None:
@@ -265,6 +279,15 @@ def _parsed(content: Any) -> KeyFile:
 
 def _mark(key: MasterKey, about: bytes) -> bytes:
     return hmac.new(key.secret, b"mark" + about, hashlib.sha256).digest()
+
+
+def _unwritten(path: Path, error: OSError) -> KeysUnavailable:
+    return KeysUnavailable(
+        f"The key file {str(path)!r} cannot be written: {error.strerror}.",
+        place=str(path),
+        way_out="Name another place with ONBOARDING_KEYS, or give this user the right to write there.",
+        code="keys_not_written",
+    )
 
 
 def _unreadable(path: Path, reason: str) -> KeysUnavailable:

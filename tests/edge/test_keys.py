@@ -282,6 +282,15 @@ def test_a_second_master_key_waits_until_it_is_made_the_current_one(masters: Mas
     assert [one["id"] for one in json.loads(masters.path.read_text())["keys"]] == [first, second.id]
 
 
+def test_two_commands_at_once_lose_no_key(tmp_path: Path) -> None:
+    """The second one finds the file of the first, and adds to it."""
+    path = tmp_path / "new" / "keys.json"
+    with ThreadPoolExecutor(8) as pool:
+        made = {key.id for key in pool.map(lambda _: MasterFile(path).add(), range(8))}
+
+    assert {one.id for one in MasterFile(path).read().keys} == made
+
+
 def test_a_key_file_that_cannot_be_written_stays_as_it_was(
     masters: MasterFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
