@@ -56,9 +56,10 @@ class SqlRecordStore:
         with writing(self._engine) as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(run))))
-            columns = RUNS.c.chain, RUNS.c.batch, RUNS.c.decided_at
-            stored = connection.execute(select(*columns).where(RUNS.c.run == run)).first()
-            if stored is not None and connection.execute(select(ERASURES.c.run).where(ERASURES.c.run == run)).first():
+            columns = RUNS.c.chain, RUNS.c.batch, RUNS.c.decided_at, ERASURES.c.at.label("erased_at")
+            known = select(*columns).outerjoin(ERASURES, ERASURES.c.run == RUNS.c.run).where(RUNS.c.run == run)
+            stored = connection.execute(known).first()
+            if stored is not None and stored.erased_at is not None:
                 raise RecordConflict("erasures", run)  # a run that was forgotten is not written again
             answer = answer_to(records, stored)
             if answer is not None:
