@@ -211,8 +211,8 @@ def test_a_new_run_tells_a_reason_by_its_digest() -> None:
     for version, told in ((1, True), (2, False)):
         trail = a_told_run(version).state.trail
         assert (TEXTS[1] in str([entry.changes for entry in trail])) is told
-        before = ""
-        for entry in trail:
+        before = trail[0].digest
+        for entry in trail[1:]:
             assert entry.digest == digest_of(before, content_of(entry))
             before = entry.digest
 
