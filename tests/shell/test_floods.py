@@ -2,76 +2,103 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from temporalio.client import Client
-from temporalio.worker import _workflow_instance
 
 from onboarding import limits
 from tests.support import large_plans
+from tests.support.activations import Activated
 from tests.support.agreement import replays
 from tests.support.clock import Clock
-from tests.support.history import Written, json_payload
 from tests.support.shell import Edge, a_run, a_worker, an_order, instant
 
 MOST = 0.5
-"""Seconds of computing in one activation; the SDK gives up at two."""
-
-
-@pytest.fixture
-def spent(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
-    """Seconds of computing of every activation, the first one of a run among them."""
-    found: list[float] = []
-    activate = _workflow_instance._WorkflowInstanceImpl.activate
-
-    def timed(self: Any, act: Any) -> Any:
-        begun = time.thread_time()
-        try:
-            return activate(self, act)
-        finally:
-            found.append(time.thread_time() - begun)
-
-    monkeypatch.setattr(_workflow_instance._WorkflowInstanceImpl, "activate", timed)
-    return found
+"""Seconds of computing in one workflow task; the SDK gives up at two."""
+NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
 
 FLOODS = {
-    "4,000 notes": (4_000, "note", {"text": "hello"}),
-    "4,000 nameless signals": (4_000, "noote", {"text": "hello"}),
-    "500 events of 64 KiB": (500, "happen", {"event": "contract_signed", "data": {"x": "y" * 65_000}}),
-    "500 answers of 64 KiB": (500, "submit", {"item": "company_details", "fields": {f"f{n}": "y" * 50 for n in range(900)}}),
-    "500 messages of 64 KiB in small parts": (500, "note", {f"{n:x}": n for n in range(5_500)}),
+    "1,000 notes": (1_000, "note", {"text": "hello"}),
+    "1,000 nameless signals": (1_000, "noote", {"text": "hello"}),
+    "100 events of 64 KiB": (100, "happen", {"event": "contract_signed", "data": {"x": "y" * 65_000}}),
+    "100 answers of 64 KiB": (100, "submit", {"item": "company_details", "fields": {f"f{n}": "y" * 50 for n in range(900)}}),
+    "40 messages of 64 KiB in small parts": (40, "note", {f"{n:x}": n for n in range(5_500)}),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FLOODS)
-async def test_a_flood_of_signals_is_applied_in_parts(
-    name: str, spent: list[float], capsys: pytest.CaptureFixture[str]
-) -> None:
-    """All of them wait when the worker comes; each task takes as many as it can compute."""
+def test_a_flood_of_signals_is_applied_in_parts(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """All of them wait when the worker comes; each task takes as many as it can compute, and none is left out."""
     count, message, content = FLOODS[name]
-    history = Written.of(an_order("b2b-standard", customer="c-1"))
-    for n in range(count):
-        history.signal(message, json_payload({"message_id": f"m-{n}", "actor": "dana", **content}))
-    history.task()
-    # A second time, because the first one pays for what a process needs only once.
-    assert await history.replay(strict=False) is None
-    spent.clear()
-    assert await history.replay(strict=False) is None
+    run = Activated(an_order("b2b-standard", customer="c-1"), NOW)
+    run.spent.clear()
+    run.signals((message, {"message_id": f"m-{n}", "actor": "dana", **content}) for n in range(count))
+    assert run.patches == ["in-parts"]
+    run.wait(NOW + timedelta(seconds=30))
+    heard = run.state.refused_count + len(run.state.remembered)
     with capsys.disabled():
-        print(f"\n  S6: {name} at once: {max(spent) * 1_000:.0f} ms of computing in the longest of {len(spent)} tasks")
+        print(
+            f"\n  S6: {name} at once: {max(run.spent) * 1_000:.0f} ms of computing in the longest of {len(run.spent)} tasks"
+        )
 
-    assert 0 < max(spent) < MOST
+    assert heard == count
+    assert max(run.spent) < MOST
+
+
+def test_signals_are_applied_in_their_order_and_the_clock_waits_for_them() -> None:
+    """What came before its deadline was acted on is in time, however many came before it; the last one is behind them all."""
+    run = Activated(an_order("short", customer="c-1"), NOW)
+    count = 3 * limits.SIGNALS_PER_TURN
+    notes = [("note", {"message_id": f"m-{n}", "actor": "dana", "text": "x"}) for n in range(count)]
+    due = min(one.due_at for one in run.state.items.values() if one.due_at)
+    run.now = due + timedelta(hours=1)
+    run.signals([*notes, ("complete", {"message_id": "last", "actor": "dana", "item": "first"})])
+
+    assert run.patches == ["in-parts"]
+    assert str(run.state.items["first"].status) == "done"
+    assert run.state.items["first"].overdue is False
+    assert list(run.state.remembered)[-1] == "last"
+    assert list(run.state.remembered)[:-1] == [f"m-{n}" for n in range(count)]
+
+
+def test_a_usual_run_knows_nothing_of_parts() -> None:
+    """What is not too much is done as ever, and no marker is written."""
+    run = Activated(an_order("short", customer="c-1"), NOW)
+    run.signals(
+        ("note", {"message_id": f"m-{n}", "actor": "dana", "text": "x"}) for n in range(limits.SIGNALS_PER_TURN)
+    )
+    run.sleep(NOW + timedelta(days=400))
+
+    assert run.patches == []
+    assert len(run.state.remembered) == limits.SIGNALS_PER_TURN
+
+
+def test_an_absence_of_two_months_is_caught_up_with_in_parts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Forty tasks that are reminded of every day: what rings is told once each, and no task computes too long."""
+    run = Activated(large_plans.order_of(large_plans.an_endless_reminder(40), tmp_path), NOW)
+    run.spent.clear()
+    run.sleep(NOW + timedelta(days=60))
+    run.wait(run.now + timedelta(minutes=5))
+    keys = [notice["key"] for notice in run.notices]
+    with capsys.disabled():
+        print(
+            f"\n  S6: 60 days away: {max(run.spent) * 1_000:.0f} ms of computing in the longest of {len(run.spent)} tasks"
+        )
+
+    assert run.patches == ["in-parts"]
+    assert all(item.overdue and set(item.fired) == {0, 1} for item in run.state.items.values())
+    assert len(keys) == len(dict.fromkeys(keys))
+    assert max(run.spent) < MOST
 
 
 @pytest.mark.live
 async def test_what_came_while_the_worker_was_away_is_applied_in_its_order_and_can_be_replayed(
-    client: Client, customer: str, spent: list[float], capsys: pytest.CaptureFixture[str]
+    client: Client, customer: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """On a real server: more than one task may take, then an end of the run behind all of them; nothing is left out."""
     count = 2 * limits.SIGNALS_PER_TURN + 50
@@ -83,14 +110,14 @@ async def test_what_came_while_the_worker_was_away_is_applied_in_its_order_and_c
         await run.signal("note", {"message_id": f"m-{n}", "actor": "dana", "text": f"{n}"})
     await run.signal("cancel", {"message_id": "last", "actor": "dana", "reason": "enough"})
     await run.signal("note", {"message_id": "late", "actor": "dana", "text": "too late"})
-    spent.clear()
     async with a_worker(client, edge, queue):
         result = await run.handle.result()
-        told = [entry.message_id for entry in edge.store.trails[order.run] if entry.message == "note"]
+        rows = edge.store.kept[order.run].trail.values()
+    told = [entry.message_id for entry in rows if entry.message == "note"]
     failed = [one for one in await run.events() if one.HasField("workflow_task_failed_event_attributes")]
     with capsys.disabled():
         print(
-            f"\n  S6: {count} signals after an absence: {max(spent) * 1_000:.0f} ms in the longest of {len(spent)} tasks"
+            f"\n  S6: {count + 2} signals after an absence, on a real server: all in order, {len(failed)} tasks failed"
         )
 
     assert result["outcome"] == "cancelled"
@@ -101,7 +128,7 @@ async def test_what_came_while_the_worker_was_away_is_applied_in_its_order_and_c
 
 @pytest.mark.live
 async def test_more_deadlines_than_one_task_acts_on_pass_in_several(
-    client: Client, clock: Clock, customer: str, tmp_path: Path, spent: list[float], capsys: pytest.CaptureFixture[str]
+    client: Client, clock: Clock, customer: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """170 tasks late at one instant, each with a step of its ladder: every one is told once."""
     text = large_plans.tasks(170, default="owner: boss, clock: calendar, due: 2d, escalation: steep")
@@ -110,7 +137,6 @@ async def test_more_deadlines_than_one_task_acts_on_pass_in_several(
     async with a_worker(client, edge, queue):
         run = await a_run(client, order, queue)
         due = max(instant(one["due_at"]) for one in (await run.ask("status"))["items"])
-        spent.clear()
         await clock.advance(run.handle, due + timedelta(minutes=10))
         status = await run.ask("status")
     told = [
@@ -118,7 +144,9 @@ async def test_more_deadlines_than_one_task_acts_on_pass_in_several(
     ]
     failed = [one for one in await run.events() if one.HasField("workflow_task_failed_event_attributes")]
     with capsys.disabled():
-        print(f"\n  S6: 340 instants at once: {max(spent) * 1_000:.0f} ms in the longest of {len(spent)} tasks")
+        print(
+            f"\n  S6: 340 instants at once on a real server: {len(told)} people told once each, {len(failed)} tasks failed"
+        )
 
     assert 2 * limits.INSTANTS_PER_TURN < 2 * 170
     assert all(one["late"] and one["steps"] == 1 for one in status["items"])

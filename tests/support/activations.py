@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -51,6 +52,12 @@ class Activated:
         self.verdicts: list[dict[str, Any] | None] = []
         """The answer to every update, in the order in which they were sent."""
         self.closed = False
+        self.goes_on = False
+        """Whether it has gone on as new, where nobody follows it here."""
+        self.spent: list[float] = []
+        """Seconds of computing of every activation, in order."""
+        self.patches: list[str] = []
+        """What the run does otherwise than earlier releases did."""
         self._timers: dict[int, datetime] = {}
         self._hooks: dict[str, int] = {}
         self._updates = 0
@@ -102,6 +109,28 @@ class Activated:
         about.input.append(json_payload(content))
         return job
 
+    def signals(self, heard: Iterable[tuple[str, Any]]) -> None:
+        """Many signals that a worker finds at once when it comes back."""
+        jobs = []
+        for name, content in heard:
+            job = WorkflowActivationJob()
+            job.signal_workflow.signal_name, job.signal_workflow.originating_event_id = name, 4 + len(jobs)
+            job.signal_workflow.input.append(json_payload(content))
+            jobs.append(job)
+        self._activate(jobs)
+
+    def sleep(self, until: datetime) -> None:
+        """No worker is there until then: whatever should have rung before rings at once."""
+        self.now = until
+        late = [seq for seq, at in self._timers.items() if at <= until]
+        jobs = []
+        for seq in late:
+            del self._timers[seq]
+            job = WorkflowActivationJob()
+            job.fire_timer.seq = seq
+            jobs.append(job)
+        self._activate(jobs)
+
     def hook(self, key: str, result: Any) -> None:
         """A hook or check that was called comes back; `None` says that it failed at every attempt."""
         resolution = ActivityResolution()
@@ -133,7 +162,9 @@ class Activated:
             act = WorkflowActivation(
                 run_id="activated", timestamp=stamp, history_length=3, jobs=jobs, available_internal_flags=self.flags
             )
+            begun = time.thread_time()
             done = self._run.activate(act)
+            self.spent.append(time.thread_time() - begun)
             self.activated.append((act, done))
             if done.HasField("failed"):
                 raise AssertionError(f"the workflow task failed: {done.failed.failure.message}")
@@ -172,6 +203,10 @@ class Activated:
                 self._hear(command)
             case "complete_workflow_execution":
                 self.closed = True
+            case "continue_as_new_workflow_execution":
+                self.goes_on = True
+            case "set_patch_marker":
+                self.patches.append(command.set_patch_marker.patch_id)
             case "upsert_workflow_search_attributes" | "modify_workflow_properties":
                 pass
             case other:
