@@ -22,7 +22,7 @@ from tests.support.recorded import FOLDER, histories_of, keep, sum_up
 from tests.support.shell import Edge, a_worker
 
 QUEUE = "golden"
-PATIENCE = 180
+PATIENCE = 600
 """Seconds for one story."""
 
 

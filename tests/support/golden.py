@@ -105,10 +105,10 @@ async def poisoned(stage: Stage) -> list[Run]:
 
 
 async def long_chain(stage: Stage) -> list[Run]:
-    """A thousand notes: the run goes on as new, with what it remembers."""
+    """Seven hundred notes: the run goes on as new, with what it remembers."""
     order = an_order("quick-start", customer=stage.customer("long-chain"))
     run = await a_run(stage.client, order, stage.queue)
-    for n in range(1_000):
+    for n in range(700):
         await run.say("note", f"n-{n}", actor="dana", text="A word.")
     await run.say("note", "n-3", actor="dana", text="A word.")
     await _to_the_end(run, order)
