@@ -29,6 +29,7 @@ from temporalio.workflow import _Definition
 from onboarding.engine.orders import write_order
 from onboarding.engine.state import RunState, StartOrder
 from tests.support.history import json_payload
+from workflows.backlog import PAUSE
 from workflows.onboarding_run import OnboardingRun
 
 
@@ -56,8 +57,8 @@ class Activated:
         """Whether it has gone on as new, where nobody follows it here."""
         self.spent: list[float] = []
         """Seconds of computing of every activation, in order."""
-        self.patches: list[str] = []
-        """What the run does otherwise than earlier releases did."""
+        self.pauses = 0
+        """How often it left something for the next workflow task."""
         self._timers: dict[int, datetime] = {}
         self._hooks: dict[str, int] = {}
         self._updates = 0
@@ -175,7 +176,9 @@ class Activated:
         match command.WhichOneof("variant"):
             case "start_timer":
                 timer = command.start_timer
-                self._timers[timer.seq] = self.now + timer.start_to_fire_timeout.ToTimedelta()
+                length = timer.start_to_fire_timeout.ToTimedelta()
+                self._timers[timer.seq] = self.now + length
+                self.pauses += length == PAUSE
             case "cancel_timer":
                 self._timers.pop(command.cancel_timer.seq, None)
             case "schedule_local_activity":
@@ -205,8 +208,6 @@ class Activated:
                 self.closed = True
             case "continue_as_new_workflow_execution":
                 self.goes_on = True
-            case "set_patch_marker":
-                self.patches.append(command.set_patch_marker.patch_id)
             case "upsert_workflow_search_attributes" | "modify_workflow_properties":
                 pass
             case other:
