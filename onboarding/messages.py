@@ -84,7 +84,9 @@ class NextItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The answer to one message."""
+    """The answer to one message. It repeats no value, so it stays clear, and a sender without a key can read it."""
+
+    stays_clear: ClassVar[bool] = True
 
     outcome: OutcomeWord
     code: str

@@ -110,8 +110,8 @@ class PayloadEncryption(PayloadCodec, WithSerializationContext):
     def _named(self, payload: Payload) -> tuple[str, str, str] | None:
         """Run, customer and key that a payload names; `None` where it names another run, or nothing that there could be."""
         try:
-            run, key_id = (bytes(payload.metadata[name]).decode() for name in (RUN, KEY_ID))
-        except (KeyError, UnicodeDecodeError):
+            run, key_id = (payload.metadata.get(name, b"").decode() for name in (RUN, KEY_ID))
+        except UnicodeDecodeError:
             return None
         customer = _customer(run)
         if (

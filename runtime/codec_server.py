@@ -90,7 +90,7 @@ class CodecServer:
         async with self._gate:
             payloads = await self._asked(request)
             run = request.path_params.get("run")
-            if run is not None or not self._keys.is_on():
+            if run is not None or not payloads or not self._keys.is_on():
                 try:
                     return _payloads(await PayloadEncryption(self._keys, run).encode(payloads))
                 except NoRun as nobody:

@@ -16,6 +16,7 @@ from temporalio.exceptions import ApplicationError
 
 from onboarding.clear import Clear
 from onboarding.errors import CustomerErased, PayloadUndecodable
+from onboarding.messages import OutcomeWord, Verdict
 from runtime.codec import CLEAR, ENCODING, KEY_ID, RUN, UNDECODABLE, NoRun, PayloadEncryption, marker
 from runtime.converting import converter
 from runtime.key_cache import LIFE, LONGEST, KeyCache
@@ -143,12 +144,15 @@ async def test_the_same_twice_is_encoded_differently() -> None:
 
 
 async def test_what_is_made_to_be_read_stays_clear_without_its_mark() -> None:
-    """Summaries, and the cover sheet, which is the answer of the SDK to the UI; a plain text with the same words does not."""
+    """Summaries, verdicts, and the cover sheet, which is the answer of the SDK to the UI; a plain text with the same words does not."""
     converted = converter(a_cache()[0]).with_context(of(ACME))
     (summary,) = await converted.encode([Clear("Next date: Mon 23 Nov 2026")])
     (sheet,) = await converted.encode([WorkflowMetadata(current_details="# Kick-off")])
     (plain,) = await converted.encode(["Next date: Mon 23 Nov 2026"])
+    said = Verdict(outcome=OutcomeWord.ACCEPTED, code="noted", sentence="The note is kept.", message_id="m-1")
+    (verdict,) = await converted.encode([said])
 
+    assert (b"The note is kept." in verdict.data, CLEAR in verdict.metadata) == (True, False)
     assert summary == Payload(metadata={"encoding": b"json/plain"}, data=b'"Next date: Mon 23 Nov 2026"')
     assert b"Kick-off" in sheet.data
     assert plain.metadata["encoding"] == ENCODING

@@ -161,6 +161,9 @@ async def test_for_nobody_it_refuses_and_never_pretends(server: Server) -> None:
     strange = await server.ask("/runs/not-a-run/encode", [PLAIN])
     passed = await Server(clear=True).ask("/encode", [PLAIN])
 
+    nothing = await server.ask("/encode", [])
+
+    assert (nothing.status, nothing.data) == (200, {}), "a question without an argument is asked here, too"
     assert (refused.status, refused.data["error"]) == (409, "no_run")
     assert (strange.status, strange.data["error"]) == (400, "no_run")
     assert (passed.status, passed.payloads) == (200, [PLAIN])

@@ -109,7 +109,7 @@ async def test_a_run_goes_on_when_the_first_key_comes_and_when_keys_rotate(
 async def test_a_plain_client_still_reaches_an_encrypted_run(
     client: Client, dev_server: DevServer, tmp_path: Path, customer: str
 ) -> None:
-    """It sends in clear and is understood; a payload of another run, or of no key, is a refusal in words and holds nobody up."""
+    """It sends in clear, is understood and understands the verdict; a payload of another run, or of no key, is a refusal in words and holds nobody up."""
     order, queue = an_order("quick-start", customer=customer), f"plain-{customer}"
     ours = await client_with_keys(dev_server, tmp_path)
     door = Door(tmp_path, **environment_of(dev_server.address, tmp_path, queue))
@@ -118,6 +118,12 @@ async def test_a_plain_client_still_reaches_an_encrypted_run(
         run = await a_run(ours, order, queue)
         plain = client.get_workflow_handle(run.handle.id)
         await plain.signal("note", {"message_id": "p-1", "actor": "dana", "text": SAID})
+        unkeyed = Run(plain)
+        heard = [
+            await unkeyed.say("note", actor="dana", text=SAID),
+            await unkeyed.say("complete", actor="dana", item="nothing"),
+        ]
+        assert [one["code"] for one in heard] == ["noted", "unknown_item"]
         events = await run.events()
         stolen = next(payload for event in events for payload in payloads_in(event) if KEY_ID in payload.metadata)
         other = Payload()
