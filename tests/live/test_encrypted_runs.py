@@ -86,12 +86,14 @@ async def test_a_run_goes_on_when_the_first_key_comes_and_when_keys_rotate(
             while len(set(key_ids(await run.events()))) < 3:
                 assert (await run.say("note", actor="dana", text=SAID))["outcome"] == "accepted"
                 said += 1
+                await asyncio.sleep(LIFE / 10)  # few enough for one page of the trail
         first.process.send_signal(signal.SIGKILL)
         await first.ended()
 
     async with worker_process(client, dev_server.address, tmp_path, queue) as second:
-        trail = (await run.ask("trail"))["rows"]
-        assert [row["outcome"] for row in trail if row["message"] == "note"] == ["accepted"] * said
+        page = await run.ask("trail")
+        assert page["next_cursor"] is None
+        assert [row["outcome"] for row in page["rows"] if row["message"] == "note"] == ["accepted"] * said
         await until_closed(run, order)
         result = await asyncio.wait_for(run.handle.result(), 60)
         assert await second.stop() == 0
