@@ -131,4 +131,5 @@ def _listed(answer: dict[str, Any]) -> RenderableType | str:
         "active": "customers",
         "retired": "retired keys",
     }
-    return tables.grid(answer["rows"], columns, f"{answer['destroyed']} keys of erased customers are destroyed")
+    gone = f"; {answer['destroyed']} keys of erased customers are destroyed" if answer["destroyed"] else ""
+    return tables.grid(answer["rows"], columns, f"Master keys, oldest first{gone}")
