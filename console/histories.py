@@ -22,7 +22,9 @@ History = tuple[str, str]
 
 async def of_customer(client: Client, customer: str) -> list[History]:
     """Every history of a customer's runs, as the server's list shows them."""
-    return await _listed(client, f'WorkflowId STARTS_WITH "onboarding/{customer}/"')
+    prefix = f"onboarding/{customer}/"
+    # What the list takes for the beginning is its store's affair: `_` and the case of letters may fit more than they say.
+    return [one for one in await _listed(client, f'WorkflowId STARTS_WITH "{prefix}"') if one[0].startswith(prefix)]
 
 
 async def of_run(client: Client, run: str) -> list[History]:

@@ -17,6 +17,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
 from temporalio.converter import WorkflowSerializationContext
 
+from console import histories
 from runtime.codec import ENCODING, UNDECODABLE
 from runtime.devserver import DevServer
 from tests.live.test_encrypted_runs import client_with_keys, payloads_in
@@ -224,6 +225,26 @@ async def test_without_a_server_nothing_is_erased(cli: Door, client: Client) -> 
 
     assert answer.code == 69
     assert "Kanariennote" in str(rows_of(cli.folder, run, "trail"))
+
+
+async def test_a_customer_whose_key_looks_alike_is_another(client: Client) -> None:
+    """Whatever the server's list takes for a beginning."""
+    handles = []
+    for customer in ("look_alike", "lookXalike", "LOOK_ALIKE", "look_alike2"):
+        run = f"onboarding/{customer}/x"
+        handles.append(await client.start_workflow("OnboardingRun", id=run, task_queue="nobody-works-here"))
+    try:
+        async with asyncio.timeout(20):
+            while not (found := await histories.of_customer(client, "look_alike")):
+                await asyncio.sleep(0.1)
+        assert [run for run, _ in found] == ["onboarding/look_alike/x"]
+        assert await histories.is_open(client, "onboarding/look_alike/x")
+    finally:
+        for handle in handles:
+            await handle.terminate()
+    assert await histories.delete(client, "onboarding/look_alike/x") == 1
+    assert await histories.of_customer(client, "look_alike") == []
+    assert await histories.delete(client, "onboarding/look_alike/x") == 0
 
 
 async def test_what_is_due_is_shown_and_then_erased(cli: Door, client: Client) -> None:
