@@ -19,7 +19,7 @@ from onboarding.messages import BY_NAME
 from storage.engine import reading, writing
 from storage.keys import DESTROYED
 from storage.notices import insert
-from storage.tables import ERASURES, FAULTS, KEYS, NOTICES, PEOPLE, PROMISES, REFUSED, RUNS, TRAIL
+from storage.tables import ERASURES, FAULTS, KEYS, NOTICES, PEOPLE, PROMISES, REFUSED, RUNS, TRAIL, WAITING
 
 _AT_ONCE = 500
 
@@ -97,6 +97,9 @@ class Erasures:
                 "sentences": _trail(connection, run) + _refused(connection, run) + _promises(connection, run),
             }
             _faults(connection, run)
+            connection.execute(
+                delete(WAITING).where(WAITING.c.run == run)
+            )  # of one that was terminated: nobody can act in it
             row = {
                 "run": run,
                 "customer": customer,

@@ -147,7 +147,9 @@ def _refused(run: Row, numbers: Sequence[int]) -> Iterator[Difference]:
 def _waiting(run: Row, tables: Tables) -> Iterator[Difference]:
     """Every item that somebody has waits for exactly one person first, and nothing waits in a closed run."""
     present = (
-        {} if run["state"] == "closed" else {row["item"]: row for row in _latest(tables) if row["status"] in ACTIVE}
+        {}
+        if run["state"] == "closed" or tables.get("erasures")
+        else {row["item"]: row for row in _latest(tables) if row["status"] in ACTIVE}
     )
     found = [row for row in tables["waiting"] if row["kind"] == "item"]
     for row in tables["waiting"]:

@@ -167,6 +167,22 @@ def test_the_second_erasure_changes_nothing(engine: Engine) -> None:
     assert Erasures(engine).done([name]) == {name}
 
 
+def test_a_run_that_was_terminated_waits_for_nobody_any_more(engine: Engine) -> None:
+    """Its rows stood as if it went on."""
+    run = a_told_run()
+    while not isinstance(run.effects[-1], WriteRecords) or run.effects[-1].run.state == "closed":
+        run.effects.pop()
+    name = written(engine, run)
+    before = tables_of(engine, name)
+    erased(engine, name)
+    after = tables_of(engine, name)
+
+    assert before is not None
+    assert after is not None
+    assert (bool(before["waiting"]), after["waiting"], after["runs"][0]["state"]) == (True, [], "running")
+    assert list(inside(after)) == []
+
+
 def test_nobody_else_loses_a_word(engine: Engine) -> None:
     """Another run of the same customer among them."""
     name = written(engine, a_told_run())
