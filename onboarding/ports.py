@@ -30,6 +30,8 @@ class HeldNotice:
     notice: Notice
     batch: str
     execution: str
+    stands: str
+    """The batch that the store of rows has taken last from this run, before this was read."""
 
 
 class HeldNotices(Protocol):
@@ -37,6 +39,9 @@ class HeldNotices(Protocol):
 
     def held(self, most: int) -> Sequence[HeldNotice]:
         """So many of those that wait for history, the longest waiting first."""
+
+    def forget(self, run: str, batch: str) -> None:
+        """Takes away what still waits for a batch that never became history; the keys are free again."""
 
     def ripe(self, most: int, now: datetime) -> Sequence[Notice]:
         """So many of those that waited for nothing but their reader's hours, and these have come."""

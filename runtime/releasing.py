@@ -5,6 +5,11 @@ worker that dies in between has told nobody anything: a notice waits until the m
 run. Looking there adds no event and no Action. See docs/decisions/0004-rows-of-a-turn.md. A notice that came before its reader's
 hours waits here as well, so that no run needs a timer for it.
 
+Note [A batch that is lost]
+    A run writes one batch at a time, so a batch that the store has taken later stands in the history after all that came before it. Where
+    the batch that stands in the store is in the history, or the history is over, and an earlier one is not in all of it, that one's turn
+    was lost: it will never be there. No clock is needed to know that.
+
 One that cannot leave holds back no other: it is tried again, more and more seldom.
 """
 
@@ -19,6 +24,7 @@ from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import (
     GetWorkflowExecutionHistoryReverseRequest as Request,
     GetWorkflowExecutionHistoryReverseResponse as Response,
@@ -45,6 +51,17 @@ AT_ONCE: Final = 10
 PAGE: Final = 100
 """Events of one page of a history, newest first."""
 _MARKER: Final = "core_local_activity"
+_OVER: Final = frozenset(
+    (
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED, EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT, EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED, EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW,
+    )
+)  # fmt: skip
+"""Events after which a history holds no more."""
+
+_ENDED: Final = ""
+"""Stands among the batches of a history that is over; no batch has this id."""
 
 _log = logging.getLogger("releasing")
 
@@ -101,23 +118,35 @@ class Releaser:
         """Of one execution: delivers what its history holds."""
         wanted = {one.batch for one in waiting}
         found: set[str] = set()
+        read_whole = False
         try:
             async for batch in self._written(waiting[0].notice.run, waiting[0].execution):
                 found.add(batch)
                 if wanted <= found:
                     break
+            else:
+                read_whole = True
         except RPCError as error:
             _log.info("history_unread", extra={"run_key": waiting[0].notice.run, "code": str(error.status)})
         except PayloadUndecodable as error:  # of an erased customer: nothing of theirs leaves any more
             _log.info("history_unread", extra={"run_key": waiting[0].notice.run, "code": error.code})
         count = await self._deliver([one.notice for one in waiting if one.batch in found])
+        if read_whole and (_ENDED in found or waiting[0].stands in found):
+            wanted -= await self._forget(waiting[0].notice.run, wanted - found)
         for batch in wanted - found:
             pause = min(2 * self._again.get(batch, (0.0, LOOK / 2))[1], LONGEST)
             self._again[batch] = time.monotonic() + pause, pause
         return count
 
+    async def _forget(self, run: str, lost: set[str]) -> set[str]:
+        """Of turns that never happened, see Note [A batch that is lost]: nobody will ever hear of them. The same batches."""
+        for batch in sorted(lost):
+            await asyncio.to_thread(self._held.forget, run, batch)
+            _log.info("notices_forgotten", extra={"run_key": run})
+        return lost
+
     async def _written(self, run: str, execution: str) -> AsyncIterator[str]:
-        """The results of the local activities in a history, the newest first; ids of batches are among them."""
+        """The results of the activities in a history, the newest first, ids of batches among them; `_ENDED` where it holds no more."""
         context = WorkflowSerializationContext(namespace=self._client.namespace, workflow_id=run)
         converter = self._client.data_converter.with_context(context)
         token = b""
@@ -131,9 +160,16 @@ class Releaser:
                 )
             )
             for event in page.history.events:
+                if event.event_type in _OVER:
+                    yield _ENDED
+                completed = event.activity_task_completed_event_attributes.result.payloads
                 marker = event.marker_recorded_event_attributes
                 if marker.marker_name == _MARKER and marker.details["result"].payloads:
                     for result in await converter.decode(marker.details["result"].payloads):
+                        if isinstance(result, str):
+                            yield result
+                elif completed:
+                    for result in await converter.decode(completed):
                         if isinstance(result, str):
                             yield result
             token = page.next_page_token

@@ -121,7 +121,7 @@ class MemoryStore:
         """As `SqlNoticeStore.held`."""
         with self._lock:
             return [
-                HeldNotice(kept.notice, kept.batch, kept.execution)
+                HeldNotice(kept.notice, kept.batch, kept.execution, self._stands(kept.notice.run) or kept.batch)
                 for kept in self.notices.values()
                 if kept.state == "pending" and kept.notice is not None and kept.batch is not None
             ][:most]
@@ -135,6 +135,15 @@ class MemoryStore:
                 if kept.state == "pending" and kept.notice is not None and kept.batch is None and kept.notice.not_before is not None
             ]  # fmt: skip
             return [notice for at, _, notice in sorted(waiting, key=lambda one: one[:2]) if at <= now][:most]
+
+    def _stands(self, run: str) -> str:
+        kept = self.kept.get(run)
+        return "" if kept is None else kept.batch
+
+    def forget(self, run: str, batch: str) -> None:
+        """As `SqlNoticeStore.forget`."""
+        with self._lock:
+            self._forget(run, batch)
 
     def _forget(self, run: str, batch: str) -> None:
         waits = [

@@ -7,14 +7,14 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, and_, select, update
+from sqlalchemy import Connection, Engine, Table, and_, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from onboarding.engine.effects import Notice, WriteRecords
 from onboarding.ports import HeldNotice
 from storage.engine import reading, writing
 from storage.rows import values_of
-from storage.tables import NOTICES
+from storage.tables import NOTICES, RUNS
 
 _CONTENT = tuple(field.name for field in fields(Notice))
 
@@ -58,10 +58,19 @@ class SqlNoticeStore:
 
     def held(self, most: int) -> Sequence[HeldNotice]:
         """Notices that wait for their rows to be history, the longest waiting first."""
-        query = select(NOTICES).where(NOTICES.c.state == "pending", NOTICES.c.batch.is_not(None))
+        stands = RUNS.c.batch.label("stands")
+        query = select(NOTICES, stands).join(RUNS, RUNS.c.run == NOTICES.c.run, isouter=True)
+        query = query.where(NOTICES.c.state == "pending", NOTICES.c.batch.is_not(None))
         with reading(self._engine) as connection:
             found = connection.execute(query.order_by(NOTICES.c.changed_at).limit(most)).mappings().all()
-        return tuple(HeldNotice(_notice(row), row["batch"], row["execution"]) for row in found)
+        return tuple(
+            HeldNotice(_notice(row), row["batch"], row["execution"], row["stands"] or row["batch"]) for row in found
+        )
+
+    def forget(self, run: str, batch: str) -> None:
+        """Takes away what still waits for a batch that never became history; the keys are free again."""
+        with writing(self._engine) as connection:
+            forget(connection, run, batch)
 
     def withdraw(self, key: str) -> bool:
         """`True` when nobody will read the notice: not sent yet, or not even known (and then never sent)."""
@@ -83,6 +92,12 @@ def add(connection: Connection, notice: Notice, at: datetime, records: WriteReco
     changed = {name: statement.excluded[name] for name in row if name != "key"}
     waits = and_(NOTICES.c.state == "pending", NOTICES.c.batch.is_not(None))
     connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_=changed, where=waits))
+
+
+def forget(connection: Connection, run: str, batch: str) -> None:
+    """As `SqlNoticeStore.forget`, in the caller's transaction."""
+    waits = and_(NOTICES.c.run == run, NOTICES.c.batch == batch, NOTICES.c.state == "pending")
+    connection.execute(delete(NOTICES).where(waits))
 
 
 def withdraw(connection: Connection, key: str, at: datetime) -> bool:

@@ -20,7 +20,7 @@ from onboarding.engine.effects import WriteRecords
 from onboarding.errors import RecordConflict
 from onboarding.ports import INCOMPLETE, STALE
 from storage.engine import writing
-from storage.notices import add, insert, withdraw
+from storage.notices import add, forget, insert, withdraw
 from storage.rows import kept_fault, values_of
 from storage.tables import (
     ERASURES,
@@ -29,7 +29,6 @@ from storage.tables import (
     ITEMS,
     LEDGER,
     MILESTONES,
-    NOTICES,
     PROMISES,
     REFUSED,
     RUNS,
@@ -67,7 +66,7 @@ class SqlRecordStore:
             if records.whole:
                 _clear(connection, records)
                 if stored is not None and stored.batch != records.follows:
-                    _forget(connection, run, stored.batch)
+                    forget(connection, run, stored.batch)
             place = {"chain": records.chain, "batch": records.id, "decided_at": records.decided_at}
             _put(connection, RUNS, [values_of(records.run) | place])
             reached("rec.mid_tx")
@@ -161,12 +160,6 @@ def _make_way(connection: Connection, records: WriteRecords) -> None:
     for kind, about in () if records.whole else records.waited:
         told = and_(WAITING.c.run == run, WAITING.c.kind == kind, WAITING.c.about == about)
         connection.execute(delete(WAITING).where(told))
-
-
-def _forget(connection: Connection, run: str, batch: str) -> None:
-    """Notices that still wait for a batch that never became history; their keys are free again."""
-    waits = and_(NOTICES.c.run == run, NOTICES.c.batch == batch, NOTICES.c.state == "pending")
-    connection.execute(delete(NOTICES).where(waits))
 
 
 def _of_run(records: WriteRecords, rows: Iterable[Any]) -> list[dict[str, Any]]:

@@ -190,6 +190,20 @@ class TestEveryStore:
         assert [(one.notice, one.batch, one.execution) for one in store.held(9)] == [(a_notice("a"), "b-1", "first")]
         assert store.held(0) in ((), [])
 
+    def test_what_waits_for_a_batch_is_forgotten_alone(self, store: Any) -> None:
+        """By run and batch; who waits is told which batch stands now, and what was sent stays."""
+        store.write(a_turn(1, notices=(a_notice("a"), a_notice("sent"))))
+        store.settle("sent", "sent", at(1))
+        store.write(a_turn(2, notices=(a_notice("b"),)))
+        assert {one.notice.key: one.stands for one in store.held(9)} == {"a": "b-2", "b": "b-2"}
+
+        store.forget("onboarding/another/run", "b-1")
+        assert [one.notice.key for one in store.held(9)] == ["a", "b"]
+        store.forget(RUN, "b-1")
+
+        assert [one.notice.key for one in store.held(9)] == ["b"]
+        assert {line["key"]: line["state"] for line in store.outbox()["rows"]} == {"b": "pending", "sent": "sent"}
+
     def test_a_notice_of_a_lost_turn_says_what_the_run_says_in_the_end(self, store: Any) -> None:
         """The same key comes again with the turn that happened; one that does not come now may come later."""
         store.write(lost(1, notices=(a_notice("a", subject="lost"), a_notice("b"))))

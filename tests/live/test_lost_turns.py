@@ -126,6 +126,64 @@ async def test_a_turn_whose_sender_gave_up_leaves_nothing(client: Client, databa
         assert set(states.values()) == {"sent"}
 
 
+async def test_of_several_turns_that_one_task_lost_nothing_is_left_pending(
+    client: Client, database: Engine, customer: str
+) -> None:
+    """The store knows only the last of them when the true history comes; notices of the others are forgotten by the releaser."""
+    order = heard_at_once(customer)
+    notices = SqlNoticeStore(database)
+    edge = Edge(records=SqlRecordStore(database), notifier=OutboxNotifier(notices))
+    released = Releaser(client, notices, OutboxNotifier(notices))
+    async with a_worker(client, edge, f"lost-{customer}"):
+        run = await a_run(client, order, f"lost-{customer}")
+        await run.say("note", actor="dana", text="first")
+        with reading(database) as connection:
+            stands = connection.execute(select(RUNS)).one()
+        of_run = {"chain": stands.chain, "execution": run.handle.result_run_id, "decided_at": stands.decided_at}
+        follows = stands.batch
+        for name in ("never", "nor-this", "nor-that"):
+            phantom = a_turn(
+                3, run=a_row(order.run), trail=(a_trail(40),), notices=(a_notice(name, run=order.run),), id=name, follows=follows, **of_run,
+            )  # fmt: skip
+            assert SqlRecordStore(database).write(phantom) == name
+            follows = name
+        await released.look()
+        before = [one.batch for one in notices.held(9)]
+
+        assert (await run.say("note", actor="dana", text="second"))["outcome"] == "accepted"
+
+        await rows_are_history(run, database)
+        released = Releaser(client, notices, OutboxNotifier(notices))
+        await released.look()
+        states = {line["key"]: line["state"] for line in ReadTable(database).outbox(order.run)["rows"]}
+        assert before == ["never", "nor-this", "nor-that"], "what may still become history stays"
+        assert not {"never", "nor-this", "nor-that"} & set(states)
+        assert set(states.values()) == {"sent"}
+
+
+async def test_what_a_history_that_is_over_does_not_hold_is_forgotten(
+    client: Client, database: Engine, customer: str
+) -> None:
+    """A run that somebody has ended by force in the middle of a turn: nobody waits for that turn any more."""
+    notices = SqlNoticeStore(database)
+    edge = Edge(records=SqlRecordStore(database), notifier=OutboxNotifier(notices))
+    async with a_worker(client, edge, f"lost-{customer}"):
+        run = await a_run(client, heard_at_once(customer), f"lost-{customer}")
+        await run.say("note", actor="dana", text="first")
+        with reading(database) as connection:
+            stands = connection.execute(select(RUNS)).one()
+        phantom = a_turn(
+            3, run=a_row(run.handle.id), trail=(a_trail(40),), notices=(a_notice("never", run=run.handle.id),), id="never",
+            follows=stands.batch, chain=stands.chain, execution=run.handle.result_run_id, decided_at=stands.decided_at,
+        )  # fmt: skip
+        assert SqlRecordStore(database).write(phantom) == "never"
+        await run.handle.terminate()
+        await Releaser(client, notices, OutboxNotifier(notices)).look()
+
+    assert list(notices.held(9)) == []
+    assert "never" not in {line["key"] for line in ReadTable(database).outbox(run.handle.id)["rows"]}
+
+
 def heard_at_once(customer: str) -> StartOrder:
     """A run whose words leave at once: what is sent must not depend on the day on which a test runs."""
     order = an_order("quick-start", customer=customer)

@@ -23,7 +23,7 @@ class SqlStore:
         records, notices, reads = SqlRecordStore(engine), SqlNoticeStore(engine), ReadTable(engine)
         self.write = records.write
         self.keep, self.settle, self.withdraw = notices.keep, notices.settle, notices.withdraw
-        self.held, self.ripe, self.early = notices.held, notices.ripe, notices.early
+        self.held, self.ripe, self.early, self.forget = notices.held, notices.ripe, notices.early, notices.forget
         self.find, self.stages, self.items = reads.find, reads.stages, reads.items
         self.trail, self.ledger, self.refused = reads.trail, reads.ledger, reads.refused
         self.outbox = reads.outbox

@@ -107,18 +107,21 @@ class Bench:
 
     async def rest(self) -> None:
         """Waits until nothing is on its way: no workflow task, no activity, no row, no notice that waits for its history."""
-        await until(self._rests, REST_WITHIN, "everything rests")
+        ends = time.monotonic() + REST_WITHIN
+        while moving := await self._moving():
+            assert time.monotonic() < ends, f"still on its way after {REST_WITHIN:.0f} seconds: {moving}"
+            await asyncio.sleep(0.2)
 
-    async def _rests(self) -> bool:
+    async def _moving(self) -> str:
+        """What is still on its way; nothing where all rests."""
         for run, _ in self.runs.values():
             raw = (await run.handle.describe()).raw_description
             if raw.pending_activities or raw.HasField("pending_workflow_task"):
-                return False
+                return f"{run.handle.id}: {raw.pending_workflow_task} {list(raw.pending_activities)}"[:1_000]
+        waits = select(NOTICES.c.key).where(NOTICES.c.state == "pending", NOTICES.c.batch.is_not(None))
         with reading(self.database) as connection:
-            held = connection.execute(
-                select(NOTICES.c.key).where(NOTICES.c.state == "pending", NOTICES.c.batch.is_not(None))
-            )
-            return held.first() is None
+            held = connection.execute(waits).scalars().all()
+        return f"{len(held)} notices wait for their history: {held[:3]}" if held else ""
 
     async def evidence(self) -> list[Evidence]:
         """All that is known of every run; call it at rest, with a worker."""
