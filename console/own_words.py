@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from console import reads, whereabouts
@@ -27,10 +28,14 @@ async def entries_from(client: Client, run: str, n: int) -> dict[int, str]:
     return {row["n"]: row["digest"] for row in answer["rows"]}
 
 
-async def running(client: Client) -> Iterator[str]:
-    """The runs that are open on the server, as its list shows them: up to some seconds ago."""
-    query = f'WorkflowType = "{_TYPE}" AND ExecutionStatus = "Running"'
-    return iter([found.id async for found in client.list_workflows(query)])
+async def there(client: Client, since: datetime | None) -> dict[str, str]:
+    """The runs that the server's list shows, up to some seconds ago: `running`, or `closed` where they closed since then."""
+    from temporalio.client import WorkflowExecutionStatus as Status
+
+    closed = "" if since is None else f' AND CloseTime >= "{whereabouts.rfc3339(since)}"'
+    query = f'WorkflowType = "{_TYPE}" AND (ExecutionStatus = "Running" OR (ExecutionStatus = "Completed"{closed}))'
+    words = {Status.RUNNING: "running", Status.COMPLETED: "closed"}
+    return {found.id: words[found.status] async for found in client.list_workflows(query) if found.status in words}
 
 
 async def differences(client: Client, run: str, tables: Tables) -> list[Difference]:

@@ -47,7 +47,7 @@ def reconcile(
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every run that has rows.")] = False,
     mend: Annotated[
-        bool, typer.Option("--mend", help="Ask open runs that differ to bring all their rows again; tell what is left.")
+        bool, typer.Option("--mend", help="Let runs that differ bring all their rows again, and tell what is left.")
     ] = False,
     output: Output = None,
 ) -> int:
@@ -67,25 +67,27 @@ def reconcile(
         since = None if every else datetime.now(UTC) - RECENT
 
         def look() -> dict[str, Any]:
-            return ground.run(_Reconciled(engine, whole=not named).of(named or names(engine, since)))
+            return ground.run(_Reconciled(engine, whole=not named, since=since).of(named or names(engine, since)))
 
         answer = look()
         if mend and answer["differences"]:
-            answer = _mended(answer, look)
+            answer = _mended(engine, answer, look)
     printing.show(answer, _table, rows="rows")
     return BY_OUTCOME["conflict"] if answer["differences"] else OK
 
 
-def _mended(answer: dict[str, Any], look: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What is left when open runs that differ have written all that they carry. Only they know what is right, so nobody else writes."""
-    from console.mending import asked
+def _mended(engine: Engine, answer: dict[str, Any], look: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What is left when runs that differ have brought all that they carry. Only they know what is right, so nobody else is asked."""
+    from console.mending import Mended, mended
 
-    runs = ground.run(asked(sorted({row["run"] for row in answer["rows"]})))
-    hint(f"{len(runs)} open runs were asked to bring all their rows again.")
+    done: Mended = ground.run(mended(engine, sorted({row["run"] for row in answer["rows"]})))
+    hint(
+        f"{len(done.asked)} open runs were asked to bring all their rows again; of {len(done.written)} that are closed they were written."
+    )
     until = time.monotonic() + MENDS
-    while runs and answer["differences"] and time.monotonic() < until:
+    while done.asked or done.written:
         answer = look()
-        if not {row["run"] for row in answer["rows"]} & set(runs):
+        if not {row["run"] for row in answer["rows"]} & {*done.asked} or time.monotonic() > until:
             break
     return answer
 
@@ -93,8 +95,8 @@ def _mended(answer: dict[str, Any], look: Callable[[], dict[str, Any]]) -> dict[
 class _Reconciled:
     """Goes through runs; what it finds is kept line by line."""
 
-    def __init__(self, engine: Engine, *, whole: bool) -> None:
-        self.engine, self.whole = engine, whole
+    def __init__(self, engine: Engine, *, whole: bool, since: datetime | None) -> None:
+        self.engine, self.whole, self.since = engine, whole, since
         self.runs = self.asked = self.older = 0
         self.rows: list[dict[str, Any]] = []
 
@@ -164,17 +166,21 @@ class _Reconciled:
         return [one for one in again if one.where in {known.where for known in found}]
 
     async def _without_rows(self, client: Client, known: Iterable[str]) -> list[dict[str, Any]]:
-        """Runs that are open on the server and have no rows."""
-        from console.own_words import running
+        """Runs that the server knows, open or closed not long ago, and that have no rows."""
+        from console.own_words import there
         from onboarding.reading.rebuilding import Difference
         from storage.naming import runs_known
 
-        there = sorted(set(await running(client)) - set(known))
-        if there:
+        states = await there(client, self.since)
+        names = sorted(set(states) - set(known))
+        if names:
             await asyncio.sleep(SETTLES)
-        rows = runs_known(self.engine, there)
-        missing = Difference(where="runs", column="", source="server", row=None, expected="running")
-        return [_line(run, missing) for run in there if run not in rows]
+        rows = runs_known(self.engine, names)
+        return [
+            _line(run, Difference(where="runs", column="", source="server", row=None, expected=states[run]))
+            for run in names
+            if run not in rows
+        ]
 
 
 def inside(tables: Tables) -> Iterable[Difference]:

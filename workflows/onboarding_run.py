@@ -29,7 +29,7 @@ from onboarding.engine.state import RunState, RunStatus
 from onboarding.errors import StartRefused
 from onboarding.messages import Refusal, Verdict
 from onboarding.reading import views
-from workflows import faults, showing, starting
+from workflows import faults, performing, showing, starting
 from workflows.arguments import NOTHING, as_message, has_key_twice, is_undecodable, no_cancellation, read
 from workflows.backlog import PAUSE, Backlog
 from workflows.clock import Alarm, keep_instant, now, now_for_reading
@@ -150,6 +150,13 @@ class OnboardingRun:
         "Signals that changed nothing, and why. Argument: {cursor}.",
         lambda run, of: views.refused(run[0], run[1], of),
     )
+
+    @workflow.query(description="Everything that the run still carries, as its rows: for a database that was restored.")
+    def rows(self, _: RawValue = NOTHING) -> dict[str, Any]:
+        """Also of a run that has ended, whose rows nobody else can bring."""
+        if self._refusal is not None:
+            return {"state": "failed", "code": self._refusal.faults[0].code}
+        return performing.as_json(performing.sealed(whole(self._plan, self._state), ""))
 
     # Writes: what is said to the run is applied at once; what it causes is left to the loop.
 

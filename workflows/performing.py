@@ -217,6 +217,12 @@ def sealed(batch: WriteRecords, follows: str) -> WriteRecords:
     return replace(placed, id=digest, execution=info.run_id, decided_at=workflow.now())
 
 
+def as_json(batch: WriteRecords) -> dict[str, Any]:
+    """A batch as whoever writes rows reads it."""
+    plain: dict[str, Any] = _ROWS.dump_python(batch, mode="json")
+    return plain
+
+
 def completed(whole: WriteRecords, waiting: Sequence[WriteRecords]) -> list[WriteRecords]:
     """A whole batch in the place of those that wait: with their notices, entries, and last words on earlier rounds and visits.
 
