@@ -141,6 +141,7 @@ def _build(
     from integrations.hooks import HookRegistry
     from integrations.outbox import OutboxNotifier
     from runtime.releasing import Releaser
+    from storage.leading import Leading
     from storage.notices import SqlNoticeStore
     from storage.records import SqlRecordStore
     from workflows.onboarding_run import OnboardingRun
@@ -168,7 +169,7 @@ def _build(
         sticky_queue_schedule_to_start_timeout=STICKY,
         graceful_shutdown_timeout=GRACE,
     )
-    return worker, Releaser(client, outbox, notifier), _gauges(settings, client, database)
+    return worker, Releaser(client, outbox, notifier, Leading(database).lead), _gauges(settings, client, database)
 
 
 def _gauges(settings: Settings, client: Client, database: Engine) -> list[Coroutine[Any, Any, None]]:

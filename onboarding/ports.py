@@ -37,8 +37,8 @@ class HeldNotice:
 class HeldNotices(Protocol):
     """Knows which notices wait."""
 
-    def held(self, most: int) -> Sequence[HeldNotice]:
-        """So many of those that wait for history, the longest waiting first."""
+    def held(self, most: int, before: datetime | None = None) -> Sequence[HeldNotice]:
+        """So many of those that wait for history, the longest waiting first; only those that have waited since `before`."""
 
     def forget(self, run: str, batch: str) -> None:
         """Takes away what still waits for a batch that never became history; the keys are free again."""

@@ -20,7 +20,7 @@ import itertools
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
 from temporalio.api.common.v1 import WorkflowExecution
@@ -44,6 +44,8 @@ LONGEST: Final = 600.0
 """Seconds until the same batch is looked for again: it doubles from `LOOK`, since a turn that was lost may never come back."""
 SELDOM: Final = 300.0
 """Seconds until a notice that could not leave is tried again, at most; it doubles from one second. Twelve attempts an hour."""
+PATIENCE: Final = timedelta(seconds=30)
+"""How long a notice waits for the worker that lets notices go before another one does: that one may live and stand still."""
 MOST: Final = 1_000
 """Notices taken up in one look."""
 AT_ONCE: Final = 10
@@ -69,8 +71,12 @@ _log = logging.getLogger("releasing")
 class Releaser:
     """Knows for a while which batches were not found, and looks for them less and less."""
 
-    def __init__(self, client: Client, held: HeldNotices, notifier: Notifier) -> None:
+    def __init__(
+        self, client: Client, held: HeldNotices, notifier: Notifier, leads: Callable[[], bool] = lambda: True
+    ) -> None:
+        """`leads` says whether this is the one of several that lets notices go; the others take what has waited for `PATIENCE`."""
         self._client = client
+        self._leads = leads
         self._held = held
         self._notifier = notifier
         self._again: dict[str, tuple[float, float]] = {}
@@ -87,8 +93,10 @@ class Releaser:
 
     async def look(self) -> int:
         """Delivers what may go; how many notices that were."""
-        ripe = await asyncio.to_thread(self._held.ripe, MOST, datetime.now(UTC))
-        held = await asyncio.to_thread(self._held.held, MOST)
+        # Two that saw the same notice at the same time would both send it.
+        before = datetime.now(UTC) - (timedelta(0) if await asyncio.to_thread(self._leads) else PATIENCE)
+        ripe = await asyncio.to_thread(self._held.ripe, MOST, before)
+        held = await asyncio.to_thread(self._held.held, MOST, before)
         self._again = {batch: when for batch, when in self._again.items() if any(one.batch == batch for one in held)}
         waiting = {one.key for one in ripe} | {one.notice.key for one in held}
         self._failed = {key: when for key, when in self._failed.items() if key in waiting}

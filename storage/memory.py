@@ -117,8 +117,8 @@ class MemoryStore:
             if kept is not None and kept.state == "pending":
                 kept.batch, kept.execution = None, ""
 
-    def held(self, most: int) -> Sequence[HeldNotice]:
-        """As `SqlNoticeStore.held`."""
+    def held(self, most: int, before: datetime | None = None) -> Sequence[HeldNotice]:
+        """As `SqlNoticeStore.held`, except that nobody waits long here."""
         with self._lock:
             return [
                 HeldNotice(kept.notice, kept.batch, kept.execution, self._stands(kept.notice.run) or kept.batch)

@@ -56,11 +56,13 @@ class SqlNoticeStore:
         with reading(self._engine) as connection:
             return tuple(_notice(row) for row in connection.execute(query).mappings())
 
-    def held(self, most: int) -> Sequence[HeldNotice]:
-        """Notices that wait for their rows to be history, the longest waiting first."""
+    def held(self, most: int, before: datetime | None = None) -> Sequence[HeldNotice]:
+        """Notices that wait for their rows to be history, the longest waiting first; only those that have since `before`."""
         stands = RUNS.c.batch.label("stands")
         query = select(NOTICES, stands).join(RUNS, RUNS.c.run == NOTICES.c.run, isouter=True)
         query = query.where(NOTICES.c.state == "pending", NOTICES.c.batch.is_not(None))
+        if before is not None:
+            query = query.where(NOTICES.c.changed_at <= before)
         with reading(self._engine) as connection:
             found = connection.execute(query.order_by(NOTICES.c.changed_at).limit(most)).mappings().all()
         return tuple(
