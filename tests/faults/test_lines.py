@@ -20,10 +20,12 @@ from tests.faults.conftest import Counting
 from tests.support.agreement import whole_trail
 from tests.support.calls import Door
 from tests.support.doors import environment_of, worker_process
+from tests.support.faults.bench import Bench
 from tests.support.faults.far import far_bench
 from tests.support.faults.loops import PROGRESS_WITHIN, figures, judge, progress, settle, talking
+from tests.support.faults.oplog import Operation, Told
 from tests.support.faults.proxy import Fault, FaultProxy, Weather
-from tests.support.faults.said import OK, UNKNOWN, Said
+from tests.support.faults.senders import kills_order
 from tests.support.faults.tiers import Tier
 from tests.support.shell import DATA, a_run, an_order
 
@@ -36,47 +38,60 @@ WITHIN = 30.0
 
 
 async def test_a_message_over_a_bad_line_takes_effect_once_or_not_at_all_and_the_same_id_tells(
-    client: Client, dev_server: DevServer, tmp_path: Path, tier: Tier, counting: Counting
+    tmp_path: Path, tier: Tier, counting: Counting
 ) -> None:
     """Requests that never arrive and replies that are lost, drawn by chance; each sender's last message before a long cut."""
-    chance, said = Random(tier.seed), Said()
+    chance = Random(tier.seed)
     senders, each = tier.of((4, 3), (8, 40), (8, 200))
-    async with worker_process(client, dev_server.address, tmp_path, QUEUE):
-        runs = [
-            (await a_run(client, an_order("quick-start", customer=f"line-{n}"), QUEUE)).handle.id
-            for n in range(senders)
-        ]
+    async with far_bench(tmp_path) as house:
+        await house.work()
+        runs = [(await house.start(kills_order(f"line-{n}"))).handle.id for n in range(senders)]
         draws = [
-            [(chance.choice(CUTS), chance.choice((1, 1, 2, 3)), chance.random() < 0.25) for _ in range(each)]
+            [
+                (chance.choice(CUTS), chance.choice((1, 1, 2, 3)), chance.choice(("update", "update", "signal")))
+                for _ in range(each)
+            ]
             for _ in runs
         ]
 
         async def send(n: int, run: str) -> None:
-            with FaultProxy(dev_server.address, seed=n) as line:
+            with FaultProxy(house.server.address, seed=n) as line:
                 mine = await connect(address=line.address, namespace="default")
-                for m, (fault, nth, signal) in enumerate(draws[n]):
+                for m, (fault, nth, via) in enumerate(draws[n]):
                     line.once(fault, on=f"l-{n}-{m}".encode(), nth=nth)
-                    await said.note(mine, run, f"l-{n}-{m}", signal=signal)
+                    await house.log.send(mine, a_note(house, run, f"l-{n}-{m}", via))
                     trials.done += 1
                 # The second request with the id is the update itself; the line does not come back before its sender gives up.
                 line.once(CUTS[n % 2], on=b"last", nth=2, then=Weather(fault=Fault.REFUSE))
-                await said.note(mine, run, f"l-{n}-last")
+                await house.log.send(mine, a_note(house, run, f"l-{n}-last", "update"))
                 trials.done += 1
 
         with counting("L4", "messages over a line that was cut") as trials:
             await asyncio.gather(*(send(n, run) for n, run in enumerate(runs)))
-            unknown, before = said.of(UNKNOWN), await said.effects(client)
-            wrong = await said.settled(client)
-
-            assert wrong == []
-            assert {one.id for one in unknown} >= {f"l-{n}-last" for n in range(senders)}
+            unknown = [one for one in house.log.operations if one.told is Told.UNKNOWN]
+            done = {row["message_id"] for run, _ in house.runs.values() for row in await whole_trail(run)}
             # Of what nobody was told, half had been done.
-            assert [before[f"l-{n}-last"] for n in range(senders)] == [n % 2 for n in range(senders)]
-            assert len(said.of(OK)) == len(said.messages) == senders * (each + 1)
+            last = [f"l-{n}-last" for n in range(senders)]
+            assert {one.id for one in unknown} >= set(last)
+            assert [one in done for one in last] == [n % 2 == 1 for n in range(senders)]
+            for one in unknown:
+                assert await house.log.send(house.client, one) is Told.OK
+                assert one.outcomes == ("duplicate" if one.id in done else "accepted",), one
+            await house.rest()
+            await judge(house, repeats=0)
+
+            assert {one.told for one in house.log.operations} == {Told.OK}
+            assert len(house.log.operations) == senders * (each + 1)
     print(
         f"L4: {trials.done} messages over bad lines, {len(unknown)} unknown at first "
-        f"({sum(before[one.id] for one in unknown)} done, the others not), 0 lost, 0 twice"
+        f"({sum(one.id in done for one in unknown)} done, the others not), 0 lost, 0 twice"
     )
+
+
+def a_note(house: Bench, run: str, message_id: str, via: str) -> Operation:
+    """A message that is taken whatever the run does."""
+    content = {"message_id": message_id, "actor": "dana", "text": f"Words of {message_id}"}
+    return house.log.new(run, "note", content, via)
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,7 @@ from tests.support.faults.bench import Bench, bench, reconciled, until
 from tests.support.faults.checker import Evidence, check_all
 from tests.support.faults.loops import STARTS_AT_ONCE
 from tests.support.faults.oplog import Operation, Told
-from tests.support.faults.process import memory_of
-from tests.support.faults.said import spread_of
+from tests.support.faults.process import memory_of, spread_of
 from tests.support.faults.senders import INPUTS, kills_order
 from tests.support.faults.tiers import Tier
 from tests.support.shell import ROOT, an_order

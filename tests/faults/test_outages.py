@@ -29,8 +29,8 @@ from tests.support.faults.far import FarBench, far_bench
 from tests.support.faults.loops import figures, judge, settle, talking
 from tests.support.faults.moody import Mood
 from tests.support.faults.oplog import Told
+from tests.support.faults.process import spread_of
 from tests.support.faults.proxy import Fault, FaultProxy, Weather
-from tests.support.faults.said import spread_of
 from tests.support.faults.tiers import Tier
 from tests.support.postgresql import PostgresServer
 from tests.support.shell import Edge, a_run, a_worker, an_order, instant

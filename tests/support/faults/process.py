@@ -1,10 +1,10 @@
-"""What a process takes, read from the kernel: memory and open files."""
+"""Figures of a loop: what a process takes, read from the kernel, and how long things took."""
 
 from __future__ import annotations
 
 import asyncio
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,3 +57,13 @@ def _quarters(values: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
     quarter = len(values) // 4
     assert quarter, "too few looks to tell"
     return values[quarter : 2 * quarter], values[-quarter:]
+
+
+def spread_of(seconds: Iterable[float]) -> str:
+    """The 50th, 95th and 99th percentile and the longest, in milliseconds."""
+    ordered = sorted(seconds)
+    places = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "longest": 1.0}
+    return ", ".join(
+        f"{name} {1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))]:.0f} ms"
+        for name, share in places.items()
+    )
