@@ -108,11 +108,11 @@ class Call:
 
 NOTE = ("note", "RUN", "x", "--actor", "dana", "--id", "ID")
 CALLS = {
-    # The first four are those of every change.
-    "silence after it": Call(NOTE, Fault.HALF_OPEN, "ID", (0, 75), 2),
+    # The first three are those of every change.
     "everything is refused": Call(NOTE, Fault.REFUSE, "", (69,)),
     "its reply is lost": Call(NOTE, Fault.CUT_AFTER, "ID", (0,), 2),
     "the reply to a signal is lost": Call((*NOTE, "--signal"), Fault.CUT_AFTER, "ID", (0,)),
+    "silence after it": Call(NOTE, Fault.HALF_OPEN, "ID", (0, 75), 2),
     "nothing gets through": Call(NOTE, Fault.CUT_BEFORE, "", (69,)),
     "replies are lost": Call(NOTE, Fault.CUT_AFTER, "", (69,)),
     "nothing is answered": Call(("status", "RUN"), Fault.HALF_OPEN, "", (69,)),
@@ -151,7 +151,7 @@ async def test_a_command_over_a_bad_line_ends_within_its_bounds_with_a_code_and_
         calls = {
             f"call-{turn}-{n}": one
             for turn in range(tier.of(1, 2, 20))
-            for n, one in enumerate(list(CALLS.values())[: tier.of(4, None)])
+            for n, one in enumerate(list(CALLS.values())[: tier.of(3, None)])
         }
         with counting("L4-commands", "commands over a line that failed") as trials:
             took = await asyncio.gather(*(call(message_id, one) for message_id, one in calls.items()))

@@ -47,7 +47,7 @@ async def test_runs_go_on_while_postgresql_is_away_and_afterwards_no_row_is_miss
     """Refused, then silent as a machine that has gone: behind a line, so that the worker keeps the address."""
     name = postgres.with_tables()
     database = make_url(name).database
-    outages = tier.of([(Fault.REFUSE, 3.0), (Fault.HALF_OPEN, 3.0)], [(Fault.REFUSE, 120.0), (Fault.HALF_OPEN, 40.0)])
+    outages = tier.of([(Fault.REFUSE, 2.0), (Fault.HALF_OPEN, 3.0)], [(Fault.REFUSE, 120.0), (Fault.HALF_OPEN, 40.0)])
     with FaultProxy(postgres.folder / ".s.PGSQL.5432", seed=tier.seed) as line:
         async with far_bench(tmp_path, url=name) as bench:
             bench.settings = {"ONBOARDING_DATABASE_URL": f"postgresql://tests@127.0.0.1:{line.port}/{database}"}
@@ -95,7 +95,7 @@ async def test_a_notifier_that_is_away_delays_words_and_nothing_else_and_each_le
         with counting("R17", "outages of the notifier") as trials:
             async with talking(bench, tier.seed, tier.of(8, 50)):
                 for mood in (Mood.FAILS, Mood.HANGS, Mood.REFUSES):
-                    async with away(bench, tier.of(3.0, 20.0)):
+                    async with away(bench, tier.of(2.0, 20.0)):
                         bench.mood.write_text(mood, encoding="utf-8")
                     trials.done += 1
                 bench.mood.write_text(Mood.WELL, encoding="utf-8")

@@ -27,7 +27,7 @@ async def test_a_long_while_with_faults_breaks_nothing_and_leaves_no_more_memory
     tmp_path: Path, tier: Tier, counting: Counting
 ) -> None:
     """Two workers: one stays, the other one is killed. What the first takes in its last quarter is held against the second."""
-    seconds, count, pause = tier.of((16, 15, 5.0), (150, 100, 30.0), (2_700, 200, 60.0))
+    seconds, count, pause = tier.of((10, 15, 4.0), (150, 100, 30.0), (2_700, 200, 60.0))
     chance = Random(tier.seed)
     async with bench(tmp_path) as house:
         stays, goes = await house.work(), await house.work()

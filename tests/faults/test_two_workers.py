@@ -29,7 +29,7 @@ async def test_a_worker_that_stands_still_and_comes_back_does_nothing_twice(
     tmp_path: Path, tier: Tier, counting: Counting
 ) -> None:
     """SIGSTOP to one of two for longer than any of its tasks may take; what it held is done by the other one before it wakes."""
-    times, still = tier.of((1, 12.0), (4, 15.0))
+    times, still = tier.of((1, 11.0), (4, 15.0))
     async with bench(tmp_path) as house:
         workers = [await house.work(), await house.work()]
         with counting("R5-still", "workers that stood still") as trials:
