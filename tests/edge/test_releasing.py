@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from integrations.outbox import UnderWay
 from onboarding.engine.effects import Notice
 from runtime import releasing
 from tests.support.house import House
@@ -76,3 +78,68 @@ async def test_an_hour_without_the_notifier_costs_few_attempts_and_then_each_lea
     clock.seconds += releasing.SELDOM
     assert (await releaser.look(), await releaser.look()) == (1, 0)
     assert house.states() == {"bad": "sent"}
+
+
+def test_a_notice_whose_mark_could_not_be_kept_leaves_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database is held right after it has left: the next attempt only marks it."""
+    left: list[str] = []
+    monkeypatch.setattr(house.notifier, "_send", lambda notice: left.append(notice.key))
+    settle, held = house.held.settle, [True, True]
+
+    def busy(*words: object) -> bool:
+        if held and held.pop():
+            raise TimeoutError("held")
+        return bool(settle(*words))
+
+    monkeypatch.setattr(house.held, "settle", busy)
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            house.notifier.deliver(a_notice("word"))
+    assert house.states() == {"word": "pending"}
+    house.notifier.deliver(a_notice("word"))
+    house.notifier.deliver(a_notice("word"))
+
+    assert (left, house.states()) == (["word"], {"word": "sent"})
+
+
+def test_a_notice_that_has_left_and_is_not_marked_cannot_be_taken_back(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its reader has it: what calls it off must be told."""
+    settle, held = house.held.settle, [True]
+
+    def busy(*words: object) -> bool:
+        if held and held.pop():
+            raise TimeoutError("held")
+        return bool(settle(*words))
+
+    monkeypatch.setattr(house.held, "settle", busy)
+    with pytest.raises(TimeoutError):
+        house.notifier.deliver(a_notice("alarm"))
+
+    assert house.notifier.withdraw("alarm") is False
+    house.notifier.deliver(a_notice("calls-off", retracts=("alarm",)))
+    assert house.states() == {"alarm": "sent", "calls-off": "sent"}
+
+
+def test_two_who_bring_the_same_notice_at_once_send_it_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An attempt that ran out of time still sends while the next one comes: that one is told to ask again."""
+    left: list[str] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slowly(notice: Notice) -> None:
+        begun.set()
+        assert go_on.wait(10)
+        left.append(notice.key)
+
+    monkeypatch.setattr(house.notifier, "_send", slowly)
+    first = threading.Thread(target=house.notifier.deliver, args=(a_notice("word"),))
+    first.start()
+    assert begun.wait(10)
+    with pytest.raises(UnderWay):
+        house.notifier.deliver(a_notice("word"))
+    go_on.set()
+    first.join(10)
+    house.notifier.deliver(a_notice("word"))
+
+    assert (left, house.states()) == (["word"], {"word": "sent"})

@@ -10,9 +10,12 @@ from pathlib import Path
 from runtime.devserver import DevServer, client_of
 from storage.engine import open_database
 from tests.support.faults import moody, sink
-from tests.support.faults.bench import Bench, Worker
+from tests.support.faults.bench import REST_WITHIN, Bench, Worker, until
 from tests.support.faults.oplog import OperationLog
 from tests.support.shell import ROOT
+
+AGAIN = 300.0
+"""Seconds between two attempts at a notice, at most."""
 
 
 class MoodyWorker(Worker):
@@ -44,6 +47,10 @@ class FarBench(Bench):
         worker = MoodyWorker(log, {**self.environment, **more, **self.settings})
         self.workers.append(worker)
         return worker
+
+    async def rest(self) -> None:
+        """As a bench, and as much longer as a notice waits for its next attempt at most after a long outage."""
+        await until(self._rests, REST_WITHIN + AGAIN, "everything rests")
 
     @property
     def mood(self) -> Path:
