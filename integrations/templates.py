@@ -38,4 +38,6 @@ TEMPLATES: tuple[str, ...] = tuple(TEXTS)
 def text_of(template: str, subject: str, lines: tuple[str, ...]) -> tuple[str, str]:
     """Subject and body of a notice. Raises `KeyError` for a template that is not known."""
     words = TEXTS[template]
-    return subject or words.subject, "\n".join([words.intro, "", *(f"- {line}" for line in lines)])
+    # A line break in a subject would begin a header of its own, wherever the notice leaves as mail.
+    one_line = " ".join("".join(char if char.isprintable() else " " for char in subject).split())
+    return one_line or words.subject, "\n".join([words.intro, "", *(f"- {line}" for line in lines)])

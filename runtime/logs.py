@@ -76,11 +76,12 @@ def _renderers(*, as_text: bool, colors: bool) -> list[Processor]:
     # Never with local variables: they hold what customers wrote.
     if as_text:
         return [
+            _steers_nothing,
             structlog.dev.ConsoleRenderer(
                 colors=colors,
                 timestamp_key="at",
                 exception_formatter=structlog.dev.plain_traceback,
-            )
+            ),
         ]
     transform = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
     return [
@@ -88,6 +89,16 @@ def _renderers(*, as_text: bool, colors: bool) -> list[Processor]:
         structlog.processors.EventRenamer("event"),
         structlog.processors.JSONRenderer(default=str),
     ]
+
+
+def _steers_nothing(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """A terminal obeys what it is shown: nothing in a line moves its cursor, colours it or begins another line."""
+    return {
+        name: "".join(char if char.isprintable() else "\ufffd" for char in value)
+        if isinstance(value, str) and name not in ("exception", "stack")
+        else value
+        for name, value in event.items()
+    }
 
 
 def _flatten_temporal(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

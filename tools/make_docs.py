@@ -3,13 +3,15 @@
     python tools/make_docs.py            write them
     python tools/make_docs.py --check    exit 1 on a difference
 
-Generated are the keyword list in definitions/README.md, docs/machine.md, and in docs/integrating.md the messages and the
-search attributes.
+Generated are the keyword list in definitions/README.md, docs/machine.md, in docs/integrating.md the messages and the search
+attributes, and in docs/hostile-input.md the limits.
 """
 
+import ast
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -19,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 README = Path("definitions/README.md")
 MACHINE = Path("docs/machine.md")
 INTEGRATING = Path("docs/integrating.md")
+HOSTILE = Path("docs/hostile-input.md")
 
 
 def keyword_table() -> str:
@@ -97,6 +100,18 @@ def attribute_table() -> str:
     )
 
 
+def limit_table() -> str:
+    """Every named limit with its figure and its reason, made from the docstrings behind the names."""
+    module = import_module("onboarding.limits")
+    body = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8")).body
+    rows = []
+    for named, said in pairwise(body):
+        match named, said:
+            case ast.Assign(targets=[ast.Name(id=name)]), ast.Expr(value=ast.Constant(value=str(meaning))):
+                rows.append(f"| `{name}` | {getattr(module, name):,} | {_cell(meaning)} |")
+    return "\n".join(["| limit | figure | what it is, and why |", "|---|---:|---|", *rows])
+
+
 def between(path: Path, **made: Callable[[], str]) -> str:
     """A page with its generated parts of today, each between its two markers."""
     text = (ROOT / path).read_text(encoding="utf-8")
@@ -120,12 +135,22 @@ def integrating() -> str:
     return between(INTEGRATING, messages=message_tables, attributes=attribute_table)
 
 
+def hostile() -> str:
+    """docs/hostile-input.md with the limits of today."""
+    return between(HOSTILE, limits=limit_table)
+
+
 def machine_page() -> str:
     """docs/machine.md, drawn from the machine itself."""
     return str(import_module("onboarding.reading.picture").machine_page()).rstrip("\n") + "\n"
 
 
-PAGES: dict[Path, Callable[[], str]] = {README: readme, MACHINE: machine_page, INTEGRATING: integrating}
+PAGES: dict[Path, Callable[[], str]] = {
+    README: readme,
+    MACHINE: machine_page,
+    INTEGRATING: integrating,
+    HOSTILE: hostile,
+}
 
 
 def main(check: bool) -> int:

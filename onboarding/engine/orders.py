@@ -168,11 +168,29 @@ def unbearable(order: StartOrder) -> tuple[MessageFault, ...]:
         ("stages", len(definition.stages), limits.STAGES),
         ("calendars", len(definition.calendars), limits.CALENDARS),
     )
-    return tuple(
+    found = [
         _unreadable(f"/definition/{what}", f"Expected at most {most} {what}, found {count}")
         for what, count, most in counted
         if count > most
-    )
+    ]
+    roles = {role.id for role in definition.roles}
+    named = [(f"/definition/roles/{n}/deputy", role.deputy) for n, role in enumerate(definition.roles)]
+    for n, item in enumerate(definition.items):
+        named.append((f"/definition/items/{n}/review", item.review))
+        for step, rung in enumerate(item.ladder):
+            named += [(f"/definition/items/{n}/ladder/{step}/to", to) for to in rung.to if to != "deputy"]
+    for n, stage in enumerate(definition.stages):
+        named += [
+            (f"/definition/stages/{n}/gate/override", by)
+            for by in (stage.gate.override.by if stage.gate.override else ())
+        ]
+        named += [(f"/definition/stages/{n}", action.notify) for action in (*stage.on_enter, *stage.on_exit)]
+    found += [
+        _unreadable(place, "Expected a role of this order")
+        for place, role in named
+        if role is not None and role not in roles
+    ]
+    return tuple(found[: limits.FAULTS_TOLD])
 
 
 def _contradictions(order: StartOrder) -> list[MessageFault]:
