@@ -88,7 +88,7 @@ async def test_two_people_decide_at_once_and_one_of_them_did(
     won = Counter((race["winner"], race["loser_hears"]) for race in races)
     wrong = [race for race in races if race["wrong"]]
     with capsys.disabled():
-        print(f"\n  {len(races)} decisions, won and the other told: {dict(won)}; {len(wrong)} disagreements")
+        print(f"\n  R13: {len(races)} decisions, won and the other told: {dict(won)}; {len(wrong)} disagreements")
 
     assert len(races) == 200
     assert wrong == []
@@ -165,7 +165,7 @@ async def test_a_sender_and_a_deadline_meet_and_everything_names_one_winner(
     won = Counter((one.variant, one.winner) for one in told)
     wrong = [story for one in told for story in one.wrong]
     with capsys.disabled():
-        print(f"\n  {len(told)} deadlines, first came: {dict(sorted(won.items()))}; {len(wrong)} disagreements")
+        print(f"\n  R14: {len(told)} deadlines, first came: {dict(sorted(won.items()))}; {len(wrong)} disagreements")
 
     assert len(told) == RUNS * (EACH + 1) == 400 + RUNS
     assert wrong == []
