@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -33,6 +33,14 @@ from workflows.backlog import PAUSE
 from workflows.onboarding_run import OnboardingRun
 
 
+class Handed(NamedTuple):
+    """One activation and what came of it. `begins` a workflow task, or goes on within one."""
+
+    act: WorkflowActivation
+    done: WorkflowActivationCompletion
+    begins: bool
+
+
 class Activated:
     """One run between its start and its end."""
 
@@ -40,7 +48,7 @@ class Activated:
         """Starts it, and lets everything land that lands at once. `flags` of the SDK's logic are on as a history would say."""
         self.now = at
         self.flags = flags
-        self.activated: list[tuple[WorkflowActivation, WorkflowActivationCompletion]] = []
+        self.activated: list[Handed] = []
         """Everything that was handed to it, and what it answered."""
         self.notices: list[dict[str, Any]] = []
         """Every notice that was asked for, with its rows or on its own, in order."""
@@ -156,7 +164,9 @@ class Activated:
         self.now = max(self.now, until)
 
     def _activate(self, jobs: Iterable[WorkflowActivationJob]) -> None:
-        jobs = list(jobs)
+        """One workflow task, with everything that lands within it; then those in which the world answers what it was asked."""
+        jobs, begins = list(jobs), True
+        later: list[WorkflowActivationJob] = []
         while jobs:
             stamp = Timestamp()
             stamp.FromDatetime(self.now.astimezone(UTC).replace(tzinfo=None))
@@ -166,10 +176,15 @@ class Activated:
             begun = time.thread_time()
             done = self._run.activate(act)
             self.spent.append(time.thread_time() - begun)
-            self.activated.append((act, done))
+            self.activated.append(Handed(act, done, begins))
             if done.HasField("failed"):
                 raise AssertionError(f"the workflow task failed: {done.failed.failure.message}")
-            jobs = [job for command in done.successful.commands for job in self._obey(command)]
+            answers = [job for command in done.successful.commands for job in self._obey(command)]
+            jobs = [job for job in answers if _is_within(job)]
+            later += [job for job in answers if not _is_within(job)]
+            begins = not jobs
+            if not jobs:
+                jobs, later = later, []
 
     def _obey(self, command: WorkflowCommand) -> list[WorkflowActivationJob]:
         """What the world does about a command; what comes back at once."""
@@ -233,7 +248,7 @@ def cold(order: StartOrder, at: datetime, run: Activated) -> RunState:
     Updates that were refused are in no history, so it is not told of them.
     """
     other = asyncio.run(_made(_details(order, at)))
-    for act, done in run.activated:
+    for act, done, _ in run.activated:
         refused = {one.update_response.protocol_instance_id for one in done.successful.commands if _is_refusal(one)}
         jobs = [job for job in act.jobs if job.do_update.protocol_instance_id not in refused]
         if act.jobs and not jobs:
@@ -250,6 +265,11 @@ def cold(order: StartOrder, at: datetime, run: Activated) -> RunState:
         assert commands == [one for one in done.successful.commands if not _is_refusal(one)], "other commands"
     state: RunState = other._object._state  # type: ignore[attr-defined]
     return state
+
+
+def _is_within(job: WorkflowActivationJob) -> bool:
+    """What the SDK tells within the same workflow task: the end of a local activity, and that a call was called back."""
+    return job.resolve_activity.is_local or job.resolve_activity.result.HasField("cancelled")
 
 
 def _is_refusal(command: WorkflowCommand) -> bool:

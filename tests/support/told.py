@@ -156,7 +156,10 @@ class Twins:
             return
         self._pass_time()
         self.teller.state, self.teller.now = self.alone.state, self.now
-        said = [self.teller.draw() for _ in range(self.rng.choice((0, 1, 1, 2, 3, 5)))]
+        drawn = [self.teller.draw() for _ in range(self.rng.choice((0, 1, 1, 2, 3, 5)))]
+        said = sorted(
+            drawn, key=lambda one: one[0] == "update"
+        )  # signals are events by the time that updates are taken up
         rings = self.run.rings_at is not None and self.run.rings_at <= self.now
         if not said and not rings:
             return
