@@ -112,7 +112,7 @@ class Watch:
             odd = [name for name in names if name in troubled]
         else:
             odd = [name for name in names if name in troubled or suspicious(kept.get(name), there.get(name), now)]
-        chosen = self._chosen(odd, names, most)
+        chosen = self._chosen(sorted(odd, key=lambda name: name not in troubled), names, most)
         described = await self._described(chosen, until)
         settled = await self._settled(described, kept) if rows is not None else kept
         found = [
