@@ -8,8 +8,8 @@ from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_cla
 from detect_secrets.plugins.base import RegexBasedDetector
 from detect_secrets.plugins.ip_public import IPPublicDetector
 
-PLACEHOLDERS = ("password", "pw", "hunter2", "s3cret", "secret", "x")
-"""Passwords of made-up addresses, which nobody would have."""
+PLACEHOLDERS = ("password", "pw", "hunter2", "s3cret", "secret", "x", "eyJzdWIiOiIxIn0.abc")
+"""Passwords of made-up addresses, which nobody would have; the last is half of a token in a test, and opens nothing."""
 
 
 def secrets_in(text: str) -> Iterator[tuple[str, str]]:
