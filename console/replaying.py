@@ -59,17 +59,21 @@ class _Watch:
     """What the workflow did last while it was replayed."""
 
     def __init__(self) -> None:
+        self._run = ""
         self.reached = 0
         self.trouble = ""
         self.failed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
-    def begin(self) -> None:
+    def begin(self, run_id: str) -> None:
+        self._run = run_id
         self.reached, self.trouble = 0, ""
         self.failed.clear()
 
-    def note(self, reached: int, trouble: str) -> None:
-        """Called from the thread in which the workflow runs."""
+    def note(self, run_id: str, reached: int, trouble: str) -> None:
+        """Called from the thread in which the workflow runs; one that was given up may go on failing for a while."""
+        if run_id != self._run:
+            return
         self.reached = max(self.reached, reached)
         if trouble and not self.trouble:
             self.trouble = trouble
@@ -95,7 +99,9 @@ class _Watched(WorkflowRunner):
         def watched(act: Any) -> Any:
             done = activate(act)
             failed = done.HasField("failed")
-            watch.note(act.history_length, (done.failed.failure.message or "It failed.") if failed else "")
+            watch.note(
+                det.info.run_id, act.history_length, (done.failed.failure.message or "It failed.") if failed else ""
+            )
             return done
 
         instance.activate = watched  # type: ignore[method-assign]
@@ -114,7 +120,7 @@ class Check:
         started = history.events[0].workflow_execution_started_event_attributes
         if started.workflow_type.name != WORKFLOW_TYPE:
             return about(verdict="unreadable", why=f"It is no {WORKFLOW_TYPE}.")
-        self._watch.begin()
+        self._watch.begin(history.run_id)
         trouble = await self._trouble(history)
         if not trouble:
             return about(verdict="replays")

@@ -75,10 +75,11 @@ async def test_a_build_whose_workflow_fails_is_found_out(monkeypatch: pytest.Mon
     """The SDK's replayer calls a history well whose workflow task fails; a real run would stand still in it."""
     monkeypatch.setattr(rules, "NEWEST", rules.FIRST)
 
-    (found,) = await replayed([FOLDER / "0.1.0" / "whole-quick-start-1.json.gz"])
+    found, other = await replayed([FOLDER / "0.1.0" / f"{name}-1.json.gz" for name in ("long-chain", "first-rules")])
 
     assert (found.verdict, found.event is not None) == ("breaks", True)
     assert "rules_unknown" in found.why
+    assert other.verdict == "replays", "what broke before it is not its fault"
 
 
 async def test_rows_may_hold_more_than_when_they_were_recorded() -> None:
