@@ -112,7 +112,7 @@ def read_history(path: Path) -> WorkflowHistory:
         history = WorkflowHistory.from_json("", {"events": events})
     except Exception:  # whatever the reader of the wire format meets in a file that somebody else has written
         raise Unreadable(
-            "Its events are not those of Temporal, or were written with their payloads decoded: take the raw download."
+            "Its events are not those of Temporal, or were written with their payloads decoded: take the encoded download."
         ) from None
     started = history.events[0]
     if not started.HasField("workflow_execution_started_event_attributes"):

@@ -66,7 +66,7 @@ def test_the_first_that_breaks_is_named_with_its_event(door: Door, tmp_path: Pat
         (b"\xff\xfe\x00", "UTF-8"),
         (b"[]", "no list of events"),
         (b'{"events": [5]}', "no list of events"),
-        (b'{"events": [{"eventId": "x"}]}', "raw download"),
+        (b'{"events": [{"eventId": "x"}]}', "encoded download"),
         (b'{"events": [{"eventId": "7", "eventType": "EVENT_TYPE_TIMER_FIRED", "timerFiredEventAttributes": {}}]}', "whole history"),
     ],
 )  # fmt: skip
