@@ -116,7 +116,8 @@ def test_recorded_histories_tell_of_no_machine() -> None:
             text = gzip.decompress(path.read_bytes()).decode()
             found["all"] += 1
             found["paths"] += '.py\\", line' in text or "/site-packages/" in text
+            found["machines"] += "@" in text
             found["identities"] += '"identity":"' in text.replace('"identity":"recorded"', "")
 
     assert found["all"] >= 3
-    assert (found["paths"], found["identities"]) == (0, 0)
+    assert (found["paths"], found["machines"], found["identities"]) == (0, 0, 0)
