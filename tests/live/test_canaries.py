@@ -27,7 +27,7 @@ from tests.support.doors import environment_of, worker_process
 from tests.support.keys import ring_of
 from tests.support.shell import ROOT
 
-pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(400)]
 
 DATA = Path(__file__).parent / "data"
 HOLDING = {"people", "notices", "trail", "promises"}
