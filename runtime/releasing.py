@@ -170,14 +170,12 @@ class Releaser:
             for event in page.history.events:
                 if event.event_type in _OVER:
                     yield _ENDED
-                completed = event.activity_task_completed_event_attributes.result.payloads
                 marker = event.marker_recorded_event_attributes
-                if marker.marker_name == _MARKER and marker.details["result"].payloads:
-                    for result in await converter.decode(marker.details["result"].payloads):
-                        if isinstance(result, str):
-                            yield result
-                elif completed:
-                    for result in await converter.decode(completed):
+                local = marker.marker_name == _MARKER
+                own = event.activity_task_completed_event_attributes
+                payloads = (marker.details["result"] if local else own.result).payloads
+                if payloads:
+                    for result in await converter.decode(payloads):
                         if isinstance(result, str):
                             yield result
             token = page.next_page_token
