@@ -60,12 +60,13 @@ def check_replay(
 
 
 async def _checked(places: list[Path], *, is_open: bool, limit: int | None) -> dict[str, Any]:
+    from console.keys_here import cache_of
     from console.replaying import checking
     from runtime.connection import plugin
 
     rows: list[dict[str, Any]] = []
     spoke = time.monotonic()
-    async with checking(plugin()) as check:
+    async with checking(plugin(cache_of(ground.settings()))) as check:
         async for source, found in _open_runs(limit) if is_open else _files(places):
             if isinstance(found, str):
                 rows.append(_line(source, why=found))

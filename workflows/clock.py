@@ -42,7 +42,7 @@ def keep_instant() -> None:
     update leave one anyway. Call it where something was heard, and never where that depends on what else this task does: a
     replay may divide tasks into other activations.
     """
-    workflow.upsert_memo({HEARD_AT: now().isoformat()})
+    workflow.upsert_memo({HEARD_AT: Clear(now().isoformat())})
 
 
 class Alarm:

@@ -7,7 +7,9 @@ All values are frozen and travel as JSON inside the start order of a run.
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
+
+import pydantic
 
 from onboarding.language.units import Duration, Offset, Share
 
@@ -365,5 +367,6 @@ class Definition:
     signals: tuple[SignalRule, ...] = ()
     variant: str = ""
     scale: Scale | None = None
-    keep_facts: Duration | None = None
-    """How long what people said is kept after the run has closed, in real time also under a scale; `None`: for ever."""
+    keep_facts: Annotated[Duration | None, pydantic.Field(exclude_if=lambda kept: kept is None)] = None
+    """How long what people said is kept after the run has closed, in real time also under a scale; `None`: for ever, and then not in an
+    order either, so that workers of the release before read it."""
