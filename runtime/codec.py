@@ -8,13 +8,10 @@ See docs/decisions/0010-keys-and-payloads.md.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from google.protobuf.message import DecodeError
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import (
@@ -26,6 +23,7 @@ from temporalio.converter import (
 )
 
 from runtime.key_cache import Key, KeyCache
+from runtime.sealing import NONCE_BYTES, seal, unseal
 
 ENCODING: Final = b"binary/encrypted"
 """As other codecs of Temporal call it, so that its UI knows that there is something to decode."""
@@ -36,7 +34,6 @@ UNDECODABLE: Final = b"onboarding/undecodable"
 CLEAR: Final = "onboarding-clear"
 """Set by our converter on what was made to be read by everybody, and taken off again before it leaves."""
 
-NONCE_BYTES: Final = 12
 _LABEL: Final = b"onboarding payload 1"
 _SHEET: Final = b"temporal.api.sdk.v1.WorkflowMetadata"
 """The answer of the SDK to the UI's question for the cover sheet: titles, dates and the names of messages."""
@@ -92,10 +89,8 @@ class PayloadEncryption(PayloadCodec, WithSerializationContext):
         if self._run is None or customer is None:
             raise NoRun
         key = await self._keys.active(customer)
-        nonce = os.urandom(NONCE_BYTES)
-        closed = AESGCM(key.secret).encrypt(nonce, payload.SerializeToString(), _bound(self._run, key.id))
         metadata = {"encoding": ENCODING, KEY_ID: key.id.encode(), RUN: self._run.encode()}
-        return Payload(metadata=metadata, data=nonce + closed)
+        return Payload(metadata=metadata, data=seal(key.secret, payload.SerializeToString(), _bound(self._run, key.id)))
 
     async def _decoded(self, payload: Payload) -> Payload:
         if payload.metadata.get("encoding") != ENCODING:
@@ -130,11 +125,12 @@ def marker() -> Payload:
 
 
 def _opened(data: bytes, run: str, key: Key) -> Payload:
+    content = unseal(key.secret, data, _bound(run, key.id))
+    if content is None:
+        return marker()
     try:
-        return Payload.FromString(
-            AESGCM(key.secret).decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], _bound(run, key.id))
-        )
-    except (InvalidTag, DecodeError, ValueError):
+        return Payload.FromString(content)
+    except DecodeError:
         return marker()
 
 

@@ -22,18 +22,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from runtime.errors import KeysUnavailable, SettingsInvalid
 from runtime.files import Unreadable, read_at_most
+from runtime.sealing import KEY_BYTES, seal, unseal
 
 FORMAT: Final = 1
 MOST_BYTES: Final = 64 * 1024
 """Room for hundreds of master keys; whoever has more has another file in hand."""
-KEY_BYTES: Final = 32
-"""AES-256."""
-NONCE_BYTES: Final = 12
 PRODUCTION: Final = "production"
 """The name of an installation that refuses to run without keys."""
 _OTHERS: Final = 0o077
@@ -101,21 +96,19 @@ class MasterFile:
     def wrap(self, secret: bytes, about: bytes) -> tuple[str, bytes]:
         """The id of the current master key, and the secret under it. Raises `KeysUnavailable`."""
         keys = self.read()
-        nonce = os.urandom(NONCE_BYTES)
-        return keys.current, nonce + AESGCM(self._known(keys.current).secret).encrypt(nonce, secret, about)
+        return keys.current, seal(self._known(keys.current).secret, secret, about)
 
     def unwrap(self, master: str, wrapped: bytes, about: bytes) -> bytes:
         """The secret. Raises `KeysUnavailable` for a master key that is not in the file, and for what it did not close so."""
-        key = self._known(master)
-        try:
-            return AESGCM(key.secret).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], about)
-        except (InvalidTag, ValueError):
+        secret = unseal(self._known(master).secret, wrapped, about)
+        if secret is None:
             raise KeysUnavailable(
                 f"A key of a customer cannot be opened with the master key {master!r}: one of the two was changed.",
                 place=str(self.path),
                 way_out="Restore the key file that belongs to this database.",
                 code="key_not_opened",
-            ) from None
+            )
+        return secret
 
     def mark(self, about: bytes) -> bytes:
         """What only a holder of the current master key can say of this. Raises `KeysUnavailable`."""
