@@ -53,6 +53,7 @@ class Bench:
     runs: dict[str, tuple[Run, StartOrder]] = field(default_factory=dict)
     started: int = 0
     kills: int = 0
+    rest_within: float = REST_WITHIN
 
     @property
     def environment(self) -> dict[str, str]:
@@ -107,9 +108,9 @@ class Bench:
 
     async def rest(self) -> None:
         """Waits until nothing is on its way: no workflow task, no activity, no row, no notice that waits for its history."""
-        ends = time.monotonic() + REST_WITHIN
+        ends = time.monotonic() + self.rest_within
         while moving := await self._moving():
-            assert time.monotonic() < ends, f"still on its way after {REST_WITHIN:.0f} seconds: {moving}"
+            assert time.monotonic() < ends, f"still on its way after {self.rest_within:.0f} seconds: {moving}"
             await asyncio.sleep(0.2)
 
     async def _moving(self) -> str:

@@ -10,12 +10,12 @@ from pathlib import Path
 from runtime.devserver import DevServer, client_of
 from storage.engine import open_database
 from tests.support.faults import moody, sink
-from tests.support.faults.bench import REST_WITHIN, Bench, Worker, until
+from tests.support.faults.bench import REST_WITHIN, Bench, Worker
 from tests.support.faults.oplog import OperationLog
 from tests.support.shell import ROOT
 
 AGAIN = 300.0
-"""Seconds between two attempts at a notice, at most."""
+"""Seconds between two attempts at a notice, at most: so much longer may it take after a long outage until all rests."""
 
 
 class MoodyWorker(Worker):
@@ -48,10 +48,6 @@ class FarBench(Bench):
         self.workers.append(worker)
         return worker
 
-    async def rest(self) -> None:
-        """As a bench, and as much longer as a notice waits for its next attempt at most after a long outage."""
-        await until(self._rests, REST_WITHIN + AGAIN, "everything rests")
-
     @property
     def mood(self) -> Path:
         """Holds a word of `moody.Mood`."""
@@ -66,7 +62,7 @@ async def far_bench(folder: Path, *, url: str = "") -> AsyncIterator[FarBench]:
     url = url or f"sqlite:///{folder / 'rows.sqlite'}"
     database = open_database(url)
     log = OperationLog(folder / "operations.jsonl")
-    made = FarBench(folder, server, await client_of(server), database, log, url=url)
+    made = FarBench(folder, server, await client_of(server), database, log, url=url, rest_within=REST_WITHIN + AGAIN)
     try:
         yield made
     finally:
