@@ -163,7 +163,7 @@ ROWS_PER_TURN_BYTES = 262_144
 SIGNALS_PER_TURN = 100
 """Signals applied in one workflow task; what came beside them waits for the next, a moment later. A worker that was away finds
 thousands at once, and a task over two seconds of computing is given up and tried again for ever. Recorded runs hold to it: another
-figure needs another patch."""
+figure needs another number in `engine/rules.py`."""
 
 SIGNAL_BYTES_PER_TURN = 524_288
 """The same in bytes of signals as they came: large ones cost more."""
