@@ -14,7 +14,7 @@ import pytest
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.state import StartOrder
 from tests.faults.conftest import Counting
-from tests.support.faults.bench import Bench, bench, until
+from tests.support.faults.bench import Bench, bench
 from tests.support.faults.checker import Evidence
 from tests.support.faults.loops import figures, judge, settle
 from tests.support.faults.retelling import retell
@@ -75,7 +75,7 @@ async def test_every_date_that_passes_under_kills_is_told_once(tmp_path: Path, t
                 await made.work()
             last = time.monotonic()
             await asyncio.gather(*answers)
-            await until(lambda: _all_due(made, orders), 60.0, "every date has passed")
+            await _all_due(made, orders)
             await settle(made, random, last)
             evidence = await judge(made, repeats=made.kills)
             due, told = _counts(evidence)
@@ -103,13 +103,24 @@ async def _answer(made: Bench, order: StartOrder, number: int, first: int, span:
     await made.log.send(made.client, made.log.new(order.run, "complete", content))
 
 
-async def _all_due(made: Bench, orders: list[StartOrder]) -> bool:
-    """Whether only the far date of the anchor is still to come."""
+async def _all_due(made: Bench, orders: list[StartOrder]) -> None:
+    """Waits until only the far date of the anchor is still to come, in every run."""
+    ends = time.monotonic() + 60.0
     for order in orders:
-        status = await made.runs[order.run][0].ask("status")
-        if any(one["status"] == "open" and one["id"] != "anchor" and not one["steps"] for one in status["items"]):
-            return False
-    return True
+        while late := await _late(made, order):
+            assert time.monotonic() < ends, f"dates have passed and nothing happened: {late}"
+            await asyncio.sleep(0.2)
+
+
+async def _late(made: Bench, order: StartOrder) -> str:
+    run, _ = made.runs[order.run]
+    status = await run.ask("status")
+    waiting = [one for one in status["items"] if one["status"] == "open" and one["id"] != "anchor" and not one["steps"]]
+    if not waiting:
+        return ""
+    raw = (await run.handle.describe()).raw_description
+    dates = {one["id"]: one["due_at"] for one in waiting}
+    return f"{order.run} {dates} at {status.get('at')}, workflow task {raw.pending_workflow_task}"
 
 
 def _counts(evidence: Sequence[Evidence]) -> tuple[int, int]:

@@ -89,7 +89,7 @@ def report(file: Path = FILE) -> str:
 
 
 def _add(trials: Trials, tier: Tier, file: Path, *, failed: bool) -> None:
-    if not tier.counts or not trials.done:
+    if not tier.counts or not (trials.done or failed):
         return
     with _alone(file):
         counts = read_counts(file)
