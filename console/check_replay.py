@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
 import time
 import zlib
 from collections.abc import AsyncIterator, Iterator
@@ -64,6 +65,8 @@ async def _checked(places: list[Path], *, is_open: bool, limit: int | None) -> d
     from console.replaying import checking
     from runtime.connection import plugin
 
+    # Why a history does not replay is told in its line; the SDK would write frames of our code beside it.
+    logging.getLogger("temporalio").setLevel(logging.CRITICAL)
     rows: list[dict[str, Any]] = []
     spoke = time.monotonic()
     async with checking(plugin(cache_of(ground.settings()))) as check:
