@@ -37,7 +37,9 @@ CLEAR: Final = "onboarding-clear"
 _LABEL: Final = b"onboarding payload 1"
 _SHEET: Final = b"temporal.api.sdk.v1.WorkflowMetadata"
 """The answer of the SDK to the UI's question for the cover sheet: titles, dates and the names of messages."""
-_RUN: Final = re.compile(r"onboarding/([^/\s]+)/([^/\s]+)")
+_RUN: Final = re.compile(r"onboarding/([^/\s\0]+)/([^/\s\0]+)")
+_KEY_ID: Final = re.compile(r"[!-~]{1,100}")
+"""What could be an id at all: PostgreSQL cannot even be asked about a zero byte, and what is asked about is kept in memory."""
 
 
 class NoRun(RuntimeError):
@@ -112,7 +114,7 @@ class PayloadEncryption(PayloadCodec, WithSerializationContext):
         if (
             customer is None
             or (self._run is not None and run != self._run)
-            or not key_id
+            or _KEY_ID.fullmatch(key_id) is None
             or len(payload.data) <= NONCE_BYTES
         ):
             return None

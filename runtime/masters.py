@@ -68,13 +68,18 @@ class MasterFile:
         self.path = path
         self._lock = threading.Lock()
         self._read: tuple[tuple[int, int, int], KeyFile] | None = None
+        self._seen = False
 
     def exists(self) -> bool:
-        """Whether anything is encrypted here. Raises nothing: a file that cannot be read is there."""
+        """Whether anything is encrypted here. Raises nothing: a file that cannot be read is there.
+
+        So is one that was there before: a process whose file goes away waits for it, and sends nothing in clear instead.
+        """
         try:
-            return self.path.exists()
+            self._seen = self._seen or self.path.exists()
         except OSError:
             return True
+        return self._seen
 
     def read(self) -> KeyFile:
         """What the file says. Raises `KeysUnavailable`."""

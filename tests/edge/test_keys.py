@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, select, update
+from temporalio.api.common.v1 import Payload
 
 from onboarding.errors import CustomerErased
+from runtime.codec import ENCODING, KEY_ID, NoRun, PayloadEncryption, marker
 from runtime.errors import KeysUnavailable
+from runtime.key_cache import KeyCache
 from runtime.masters import MasterFile
 from storage.engine import DatabaseUnavailable, open_database, reading, writing
 from storage.keys import CustomerKeys, destroy, holds_keys
@@ -89,6 +92,37 @@ def test_an_invented_id_is_no_key(keys: CustomerKeys, key_id: str) -> None:
     keys.active("acme")
 
     assert keys.find(key_id, "acme") is None
+
+
+async def test_no_id_that_a_stranger_writes_keeps_a_run_waiting(keys: CustomerKeys) -> None:
+    """Whatever the database would say to it: an error here would stop the run that got it."""
+    cache = KeyCache(keys)
+    codec = PayloadEncryption(cache, "onboarding/acme/standard")
+    (closed,) = await codec.encode([Payload(metadata={"encoding": b"json/plain"}, data=b"1")])
+    for key_id in (b"\0", closed.metadata[KEY_ID] + b"\0", "ä".encode(), b"", b" ", b"a" * 1_000_000, b"00" * 16):
+        invented = Payload()
+        invented.CopyFrom(closed)
+        invented.metadata[KEY_ID] = key_id
+
+        assert await codec.decode([invented]) == [marker()]
+    with pytest.raises(NoRun):
+        await PayloadEncryption(cache, "onboarding/a\0b/standard").encode([closed])
+
+
+async def test_nothing_leaves_in_clear_when_the_file_goes_away(keys: CustomerKeys, masters: MasterFile) -> None:
+    """A volume that is gone for a while: what is in memory serves, whoever needs more waits, and all goes on when it is back."""
+    codec = PayloadEncryption(KeyCache(keys), "onboarding/acme/standard")
+    other = PayloadEncryption(KeyCache(keys), "onboarding/bolt/standard")
+    plain = Payload(metadata={"encoding": b"json/plain"}, data=b"1")
+    before = await codec.encode([plain])
+    aside = masters.path.rename(masters.path.with_name("aside"))
+
+    assert (await codec.encode([plain]))[0].metadata["encoding"] == ENCODING
+    with pytest.raises(KeysUnavailable):
+        await other.encode([plain])
+    aside.rename(masters.path)
+    assert (await other.encode([plain]))[0].metadata["encoding"] == ENCODING
+    assert await codec.decode(before) == [plain]
 
 
 def test_an_id_that_was_made_here_and_has_no_row_means_another_database(
