@@ -58,15 +58,20 @@ def older_content_of(entry: TrailEntry) -> dict[str, Any]:
     return {**content, "changes": entry.changes} if entry.changes else content
 
 
-def follows(entry: TrailEntry, previous: str, said: str | None = None) -> bool:
+def told_reasons(entry: TrailEntry, said: str | None = None) -> bool:
+    """Whether this first entry begins a run of the rules under which the reason of a promise stood in changes as it was."""
+    return entry.n == 1 and follows(entry, beginning("", rules.FIRST), said)
+
+
+def follows(entry: TrailEntry, previous: str, said: str | None = None, *, reasons: bool = False) -> bool:
     """Whether an entry has the digest of what it says and of the entry before it.
 
-    `said` is the SHA-256 of a sentence that was erased. It counts only where none stands. What a reason was that an earlier release
-    told in full nobody knows any more: such an entry is taken as it stands, and only the next one vouches for it.
+    `said` is the SHA-256 of a sentence that was erased. It counts only where none stands. What a reason was that a run told in full
+    (`reasons`, see `told_reasons`) nobody knows any more: such an entry is taken as it stands, and only the next entry vouches for it.
     """
     if said is not None and entry.sentence:
         return False
-    if said is not None and any(is_erased(values.get("reason")) for values in entry.changes.values()):
+    if reasons and said is not None and _lost_its_reason(entry.changes):
         return True
     content = content_of(entry) if said is None else {**older_content_of(entry), "said": said}
     return entry.digest in (digest_of(previous, content), digest_of(previous, older_content_of(entry)))
@@ -75,6 +80,11 @@ def follows(entry: TrailEntry, previous: str, said: str | None = None) -> bool:
 def said_by(sentence: str) -> str:
     """SHA-256 of a sentence."""
     return hashlib.sha256(sentence.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _lost_its_reason(changes: Mapping[str, Any]) -> bool:
+    told = (values for key, values in changes.items() if key.startswith("promise/") and isinstance(values, Mapping))
+    return any(is_erased(values.get("reason")) for values in told)
 
 
 ERASED = "erased"

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from onboarding.engine.chain import beginnings, follows, older_content_of
+from onboarding.engine.chain import beginnings, follows, older_content_of, told_reasons
 from onboarding.engine.state import TrailEntry
 
 FAULTS_TOLD = 100
@@ -109,6 +109,7 @@ class _Reader:
         self.count, self.text = 0, hashlib.sha256()
         self.seen: set[str] = set()
         self.chained = ""
+        self.reasons = False
         self.complete = False
 
     def read(self, lines: Iterable[bytes]) -> Verified:
@@ -150,11 +151,24 @@ class _Reader:
             self._flaw("other_run", f"is of another run than the lines before it, {self.run!r}", row)
         if row["n"] != self.n + 1:
             self._flaw("wrong_number", f"has the number {row['n']}, and {self.n + 1} comes here", row)
-        elif not any(_follows(row, one) for one in ((self.head,) if self.n else beginnings(row["run"]))):
+        elif not self._follows(row):
             self._flaw("changed", "does not have the digest of what it says and of the entry before it", row)
         self.n, self.head = row["n"], row["digest"]
         if row["digest"] in self.kept and self.kept[row["digest"]] in (None, row["run"]):
             self.found.kept[row["digest"]] = f"entry {row['n']} of {row['run']}"
+
+    def _follows(self, row: dict[str, Any]) -> bool:
+        """Whether an entry has the digest of its content and of what comes before it."""
+        entry = _entry_of(row)
+        if entry is None:
+            return False
+        try:
+            if self.n == 0:
+                self.reasons = told_reasons(entry, row.get("said"))
+            before = (self.head,) if self.n else beginnings(row["run"])
+            return any(follows(entry, one, row.get("said"), reasons=self.reasons) for one in before)
+        except (ValueError, OverflowError, RecursionError):
+            return False
 
     def _begin(self, row: dict[str, Any]) -> None:
         self.run = row["run"]
@@ -180,7 +194,7 @@ class _Reader:
             self.found.heads[run] = self.n, self.head
         self.found.runs, self.found.entries = self.found.runs + 1, self.found.entries + self.count
         self.chained = _onto(self.chained, raw)
-        self.run, self.n, self.head, self.count, self.text = None, 0, "", 0, hashlib.sha256()
+        self.run, self.n, self.head, self.count, self.text, self.reasons = None, 0, "", 0, hashlib.sha256(), False
 
     def _export_ends(self, row: dict[str, Any], raw: bytes) -> None:
         self.complete = True
@@ -243,15 +257,14 @@ def _is_entry(row: dict[str, Any]) -> bool:
     )
 
 
-def _follows(row: dict[str, Any], previous: str) -> bool:
-    """Whether an entry has the digest of its content, in the one way in which that is written."""
+def _entry_of(row: dict[str, Any]) -> TrailEntry | None:
+    """What a line tells, where it does so in the one way in which that is written."""
     try:
         entry = TrailEntry(
             n=row["n"], at=datetime.fromisoformat(row["at"]), actor=row["actor"], on_behalf_of=row["on_behalf_of"], channel=row["channel"],
             message=row["message"], item=row["item"], outcome=row["outcome"], code=row["code"], message_id=row["message_id"],
             digest=row["digest"], sentence=row["sentence"], changes=row["changes"],
         )  # fmt: skip
-        written = all(row[name] == value for name, value in older_content_of(entry).items())
-        return written and follows(entry, previous, row.get("said"))
+        return entry if all(row[name] == value for name, value in older_content_of(entry).items()) else None
     except (ValueError, OverflowError, RecursionError):
-        return False
+        return None

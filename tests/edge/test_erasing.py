@@ -127,6 +127,19 @@ def test_an_erased_entry_that_is_changed_is_found(engine: Engine, column: str) -
             connection.execute(update(TRAIL).where(*this).values({column: getattr(entry, column)}))
 
 
+@pytest.mark.parametrize("changes", ["promise/9", "no mapping"])
+def test_nobody_makes_an_entry_pass_by_saying_that_a_reason_was_erased(engine: Engine, changes: str) -> None:
+    """Only runs of the first rules told reasons in full, and every other is begun with its name."""
+    name = written(engine, a_told_run())
+    erased(engine, name)
+    lie = {changes: {"reason": {"erased": "0" * 64}} if changes == "promise/9" else 1}
+    export = list(rows(engine, "trail", Chosen(runs=(name,))))
+    for n, entry in enumerate(export):
+        forged = [*export[:n], {**entry, "actor": "mallory", "said": "0" * 64, "changes": lie}, *export[n + 1 :]]
+        found = verify(f"{line}\n".encode() for line in Sealer().lines(forged))
+        assert [(flaw.n, flaw.code) for flaw in found.flaws][:1] == [(entry["n"], "changed")], entry["message"]
+
+
 def test_a_sentence_that_is_gone_without_an_erasure_is_a_difference(engine: Engine) -> None:
     """The digest alone would not tell."""
     name = written(engine, a_told_run())
