@@ -58,6 +58,10 @@ def erase(
         ),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="With --due: erase what it shows.")] = False,
+    lost: Annotated[
+        bool,
+        typer.Option("--lost", help="The server has lost runs that the rows take for open, and no other one has them."),
+    ] = False,
     actor: Annotated[str | None, typer.Option("--actor", help="Who erases; default: who is logged in.")] = None,
     output: Output = None,
 ) -> int:
@@ -69,12 +73,12 @@ def erase(
     by = actor or ordering.who_types()
     if due == (customer is not None):
         raise Misused("Erase one CUSTOMER, or whatever is --due.")
-    if (due and cancel is not None) or (yes and not due):
-        raise Misused("--cancel is for one customer, and --yes for --due.")
+    if (due and (cancel is not None or lost)) or (yes and not due):
+        raise Misused("--cancel and --lost are for one customer, and --yes for --due.")
     with ground.database() as engine:
         if customer is None:
             return _due(engine, by, yes=yes)
-        answer = ground.run(_Forgetting(engine, by).customer(customer, cancel))
+        answer = ground.run(_Forgetting(engine, by).customer(customer, cancel, lost=lost))
     printing.show(answer, _told, rows="rows")
     _hint_at_copies(answer)
     return OK
@@ -110,18 +114,23 @@ class _Forgetting:
         self.engine, self.by = engine, by
         self.erasures: Erasures = Erasures(engine)
 
-    async def customer(self, customer: str, cancel: str | None) -> dict[str, Any]:
-        """Erases all that there is of a customer. `Answered` while something is open, or where nobody has heard of them."""
+    async def customer(self, customer: str, cancel: str | None, *, lost: bool) -> dict[str, Any]:
+        """Erases all that there is of a customer. `Answered` while something is open, or where nobody has heard of them.
+
+        What the rows take for open and the server does not know goes on at another server, unless somebody says that it is `lost`.
+        """
         from storage.erasing import compact
         from storage.keys import destroy
 
         if not _KEY.fullmatch(customer):
             raise _unknown(customer)
-        client = await ground.client()
+        client = await ground.client(sends=cancel is not None)
         runs = await self._runs(client, customer)
         known = self.erasures.forgotten(customer)
         if not runs and not known:
             raise _unknown(customer)
+        if not lost and (elsewhere := [run for run in runs if await _is_elsewhere(client, run)]):
+            raise _elsewhere(elsewhere)
         await self._ended(client, customer, runs, cancel)
         rest = [run for run in runs if run not in self.erasures.done(runs) or await histories.of_run(client, run)]
         keys = destroy(self.engine, customer)
@@ -188,6 +197,17 @@ class _Forgetting:
             await asyncio.sleep(histories.PAUSE)
 
 
+async def _is_elsewhere(client: Client, run: str) -> bool:
+    """Whether the rows take a run for open that this server has never heard of, or has lost."""
+    from console import whereabouts
+
+    try:
+        await whereabouts.describe(client, run)
+    except Answered as no:
+        return no.answer["outcome"] == "unknown" and ground.remembered(run) is not None
+    return False
+
+
 def _id_of(run: str, reason: str) -> str:
     """The same call again is the same message."""
     return f"erase-{hashlib.sha256(repr((run, reason)).encode()).hexdigest()[:24]}"
@@ -204,6 +224,16 @@ def _open(customer: str, runs: list[str]) -> Answered:
     )
     return Answered(
         {"outcome": "conflict", "code": "runs_open", "sentence": sentence, "customer": customer, "runs": runs}
+    )
+
+
+def _elsewhere(runs: list[str]) -> Answered:
+    sentence = (
+        f"{runs[0]} is open in the rows, and this Temporal server does not know it. Nothing was erased: check TEMPORAL_ADDRESS and "
+        "TEMPORAL_NAMESPACE, or say --lost where the server has lost its data."
+    )
+    return Answered(
+        {"outcome": "conflict", "code": "run_elsewhere", "sentence": sentence, "run": runs[0], "runs": runs}
     )
 
 

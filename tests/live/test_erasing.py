@@ -20,9 +20,14 @@ from temporalio.converter import WorkflowSerializationContext
 from console import histories
 from runtime.codec import ENCODING, UNDECODABLE
 from runtime.devserver import DevServer
+from storage.engine import open_database
+from storage.erasing import Erasures
+from tests.edge.test_erasing import written
 from tests.live.test_encrypted_runs import client_with_keys, payloads_in
+from tests.support.builders import a_definition, a_run, an_order
 from tests.support.calls import Answer, Door
 from tests.support.doors import environment_of, worker_process
+from tests.support.known_runs import BEGIN
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 
@@ -225,6 +230,42 @@ async def test_without_a_server_nothing_is_erased(cli: Door, client: Client) -> 
 
     assert answer.code == 69
     assert "Kanariennote" in str(rows_of(cli.folder, run, "trail"))
+
+
+async def test_a_run_that_goes_on_at_another_server_is_not_erased(cli: Door, client: Client) -> None:
+    """Without its key it could never go on there. Whoever knows that the server has lost it says so."""
+    definition = a_definition()
+    run = f"onboarding/elsewhere/{definition.id}"
+    engine = open_database(f"sqlite:///{cli.folder / 'rows.sqlite'}")
+    written(engine, a_run(an_order(definition, run=run, customer="elsewhere"), BEGIN))
+    answer = await beside(cli, "erase", "elsewhere")
+
+    assert (answer.code, answer.data["code"], answer.data["runs"]) == (21, "run_elsewhere", [run])
+    assert not Erasures(engine).forgotten("elsewhere")
+    assert not Erasures(engine).begun([run])
+    assert (await beside(cli, "erase", "--due", "--lost")).code == 64
+
+    done = await beside(cli, "erase", "elsewhere", "--lost")
+    assert (done.code, done.data["runs"]) == (0, 1)
+    assert Erasures(engine).forgotten("elsewhere")
+    assert (await beside(cli, "erase", "elsewhere")).data["already"]
+    engine.dispose()
+
+
+async def test_no_reason_leaves_in_clear_where_all_is_to_be_encrypted(
+    cli: Door, client: Client, tmp_path: Path
+) -> None:
+    """To cancel is to send."""
+    customer, _ = await told(cli, client)
+    answer = await beside(
+        lambda: cli(
+            "erase", customer, "--cancel", "Kanarienende",
+            ONBOARDING_ENVIRONMENT="production", ONBOARDING_KEYS=str(tmp_path / "keys.json"),
+        )
+    )  # fmt: skip
+
+    assert answer.code == 64
+    assert "keys_required" in answer.out + answer.err or "no key file" in answer.err
 
 
 async def test_a_customer_whose_key_looks_alike_is_another(client: Client) -> None:
