@@ -12,8 +12,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, func, insert, select, update
 
-from storage.copying import opened, unfit
+from storage.copying import opened
 from storage.engine import reading, writing
+from storage.faults import DatabaseUnavailable
 from storage.keys import ACTIVE, DESTROYED, RETIRED
 from storage.tables import ERASURES, KEYS
 
@@ -21,14 +22,18 @@ from storage.tables import ERASURES, KEYS
 def carry_over(live: Path, part: Path) -> tuple[str, ...] | None:
     """Takes the keys of the database that will be replaced into the copy that replaces it; who must be erased again.
 
-    `None` where the database is not there or cannot be read: then nobody knows.
+    `None` where the database is not there, or where what it says of them cannot be read: then nobody knows. Whatever else is wrong
+    with it matters not: it is replaced because something is.
     """
-    if not live.exists() or unfit(live, any_release=False) is not None:
+    if not live.exists():
         return None
-    with opened(live) as there, opened(part) as here:
-        with reading(there) as connection:
+    try:
+        with opened(live) as there, reading(there) as connection:
             keys = [dict(row) for row in connection.execute(select(KEYS)).mappings()]
             erased = {row.run: row.customer for row in connection.execute(select(ERASURES.c.run, ERASURES.c.customer))}
+    except (DatabaseUnavailable, ValueError):
+        return None
+    with opened(part) as here:
         with writing(here) as connection:
             for row in sorted(keys, key=lambda row: (row["customer"], row["generation"])):
                 _take(connection, row)

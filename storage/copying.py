@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Engine
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 
 from onboarding.crash_points import reached
 from storage import inspection, schema
@@ -124,7 +124,8 @@ def unfit(file: Path, *, any_release: bool) -> Unfit | None:
 @contextlib.contextmanager
 def opened(file: Path) -> Iterator[Engine]:
     """A file that is no database of this installation, for as long as it is looked at."""
-    engine = connected(f"sqlite:///{file}")
+    # Not as a text: `?`, `#` and `%` in the name of a file would mean something there.
+    engine = connected(URL.create("sqlite", database=str(file)))
     try:
         yield engine
     finally:

@@ -53,7 +53,7 @@ def open_database(url: str, *, patience: float | None = None) -> Engine:
     return engine
 
 
-def connected(url: str, *, patience: float | None = None) -> Engine:
+def connected(url: str | URL, *, patience: float | None = None) -> Engine:
     """The database behind a URL, whatever its schema; `patience` as for `open_database`. Raises `DatabaseUnavailable`."""
     try:
         parsed = make_url(url)

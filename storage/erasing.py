@@ -19,6 +19,7 @@ from onboarding.messages import BY_NAME
 from storage.engine import reading, writing
 from storage.keys import DESTROYED
 from storage.notices import insert
+from storage.records import alone_with
 from storage.tables import ERASURES, FAULTS, KEYS, NOTICES, PEOPLE, PROMISES, REFUSED, RUNS, TRAIL, WAITING
 
 _AT_ONCE = 500
@@ -86,6 +87,7 @@ class Erasures:
     def tombstone(self, run: str, customer: str, *, by: str, cause: str, at: datetime) -> dict[str, int]:
         """Erases the rows of a run and writes that down, in one transaction; how much there was. Nothing the second time."""
         with writing(self._engine) as connection:
+            alone_with(connection, run)
             known = connection.execute(select(ERASURES).where(ERASURES.c.run == run)).first()
             if known is not None:
                 return {"people": 0, "notices": 0, "sentences": 0}

@@ -53,13 +53,11 @@ class SqlRecordStore:
         """
         run, now = records.run.run, datetime.now(UTC).replace(microsecond=0)
         with writing(self._engine) as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(run))))
-            columns = RUNS.c.chain, RUNS.c.batch, RUNS.c.decided_at, ERASURES.c.at.label("erased_at")
-            known = select(*columns).outerjoin(ERASURES, ERASURES.c.run == RUNS.c.run).where(RUNS.c.run == run)
-            stored = connection.execute(known).first()
-            if stored is not None and stored.erased_at is not None:
+            alone_with(connection, run)
+            if connection.execute(select(ERASURES.c.run).where(ERASURES.c.run == run)).first() is not None:
                 raise RecordConflict("erasures", run)  # a run that was forgotten is not written again
+            columns = RUNS.c.chain, RUNS.c.batch, RUNS.c.decided_at
+            stored = connection.execute(select(*columns).where(RUNS.c.run == run)).first()
             answer = answer_to(records, stored)
             if answer is not None:
                 return answer
@@ -79,6 +77,12 @@ class SqlRecordStore:
                 withdraw(connection, key, now)
         reached("rec.after_commit")
         return records.id
+
+
+def alone_with(connection: Connection, run: str) -> None:
+    """From here on nobody else writes or erases the rows of this run. SQLite has one writer anyhow."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(run))))
 
 
 def answer_to(records: WriteRecords, stored: Any) -> str | None:

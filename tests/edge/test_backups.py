@@ -132,6 +132,19 @@ def _a_file(url: str, kind: str) -> Path:
     return file
 
 
+@pytest.mark.parametrize("name", ["a?b.backup", "50%20#c.backup", "file:d.backup"])
+def test_a_copy_may_be_called_as_anybody_likes(sqlite_url: str, tmp_path: Path, name: str) -> None:
+    """What means something in an address is only a character here; nothing else is made beside it."""
+    engine = open_database(sqlite_url)
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    copying.copy(engine, folder / name)
+    engine.dispose()
+
+    assert copying.unfit(folder / name, any_release=False) is None
+    assert [path.name for path in folder.iterdir()] == [name]
+
+
 def test_nothing_is_replaced_while_somebody_has_it_open(sqlite_url: str, tmp_path: Path) -> None:
     """Also somebody who does nothing at the moment; afterwards it is, and what stood there is kept."""
     live = filled(sqlite_url, turns=2)

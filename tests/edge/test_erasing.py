@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -196,6 +200,45 @@ def test_a_run_that_was_terminated_waits_for_nobody_any_more(engine: Engine) -> 
     assert list(inside(after)) == []
 
 
+def test_a_run_without_a_row_is_not_written_after_its_erasure(engine: Engine) -> None:
+    """It was terminated before its first batch arrived."""
+    run = a_told_run()
+    erased(engine, run.state.run)
+
+    with pytest.raises(RecordConflict):
+        written(engine, run)
+    with reading(engine) as connection:
+        assert connection.execute(select(RUNS)).all() == []
+
+
+def test_an_erasure_waits_for_a_batch_that_is_on_its_way(
+    engine: Engine, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is committed a moment later would stay for ever."""
+    run = a_told_run()
+    inside_it, go_on = threading.Event(), threading.Event()
+
+    def pause(point: str) -> None:
+        if point == "rec.mid_tx":
+            inside_it.set()
+            go_on.wait(10)
+
+    monkeypatch.setattr("storage.records.reached", pause)
+    (batch, *_) = [effect for effect in run.effects if isinstance(effect, WriteRecords)]
+    late = replace(batch, id="b1", follows="", chain="first", execution="first", decided_at=BEGIN)
+    other = open_database(url)
+    with ThreadPoolExecutor(2) as pool:
+        writes = pool.submit(SqlRecordStore(engine).write, late)
+        assert inside_it.wait(10)
+        erases = pool.submit(erased, other, run.state.run)
+        early = wait([erases], timeout=0.5).done
+        go_on.set()
+        assert (not early, writes.result(10), erases.result(10)["sentences"] > 0) == (True, "b1", True)
+    with reading(other) as connection:
+        assert set(connection.execute(select(TRAIL.c.sentence)).scalars()) == {""}
+    other.dispose()
+
+
 def test_nobody_else_loses_a_word(engine: Engine) -> None:
     """Another run of the same customer among them."""
     name = written(engine, a_told_run())
@@ -305,6 +348,27 @@ def test_a_new_database_takes_no_key_from_a_copy(two: tuple[Engine, Path, Path],
     assert (found.find(old.id, "beta"), found.find(new.id, "beta")) == (old, new)
     assert found.active("beta") == new
     restored.dispose()
+
+
+@pytest.mark.parametrize("damage", ["DELETE FROM runs", "UPDATE alembic_version SET version_num = '0004'"])
+def test_keys_are_taken_from_whatever_still_tells_them(
+    two: tuple[Engine, Path, Path], tmp_path: Path, damage: str
+) -> None:
+    """A database is restored because it is damaged: that is no reason to lose the keys that stand in it whole."""
+    engine, live, _ = two
+    masters, part = a_master_file(tmp_path), tmp_path / "part.sqlite"
+    written(engine, a_told_run())
+    copying.copy(engine, part)
+    key = CustomerKeys(engine, masters).active("younger")
+    engine.dispose()
+    with closing(sqlite3.connect(live)) as rows_of_live:
+        rows_of_live.execute(damage)
+        rows_of_live.commit()
+
+    assert copying.unfit(live, any_release=False) is not None
+    assert carry_over(live, part) == ()
+    with copying.opened(part) as restored:
+        assert CustomerKeys(restored, masters).find(key.id, "younger") == key
 
 
 def test_nobody_knows_what_a_lost_database_held(tmp_path: Path) -> None:
