@@ -131,7 +131,7 @@ class _Forgetting:
             raise _unknown(customer)
         if not lost and (elsewhere := [run for run in runs if await _is_elsewhere(client, run)]):
             raise _elsewhere(elsewhere)
-        await self._ended(client, customer, runs, cancel)
+        await self._ended(client, customer, runs, cancel, unreadable=known)
         rest = [run for run in runs if run not in self.erasures.done(runs) or await histories.of_run(client, run)]
         keys = destroy(self.engine, customer)
         reached("erase.after_key")
@@ -177,12 +177,20 @@ class _Forgetting:
         there = {run for run, _ in await histories.of_customer(client, customer)}
         return sorted({*self.erasures.runs_of(customer), *there})
 
-    async def _ended(self, client: Client, customer: str, runs: list[str], cancel: str | None) -> None:
-        """Refuses while a run is open, or ends those that are."""
+    async def _ended(
+        self, client: Client, customer: str, runs: list[str], cancel: str | None, *, unreadable: bool
+    ) -> None:
+        """Refuses while a run is open, or ends those that are.
+
+        One that slipped in beside an earlier erasure is `unreadable` to every worker, so nobody could hear that it is cancelled.
+        """
         still = [run for run in runs if await histories.is_open(client, run)]
         if still and cancel is None:
             raise _open(customer, still)
         for run in still:
+            if unreadable:
+                await histories.terminate(client, run)
+                continue
             content = {"message_id": _id_of(run, cancel or ""), "reason": cancel, "actor": self.by}
             try:
                 sending.judged_here("cancel", content)

@@ -43,6 +43,17 @@ async def is_open(client: Client, run: str) -> bool:
     return found.status is WorkflowExecutionStatus.RUNNING
 
 
+async def terminate(client: Client, run: str) -> None:
+    """Ends a run without asking it; nothing where it has ended."""
+    from temporalio.service import RPCError, RPCStatusCode
+
+    try:
+        await client.get_workflow_handle(run).terminate("erased", rpc_timeout=whereabouts.CALL)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND or whereabouts.no_namespace(error):
+            raise
+
+
 async def delete(client: Client, run: str) -> int:
     """Deletes every history of a closed run and waits until the server knows none; how many there were.
 

@@ -22,6 +22,7 @@ from runtime.codec import ENCODING, UNDECODABLE
 from runtime.devserver import DevServer
 from storage.engine import open_database
 from storage.erasing import Erasures
+from storage.keys import destroy
 from tests.edge.test_erasing import written
 from tests.live.test_encrypted_runs import client_with_keys, payloads_in
 from tests.support.builders import a_definition, a_run, an_order
@@ -250,6 +251,23 @@ async def test_a_run_that_goes_on_at_another_server_is_not_erased(cli: Door, cli
     assert Erasures(engine).forgotten("elsewhere")
     assert (await beside(cli, "erase", "elsewhere")).data["already"]
     engine.dispose()
+
+
+async def test_a_run_that_began_in_the_middle_of_an_erasure_can_be_ended(cli: Door, client: Client) -> None:
+    """Its order was encrypted under a key that is gone: no worker can carry it on, and none can be told to cancel it."""
+    run = "onboarding/slipped/x"
+    await client.start_workflow("OnboardingRun", id=run, task_queue="nobody-works-here")
+    engine = open_database(f"sqlite:///{cli.folder / 'rows.sqlite'}")
+    destroy(engine, "slipped")
+    engine.dispose()
+
+    async with asyncio.timeout(30):
+        while (refused := await beside(cli, "erase", "slipped")).code == 0:
+            await asyncio.sleep(0.1)  # the server's list is a moment behind
+    assert (refused.code, refused.data["runs"]) == (21, [run])
+    done = await beside(cli, "erase", "slipped", "--cancel", "They asked to be forgotten.")
+    assert (done.code, done.data["histories"]) == (0, 1)
+    assert not await histories.is_open(client, run)
 
 
 async def test_no_reason_leaves_in_clear_where_all_is_to_be_encrypted(
