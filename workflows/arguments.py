@@ -91,10 +91,10 @@ def has_key_twice(raw: Sequence[RawValue]) -> bool:
             raise _KeyTwice
         return found
 
-    if isinstance(read_one(raw), Unreadable) or not raw:
-        return False
+    if not isinstance(read_one(raw), (dict, list)):
+        return False  # bytes beside an encoding that says there is nothing are not looked at, either
     try:
-        json.loads(bytes(raw[0].payload.data) or b"null", object_pairs_hook=once)
+        json.loads(bytes(raw[0].payload.data), object_pairs_hook=once)
     except _KeyTwice:
         return True
     return False

@@ -50,6 +50,7 @@ def shapes(n: int) -> list[Payload]:
     """Not one JSON object."""
     found: list[list[Payload]] = [
         [], [note(n), note(n)], [note(n)] * 5, [Payload()], [Payload(metadata={"encoding": b"binary/null"})], [json_payload(None)],
+        [Payload(metadata={"encoding": b"binary/null"}, data=b"\xff{")],
         [json_payload([CANARY])], [json_payload(CANARY)], [json_payload(n)], [json_payload(True)],
     ]  # fmt: skip
     return found[n % len(found)]

@@ -37,6 +37,12 @@ KINDS: dict[str, tuple[str, list[Payload], str]] = {
     "no argument": ("note", [], "not_an_object"),
     "two arguments": ("note", [json_payload(GOOD), json_payload(GOOD)], "too_many_arguments"),
     "null": ("note", [Payload(metadata={"encoding": b"binary/null"})], "not_an_object"),
+    "null with bytes": ("note", [Payload(metadata={"encoding": b"binary/null"}, data=b"\x00{")], "not_an_object"),
+    "null with a key twice": (
+        "note",
+        [Payload(metadata={"encoding": b"binary/null"}, data=b'{"a": 1, "a": 2}')],
+        "not_an_object",
+    ),
     "JSON null": ("note", [json_payload(None)], "not_an_object"),
     "a list": ("note", [json_payload([GOOD])], "not_an_object"),
     "a text": ("note", [json_payload("hello")], "not_an_object"),
