@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from onboarding.engine import rules
 from tests.support.shell import ROOT
 
 _PARTS = ("onboarding", "workflows", "activities", "storage", "integrations", "metrics", "runtime", "console")
@@ -16,14 +17,14 @@ _DOORS = ("worker.py", "starter.py", "definitions")
 _CHANGES = {
     # The number of its rules, as its authors would add it.
     "onboarding/engine/rules.py": (
-        "NEWEST = KEEPS_INSTANTS",
-        "TELLS_ITS_BUILD = KEEPS_INSTANTS + 1\nNEWEST = TELLS_ITS_BUILD",
+        f"NEWEST = {rules.NEWEST}",
+        f"TELLS_ITS_BUILD = {rules.NEWEST + 1}\nNEWEST = TELLS_ITS_BUILD",
     ),
     # Another order of commands, and one more for each message: without its number no older run would replay.
     "workflows/onboarding_run.py": (
-        "        self._heard += 1\n",
+        "    def _hear(self, decision: Decision) -> None:\n        self._heard += 1\n",
         (
-            "        self._heard += 1\n"
+            "    def _hear(self, decision: Decision) -> None:\n        self._heard += 1\n"
             "        if self._order.rules_version >= rules.TELLS_ITS_BUILD:\n"
             '            workflow.upsert_memo({"build": "next"})\n'
         ),
