@@ -151,6 +151,9 @@ PAGE = 100
 EVENTS_PER_RUN = 1_500
 """History events after which a run continues as new: reading it again then takes less than two seconds of a busy machine."""
 
+EVENTS_PER_FIRST_RUN = 2_000
+"""The same for runs with the first rules, whose histories may be that long already: another figure would stop them."""
+
 HISTORY_BYTES = 1_048_576
 """History size after which a run continues as new."""
 

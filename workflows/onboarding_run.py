@@ -362,17 +362,20 @@ class OnboardingRun:
         events = info.get_current_history_length()
         return events >= self._too_large_until and (
             info.is_continue_as_new_suggested()
-            or events >= limits.EVENTS_PER_RUN
+            or events >= self._most_events()
             or info.get_current_history_size() - size_at_start >= limits.HISTORY_BYTES
             or self._heard >= limits.MESSAGES_PER_RUN
         )
+
+    def _most_events(self) -> int:
+        return limits.EVENTS_PER_RUN if self._follows(rules.SHORT_EXECUTIONS) else limits.EVENTS_PER_FIRST_RUN
 
     def _go_on_as_new(self) -> None:
         reached("wf.before_can")
         order = self._carried()
         if order is None:
             # The server, or the next execution, would end the run. A long history is slow and works for ten thousand events more.
-            self._too_large_until = workflow.info().get_current_history_length() + limits.EVENTS_PER_RUN
+            self._too_large_until = workflow.info().get_current_history_length() + self._most_events()
             return
         workflow.continue_as_new(RawValue(Payload(metadata={"encoding": b"json/plain"}, data=order)))
 

@@ -19,6 +19,9 @@ REASONS_BY_DIGEST = 2
 IN_PARTS = 2
 """A turn hears only so many signals and acts on only so many instants; a signal in which a key stands twice is refused."""
 
+SHORT_EXECUTIONS = 2
+"""An execution ends at `EVENTS_PER_RUN`; before, it did at `EVENTS_PER_FIRST_RUN`, and the history of an older run holds what came between."""
+
 REFUSES_UNBEARABLE = 2
 """An order that is too much for any run is refused where it would start one."""
 

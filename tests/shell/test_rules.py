@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from onboarding import limits
 from onboarding.engine import rules
 from onboarding.engine.orders import read_order, write_order
 from onboarding.errors import StartRefused
@@ -31,6 +32,20 @@ async def test_every_released_number_is_known(version: int) -> None:
     order = replace(an_order("short", customer="c-1"), rules_version=version)
 
     assert await Written.of(order).task().replay() is None
+
+
+@pytest.mark.parametrize(("version", "most"), [(1, 2_000), (2, 1_500), (rules.NEWEST, limits.EVENTS_PER_RUN)])
+def test_an_execution_ends_where_the_rules_of_its_run_say(version: int, most: int) -> None:
+    """The history of a run holds where it went on as new: an end at another place would stop each older one that is longer."""
+    run = Activated(replace(an_order("short", customer="c-1"), rules_version=version), NOW)
+    note = {"actor": "dana", "text": "x"}
+    run.events = most - 1
+    run.update("note", {**note, "message_id": "m-1"})
+    before = run.goes_on
+    run.events = most
+    run.update("note", {**note, "message_id": "m-2"})
+
+    assert (before, run.goes_on) == (False, True)
 
 
 def test_an_order_that_names_no_rules_has_the_first_ones() -> None:

@@ -48,6 +48,8 @@ class Activated:
         """Starts it, and lets everything land that lands at once. `flags` of the SDK's logic are on as a history would say."""
         self.now = at
         self.flags = flags
+        self.events = 3
+        """How long its history is said to be."""
         self.activated: list[Handed] = []
         """Everything that was handed to it, and what it answered."""
         self.notices: list[dict[str, Any]] = []
@@ -171,7 +173,11 @@ class Activated:
             stamp = Timestamp()
             stamp.FromDatetime(self.now.astimezone(UTC).replace(tzinfo=None))
             act = WorkflowActivation(
-                run_id="activated", timestamp=stamp, history_length=3, jobs=jobs, available_internal_flags=self.flags
+                run_id="activated",
+                timestamp=stamp,
+                history_length=self.events,
+                jobs=jobs,
+                available_internal_flags=self.flags,
             )
             begun = time.thread_time()
             done = self._run.activate(act)
