@@ -3,8 +3,8 @@
 Note [In parts]
     A worker that was away finds everything at once that came meanwhile, and a workflow task that computes for more than two seconds
     is given up and tried again, with the same end. So a task applies only so many signals, and acts on only so many instants, and
-    sets a timer for the rest. Nothing overtakes: while signals wait, later ones wait behind them, and the clock stands still. Runs of
-    earlier releases do everything at once, see `onboarding/engine/rules.py`.
+    sets a timer for the rest. No signal overtakes another: while some wait, later ones wait behind them, and the clock stands still. An
+    update may overtake them, because its sender waits for the answer. Runs of earlier releases do everything at once, see `onboarding/engine/rules.py`.
 """
 
 from collections import deque

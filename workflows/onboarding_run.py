@@ -17,6 +17,7 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 from onboarding import limits, messages
+from onboarding.clear import Clear
 from onboarding.crash_points import reached
 from onboarding.engine import rules
 from onboarding.engine.effects import Decision
@@ -91,7 +92,7 @@ class OnboardingRun:
         self._bug: BaseException | None = None
         self._cancelled = False
         self._shown: RunState | None = None
-        self._rang = False
+        self._rang = self._pauses = False
         self._refusal: StartRefused | None = None
         asked = read(order, limits.CARRIED_BYTES)
         if is_undecodable(asked):
@@ -274,12 +275,9 @@ class OnboardingRun:
         size_at_start = workflow.info().get_current_history_size()
         while True:
             await self._something()
-            for signal in self._backlog.next_part():
-                self._apply_signal(*signal)
+            self._hear_next_part()
             self._dirty = False
-            if self._backlog:
-                self._later = asyncio.create_task(self._go_on())
-            else:
+            if not self._backlog:
                 self._pass_time()
             closed = self._state.status is RunStatus.CLOSED
             self._flight.start(closing=closed)
@@ -301,8 +299,18 @@ class OnboardingRun:
             decision = self._apply(ClockAdvanced(at=at))
         self._take(decision)
 
+    def _hear_next_part(self) -> None:
+        if self._pauses:
+            return  # rows that have landed are no new workflow task
+        for signal in self._backlog.next_part():
+            self._apply_signal(*signal)
+        if self._backlog:
+            self._pauses = True
+            self._later = asyncio.create_task(self._go_on())
+
     async def _go_on(self) -> None:
-        await workflow.sleep(PAUSE, summary="More signals wait")
+        await workflow.sleep(PAUSE, summary=Clear("More signals wait"))
+        self._pauses = False
         self._keep_instant()
         self._wake()
 
