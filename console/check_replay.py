@@ -121,6 +121,8 @@ def read_history(path: Path) -> WorkflowHistory:
     started = history.events[0]
     if not started.HasField("workflow_execution_started_event_attributes"):
         raise Unreadable("It does not begin with the start of a run: download the whole history.")
+    if [one.event_id for one in history.events] != list(range(1, len(history.events) + 1)):
+        raise Unreadable("Its events are not all there, or not in their order: download the whole history.")
     return WorkflowHistory(started.workflow_execution_started_event_attributes.workflow_id, history.events)
 
 

@@ -116,7 +116,7 @@ def _runs() -> int:
     answer = ground.run(watch.look())
     printing.show(answer, watch.table, rows="rows")
     hint(watch.told(answer))
-    return UNAVAILABLE if answer["findings"] or not answer["rows_read"] else OK
+    return UNAVAILABLE if answer["findings"] or answer["unanswered"] or not answer["rows_read"] else OK
 
 
 @app.command()

@@ -120,6 +120,10 @@ class Check:
         started = history.events[0].workflow_execution_started_event_attributes
         if started.workflow_type.name != WORKFLOW_TYPE:
             return about(verdict="unreadable", why=f"It is no {WORKFLOW_TYPE}.")
+        if not any(one.HasField("workflow_task_started_event_attributes") for one in history.events):
+            return about(
+                verdict="replays"
+            )  # nothing is decided yet; the native layer panics over a history without a task
         self._watch.begin(history.run_id)
         trouble = await self._trouble(history)
         if not trouble:

@@ -37,6 +37,7 @@ async def look() -> dict[str, Any]:
     return {
         "open": found.open,
         "looked_at": found.looked_at,
+        "unanswered": found.unanswered,
         "rows_read": found.rows_read,
         "findings": len(found.findings),
         "rows": [
@@ -52,8 +53,19 @@ async def look() -> dict[str, Any]:
 def table(answer: dict[str, Any]) -> RenderableType | str:
     """The same for a terminal."""
     if not answer["findings"]:
-        return f"{told(answer)} All of them go on."
+        return f"{told(answer)} {_all_well(answer)}"
     return tables.grid(answer["rows"], _COLUMNS, f"{answer['findings']} findings")
+
+
+def _all_well(answer: dict[str, Any]) -> str:
+    """No more than what was looked at."""
+    if answer["unanswered"]:
+        return f"Of {answer['unanswered']} more, which look odd, the server told nothing in time: ask again."
+    return (
+        "All of them go on."
+        if answer["looked_at"] == answer["open"]
+        else "These go on; the others look well from afar."
+    )
 
 
 def told(answer: dict[str, Any]) -> str:

@@ -60,12 +60,14 @@ _log = logging.getLogger("watching")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What one look found. Of `open` runs `looked_at` were asked about one by one; the others looked well from afar."""
+    """What one look found. Of `open` runs `looked_at` were asked about one by one; of `unanswered` odd ones nothing was heard in time;
+    the others looked well from afar."""
 
     open: int
     looked_at: int
     findings: tuple[Finding, ...]
     rows_read: bool = True
+    unanswered: int = 0
 
 
 class Watch:
@@ -122,7 +124,10 @@ class Watch:
         ]
         found += judge_notices(rows, now) if rows is not None else ()
         found.sort(key=lambda one: (one.kind, one.since or now, one.run))
-        return Look(open=len(names), looked_at=len(described), findings=tuple(found), rows_read=rows is not None)
+        return Look(
+            open=len(names), looked_at=len(described), findings=tuple(found), rows_read=rows is not None,
+            unanswered=sum(name not in described for name in odd),
+        )  # fmt: skip
 
     def _chosen(self, odd: Sequence[str], names: Sequence[str], most: int) -> list[str]:
         """Odd ones, then others in a circle that goes on with every look."""

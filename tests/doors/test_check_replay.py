@@ -57,6 +57,28 @@ def test_the_first_that_breaks_is_named_with_its_event(door: Door, tmp_path: Pat
     assert "rules_version" in answer.err
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_run_that_no_worker_has_had_yet_replays(door: Door, tmp_path: Path, count: int) -> None:
+    """Nothing is decided, so nothing can differ; `--open` meets such a run wherever one has just begun."""
+    (tmp_path / "a.json").write_text(json.dumps(plain(WELL)["events"][:count]))
+
+    answer = door("check-replay", tmp_path, "-o", "json")
+
+    assert (answer.code, answer.data["replays"]) == (0, 1), answer
+
+
+@pytest.mark.parametrize("order", [slice(None, None, 2), slice(1, None, -1)], ids=["a gap", "backwards"])
+def test_events_that_are_missing_or_in_another_order_are_told(door: Door, tmp_path: Path, order: slice) -> None:
+    """What is left proves nothing for or against a build."""
+    first, *rest = plain(WELL)["events"]
+    (tmp_path / "a.json").write_text(json.dumps([first, *rest[order]]))
+
+    answer = door("check-replay", tmp_path, "-o", "json")
+
+    assert (answer.code, answer.data["first"]["verdict"]) == (65, "unreadable"), answer
+    assert "order" in answer.data["first"]["why"]
+
+
 @pytest.mark.parametrize(
     ("content", "word"),
     [

@@ -13,6 +13,7 @@ from temporalio.client import WorkflowExecutionStatus
 from temporalio.common import TypedSearchAttributes
 from temporalio.service import RPCError, RPCStatusCode
 
+from console.watch import table
 from onboarding.reading.watching import SHOWN, Kept, Kind, Rows
 from runtime.watching import Watch
 
@@ -22,8 +23,8 @@ BEGUN = datetime.now(UTC) - timedelta(hours=1)
 class Server:
     """What a look asks of a server: lists, and descriptions; it remembers who was asked about."""
 
-    def __init__(self, runs: list[str], *, troubled: list[str] | None) -> None:
-        self.runs, self.troubled = runs, troubled
+    def __init__(self, runs: list[str], *, troubled: list[str] | None, silent: bool = False) -> None:
+        self.runs, self.troubled, self.silent = runs, troubled, silent
         self.asked: list[str] = []
 
     async def list_workflows(self, query: str, page_size: int) -> AsyncIterator[Any]:
@@ -38,6 +39,8 @@ class Server:
 
         async def describe(rpc_timeout: timedelta) -> Any:
             self.asked.append(name)
+            if self.silent:
+                raise RPCError("too late", RPCStatusCode.DEADLINE_EXCEEDED, b"")
             return self._execution(name)
 
         return SimpleNamespace(describe=describe)
@@ -91,3 +94,14 @@ async def test_a_look_ends_when_its_time_is_over() -> None:
     found = await Watch(Server(RUNS, troubled=[]), lambda _: rows(RUNS)).look(most=10, seconds=-1)  # type: ignore[arg-type]
 
     assert (found.open, found.looked_at) == (10, 0)
+
+
+async def test_an_odd_run_of_which_nothing_is_heard_is_not_called_well() -> None:
+    """A server that lists a run in trouble and says nothing of it has not said that it goes on."""
+    server = Server(["r-1"], troubled=["r-1"], silent=True)
+    found = await Watch(server, lambda _: rows(["r-1"])).look(most=9, seconds=9)  # type: ignore[arg-type]
+    said = table({"open": 1, "looked_at": 0, "unanswered": found.unanswered, "rows_read": True, "findings": 0})
+
+    assert (found.looked_at, found.unanswered, found.findings) == (0, 1, ())
+    assert "go on" not in str(said)
+    assert "told nothing" in str(said)
