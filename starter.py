@@ -23,7 +23,8 @@ def answer(arguments: list[str]) -> int:
     """Greets, lists the commands, or does what one of them is for."""
     from console import catalogue
 
-    if fault := os.environ.get("FAULT"):
+    fault = os.environ.get("FAULT")
+    if fault:
         _arm(fault)
 
     if arguments and arguments[0] not in ("-h", "--help", "help"):

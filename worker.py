@@ -65,7 +65,8 @@ def main(arguments: list[str]) -> int:
     try:
         settings = read_settings()
         set_up_logs(settings.log_format, settings.log_level)
-        if fault := os.environ.get(VARIABLE):
+        fault = os.environ.get(VARIABLE)
+        if fault:
             logging.getLogger("worker").warning(
                 "fault_armed", extra={"reason": arm(fault, environment=settings.environment)}
             )

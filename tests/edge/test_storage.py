@@ -644,6 +644,7 @@ def test_every_table_has_a_natural_key() -> None:
         "notices": ["key"],
         "people": ["run", "handle", "role"],
         "customer_keys": ["customer", "generation"],
+        "erasures": ["run"],
     }
 
 
