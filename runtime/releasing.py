@@ -48,6 +48,8 @@ PATIENCE: Final = timedelta(seconds=30)
 """How long a notice waits for the worker that lets notices go before another one does: that one may live and stand still."""
 MOST: Final = 1_000
 """Notices taken up in one look."""
+WIDEST: Final = 10_000
+"""So many more where as many of them were put off; a sender that takes none at all is not asked for more."""
 AT_ONCE: Final = 10
 """Histories read at once."""
 PAGE: Final = 100
@@ -81,6 +83,7 @@ class Releaser:
         self._notifier = notifier
         self._again: dict[str, tuple[float, float]] = {}
         self._failed: dict[str, tuple[float, float]] = {}
+        self._put_off = 0
 
     async def run(self) -> None:
         """Looks until it is cancelled; whatever fails is tried again."""
@@ -95,15 +98,22 @@ class Releaser:
         """Delivers what may go; how many notices that were."""
         # Two that saw the same notice at the same time would both send it.
         before = datetime.now(UTC) - (timedelta(0) if await asyncio.to_thread(self._leads) else PATIENCE)
-        ripe = await asyncio.to_thread(self._held.ripe, MOST, before)
-        held = await asyncio.to_thread(self._held.held, MOST, before)
+        # The oldest come first, and what was put off is among them: behind it the others must still be seen.
+        most = MOST + min(self._put_off, WIDEST)
+        ripe = await asyncio.to_thread(self._held.ripe, most, before)
+        held = await asyncio.to_thread(self._held.held, most, before)
         self._again = {batch: when for batch, when in self._again.items() if any(one.batch == batch for one in held)}
         waiting = {one.key for one in ripe} | {one.notice.key for one in held}
         self._failed = {key: when for key, when in self._failed.items() if key in waiting}
-        due = [one for one in held if not (_later(self._again, one.batch) or _later(self._failed, one.notice.key))]
+        due = [one for one in held if not self._is_put_off(one.notice.key, one.batch)]
         counts = await _in_turn(self._deliver, _groups(ripe, lambda one: (one.run,)))
         counts += await _in_turn(self._release, _groups(due, lambda one: (one.notice.run, one.execution)))
+        self._put_off = sum(self._is_put_off(one.key) for one in ripe)
+        self._put_off += sum(self._is_put_off(one.notice.key, one.batch) for one in held)
         return sum(counts)
+
+    def _is_put_off(self, key: str, batch: str | None = None) -> bool:
+        return _later(self._failed, key) or (batch is not None and _later(self._again, batch))
 
     async def _deliver(self, notices: Sequence[Notice]) -> int:
         """Of one run, in their order: what calls something off must not overtake it. How many have left."""

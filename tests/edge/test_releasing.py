@@ -61,6 +61,19 @@ async def test_one_that_cannot_leave_holds_back_no_other(house: House, clock: Cl
     assert house.states() == {"bad-1": "pending", "a": "sent", "bad-2": "pending", "b": "sent", "c": "sent"}
 
 
+async def test_more_than_one_look_takes_that_cannot_leave_hold_back_no_other(
+    house: House, clock: Clock, tried: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The longest waiting are looked at first; behind them the others are seen the next time."""
+    monkeypatch.setattr(releasing, "MOST", 2)
+    for n, key in enumerate(("bad-1", "bad-2", "bad-3", "good")):
+        house.held.keep(a_notice(key, not_before=PAST + timedelta(hours=n)))
+    releaser = house.releaser
+
+    assert [await releaser.look() for _ in range(3)] == [0, 1, 0]
+    assert house.states()["good"] == "sent"
+
+
 async def test_an_hour_without_the_notifier_costs_few_attempts_and_then_each_leaves_once(
     house: House, clock: Clock, tried: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
