@@ -76,8 +76,9 @@ def _rotate(file: MasterFile) -> int:
         table = CustomerKeys(engine, file)
         if file.read().waiting is not None or not table.behind():
             file.rotated()
-        count = table.rewrap()
-    printing.show({"master": file.current(), "rewrapped": count}, _rotated)
+        answer = {"master": file.current(), "rewrapped": table.rewrap(), "lost": table.lost()}
+    printing.show(answer, _rotated)
+    _tell_lost(answer["lost"])
     hint("Older master keys stay in the file: backups of the database need them.")
     return OK
 
@@ -98,7 +99,8 @@ def _list(file: MasterFile) -> int:
         return OK
     content = file.read()
     with ground.database() as engine:
-        counted = CustomerKeys(engine, file).count()
+        table = CustomerKeys(engine, file)
+        counted, lost = table.count(), table.lost()
     held = {(row["master"], row["state"]): row["keys"] for row in counted}
     rows = [
         {
@@ -110,13 +112,17 @@ def _list(file: MasterFile) -> int:
         }
         for one in content.keys
     ]
-    known = {one.id for one in content.keys}
-    lost = sum(count for (master, state), count in held.items() if state != "destroyed" and master not in known)
     destroyed = sum(count for (_, state), count in held.items() if state == "destroyed")
     printing.show({"file": str(file.path), "rows": rows, "destroyed": destroyed, "lost": lost}, _listed, rows="rows")
-    if lost:
-        hint(f"{lost} keys of customers are under a master key that is not in this file: restore the file that has it.")
+    _tell_lost(lost)
     return OK
+
+
+def _tell_lost(count: int) -> None:
+    if count:
+        hint(
+            f"{count} keys of customers are under a master key that is not in this file: restore the file that has it."
+        )
 
 
 def _listed(answer: dict[str, Any]) -> RenderableType | str:

@@ -98,6 +98,10 @@ class MasterFile:
         """The id of the master key that closes. Raises `KeysUnavailable`."""
         return self.read().current
 
+    def ids(self) -> tuple[str, ...]:
+        """The ids of all master keys, oldest first. Raises `KeysUnavailable`."""
+        return tuple(one.id for one in self.read().keys)
+
     def wrap(self, secret: bytes, about: bytes) -> tuple[str, bytes]:
         """The id of the current master key, and the secret under it. Raises `KeysUnavailable`."""
         keys = self.read()

@@ -44,6 +44,9 @@ class Masters(Protocol):
     def current(self) -> str:
         """The id of the master key that wraps."""
 
+    def ids(self) -> tuple[str, ...]:
+        """The ids of all of them."""
+
     def wrap(self, secret: bytes, about: bytes) -> tuple[str, bytes]:
         """The id of the current master key, and the secret under it, bound to what it is about."""
 
@@ -116,20 +119,30 @@ class CustomerKeys:
 
     def behind(self) -> bool:
         """Whether any key is under another master key than the current one: a rotation that has not come to its end."""
-        old = (KEYS.c.master != self._masters.current()) & (KEYS.c.state != DESTROYED)
         with reading(self._engine) as connection:
-            return connection.execute(select(KEYS.c.id).where(old).limit(1)).first() is not None
+            return connection.execute(select(KEYS.c.id).where(self._old()).limit(1)).first() is not None
 
     def rewrap(self) -> int:
         """Puts every key under the current master key and retires it, so that the next payload makes a new one; how many.
 
-        What is under the current one already stays as it is: after a kill the same again does the rest.
+        What is under the current one already stays as it is: after a kill the same again does the rest. What is under a master
+        key that is lost stays, too, and keeps no other key under an old one; `lost` counts it.
         """
-        current, count = self._masters.current(), 0
-        old = (KEYS.c.master != current) & (KEYS.c.state != DESTROYED)
+        count, old = 0, self._old()
         while rows := self._some(old):
             count += len(rows)
         return count
+
+    def lost(self) -> int:
+        """How many keys that were not destroyed nobody can open, because their master key is not there."""
+        unknown = KEYS.c.master.not_in(self._masters.ids()) & (KEYS.c.state != DESTROYED)
+        with reading(self._engine) as connection:
+            return connection.execute(select(func.count()).where(unknown)).scalar_one()
+
+    def _old(self) -> ColumnElement[bool]:
+        """Keys under a master key that is there and not the current one."""
+        older = [one for one in self._masters.ids() if one != self._masters.current()]
+        return KEYS.c.master.in_(older) & (KEYS.c.state != DESTROYED)
 
     def _some(self, old: ColumnElement[bool]) -> Sequence[Any]:
         with writing(self._engine) as connection:

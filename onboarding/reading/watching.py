@@ -164,7 +164,8 @@ def _standing(there: There, kept: Kept | None, now: datetime) -> Finding | None:
         return Finding(
             run=there.run, kind=Kind.FAILING_TASK, since=task.since,
             sentence=f"Its workflow task has failed {task.attempt - 1} times and is tried again; the run stands still and loses nothing.",
-            way_out="`program_fault` in the worker's log says where; the run goes on by itself under a mended worker.",
+            way_out="The worker's log says why: `program_fault` names the place, and the run goes on by itself under a mended worker;"
+            " after `rules_unknown` it goes on under a worker of the release that began it.",
         )  # fmt: skip
     # Without a task of its own to do, and with rows on their way, it has acted and only its rows do not know.
     acted = task is None and any(call.activity == _ROWS for call in there.calls)

@@ -42,7 +42,7 @@ async def test_keys_are_made_rotated_and_listed(door: Door, tmp_path: Path) -> N
     assert [made.code, waiting.code, listed.code, table.code, rotated.code] == [0] * 5
     assert (made.data["current"], waiting.data["current"]) == (True, False)
     assert [(row["state"], row["active"]) for row in listed.data["rows"]] == [("current", 1), ("waiting", 0)]
-    assert rotated.data == {"master": waiting.data["master"], "rewrapped": 1}
+    assert rotated.data == {"master": waiting.data["master"], "rewrapped": 1, "lost": 0}
     assert (again.code, "keys new" in again.err) == (69, True)
     assert [(row["state"], row["active"], row["retired"]) for row in after.data["rows"]] == [
         ("old", 0, 0),
@@ -64,7 +64,7 @@ async def test_a_rotation_that_was_killed_is_brought_to_its_end(door: Door, tmp_
     (tmp_path / "keys.json").write_text(json.dumps({**content, "current": waits}))
     done = door("keys", "rotate", "-o", "json")
 
-    assert (done.code, done.data) == (0, {"master": waits, "rewrapped": 1})
+    assert (done.code, done.data) == (0, {"master": waits, "rewrapped": 1, "lost": 0})
 
 
 def test_without_a_file_the_list_says_that_nothing_is_encrypted(door: Door) -> None:

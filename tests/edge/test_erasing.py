@@ -211,6 +211,16 @@ def test_a_run_without_a_row_is_not_written_after_its_erasure(engine: Engine) ->
         assert connection.execute(select(RUNS)).all() == []
 
 
+def test_a_late_notice_of_an_erased_run_brings_no_word_back(engine: Engine) -> None:
+    """An activity of a run that was terminated may still be on its way."""
+    run = written(engine, a_told_run())
+    erased(engine, run)
+
+    assert SqlNoticeStore(engine).keep(a_notice("late", run=run, lines=(TEXTS[0],))) == "withdrawn"
+    with reading(engine) as connection:
+        assert "late" not in connection.execute(select(NOTICES.c.key)).scalars().all()
+
+
 def test_an_erasure_waits_for_a_batch_that_is_on_its_way(
     engine: Engine, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

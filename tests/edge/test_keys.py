@@ -161,6 +161,25 @@ def test_rotation_puts_every_key_under_the_new_master_and_gives_customers_a_new_
     ]
 
 
+def test_a_key_under_a_lost_master_keeps_no_other_from_being_rotated(
+    engine: Engine, keys: CustomerKeys, masters: MasterFile, tmp_path: Path
+) -> None:
+    """It is counted and left; the file that has its master may come back."""
+    elsewhere = MasterFile(tmp_path / "lost.json")
+    elsewhere.add()
+    gone = CustomerKeys(engine, elsewhere).active("a-lost")
+    held = keys.active("b")
+    masters.add()
+    masters.rotated()
+    assert keys.behind()
+
+    assert keys.rewrap() == 1
+    assert keys.lost() == 1
+    assert not keys.behind()
+    assert keys.find(held.id, "b") == held
+    assert CustomerKeys(engine, elsewhere).find(gone.id, "a-lost") == gone
+
+
 def test_many_keys_are_wrapped_anew_in_parts(
     engine: Engine, keys: CustomerKeys, masters: MasterFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
