@@ -76,9 +76,9 @@ def _rotate(file: MasterFile) -> int:
         table = CustomerKeys(engine, file)
         if file.read().waiting is not None or not table.behind():
             file.rotated()
-        answer = {"master": file.current(), "rewrapped": table.rewrap(), "lost": table.lost()}
-    printing.show(answer, _rotated)
-    _tell_lost(answer["lost"])
+        count, lost = table.rewrap(), table.lost()
+    printing.show({"master": file.current(), "rewrapped": count, "lost": lost}, _rotated)
+    _tell_lost(lost)
     hint("Older master keys stay in the file: backups of the database need them.")
     return OK
 

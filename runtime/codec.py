@@ -31,6 +31,8 @@ KEY_ID: Final = "encryption-key-id"
 RUN: Final = "onboarding-run"
 UNDECODABLE: Final = b"onboarding/undecodable"
 """The encoding of a marker; it has no content. `workflows/arguments.py` tells what it means to a sender."""
+OURS: Final = "onboarding-ours"
+"""Set on a marker of a payload that others may open."""
 CLEAR: Final = "onboarding-clear"
 """Set by our converter on what was made to be read by everybody, and taken off again before it leaves."""
 
@@ -95,14 +97,17 @@ class PayloadEncryption(PayloadCodec, WithSerializationContext):
         return Payload(metadata=metadata, data=seal(key.secret, payload.SerializeToString(), _bound(self._run, key.id)))
 
     async def _decoded(self, payload: Payload) -> Payload:
-        if payload.metadata.get("encoding") != ENCODING:
+        encoding = payload.metadata.get("encoding")
+        if encoding == UNDECODABLE:
+            return marker()  # sent so by somebody: it says nothing of ours
+        if encoding != ENCODING:
             return payload
         named = self._named(payload)
-        if named is None or self._keys is None:
+        if named is None:
             return marker()
         run, customer, key_id = named
-        key = await self._keys.find(key_id, customer)
-        return marker() if key is None else _opened(payload.data, run, key)
+        key = await self._keys.find(key_id, customer) if self._keys is not None else None
+        return marker(ours=True) if key is None else _opened(payload.data, run, key)
 
     def _named(self, payload: Payload) -> tuple[str, str, str] | None:
         """Run, customer and key that a payload names; `None` where it names another run, or nothing that there could be."""
@@ -121,9 +126,12 @@ class PayloadEncryption(PayloadCodec, WithSerializationContext):
         return run, customer, key_id
 
 
-def marker() -> Payload:
-    """What stands in the place of a payload that nobody can open."""
-    return Payload(metadata={"encoding": UNDECODABLE})
+def marker(*, ours: bool = False) -> Payload:
+    """What stands in the place of a payload that nobody can open.
+
+    `ours`: it names this run and a key as we name them, so somebody with other keys may open it. Nobody will open the others.
+    """
+    return Payload(metadata={"encoding": UNDECODABLE, **({OURS: b"1"} if ours else {})})
 
 
 def _opened(data: bytes, run: str, key: Key) -> Payload:

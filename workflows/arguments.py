@@ -19,6 +19,7 @@ UNDECODABLE = "payload_undecodable"
 """The code of an argument that was encrypted and has no key here, now or ever."""
 
 _MARKER = b"onboarding/undecodable"
+_OURS = "onboarding-ours"
 """What `runtime/codec.py` makes of such a payload."""
 
 NOTHING = RawValue(Payload())
@@ -37,6 +38,8 @@ class Unreadable:
 
     code: str
     sentence: str
+    ours: bool = False
+    """Encrypted for this run, so that somebody with other keys may read it."""
 
 
 def read_one(raw: Sequence[RawValue], most: int = _RAW_BYTES) -> Any:
@@ -55,7 +58,9 @@ def read(raw: RawValue, most: int = _RAW_BYTES) -> Any:
         return Unreadable("unreadable", "The argument is no Temporal payload.")
     if encoding == _MARKER:
         return Unreadable(
-            UNDECODABLE, "The argument is encrypted, and there is no key for it: send it to its own run, as it is."
+            UNDECODABLE,
+            "The argument is encrypted, and there is no key for it: send it to its own run, as it is.",
+            ours=_OURS in raw.payload.metadata,
         )
     if len(content) > most:
         return Unreadable("message_too_large", f"The argument has {len(content)} bytes, {most} can be read at all.")
@@ -73,9 +78,9 @@ def read(raw: RawValue, most: int = _RAW_BYTES) -> Any:
         return Unreadable("not_json", "The argument is nested too deep.")
 
 
-def is_undecodable(value: Any) -> bool:
-    """Whether an argument was encrypted and has no key here."""
-    return isinstance(value, Unreadable) and value.code == UNDECODABLE
+def is_locked(value: Any) -> bool:
+    """Whether an argument was encrypted for this run, and its key is not here. What nobody can ever open is none of these."""
+    return isinstance(value, Unreadable) and value.ours
 
 
 def _no_constant(word: str) -> NoReturn:

@@ -31,7 +31,7 @@ from onboarding.errors import StartRefused
 from onboarding.messages import Refusal, Verdict
 from onboarding.reading import views
 from workflows import faults, performing, showing, starting
-from workflows.arguments import NOTHING, as_message, has_key_twice, is_undecodable, no_cancellation, read
+from workflows.arguments import NOTHING, as_message, has_key_twice, is_locked, no_cancellation, read
 from workflows.backlog import PAUSE, Backlog
 from workflows.clock import Alarm, keep_instant, now, now_for_reading
 from workflows.faults import OrderUndecodable, ProgramFault, suspending
@@ -95,7 +95,7 @@ class OnboardingRun:
         self._rang = self._pauses = False
         self._refusal: StartRefused | None = None
         asked = read(order, limits.CARRIED_BYTES)
-        if is_undecodable(asked):
+        if is_locked(asked):
             raise OrderUndecodable(workflow.info().workflow_id)
         try:
             self._order = read_order(asked)
