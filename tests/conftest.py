@@ -6,6 +6,7 @@ No test skips because a server is missing: a wheel brings each, and its absence 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import AsyncIterator, Iterator
 
@@ -72,3 +73,12 @@ def postgres() -> Iterator[PostgresServer]:
 def postgres_url(postgres: PostgresServer) -> str:
     """A PostgreSQL database of this test alone, with our tables and no row."""
     return postgres.with_tables()
+
+
+@pytest.fixture
+def own_memory_only() -> Iterator[None]:
+    """For tests that measure computing: what thousands of other tests have left is not looked through at their expense."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()

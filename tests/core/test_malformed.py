@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import statistics
 import time
@@ -18,6 +17,8 @@ from onboarding.messages import Received
 from tests.support.malformed import CANARY, Bad, a_form, all_of_them, by_hand
 from workflows.arguments import as_message
 
+pytestmark = pytest.mark.usefixtures("own_memory_only")
+
 BADS = all_of_them()
 WITHIN = 0.2
 """Seconds of computing from the bytes to the verdict."""
@@ -31,8 +32,6 @@ def told_keys(bad: Bad) -> bool:
 def test_each_is_refused_with_code_and_place_and_never_repeated(capsys: pytest.CaptureFixture[str]) -> None:
     """By signal, so that the refusal is also kept; nothing else of the run changes."""
     run, spent = a_form(), []
-    gc.collect()
-    gc.freeze()  # what thousands of other tests have left is not looked through at our expense
     before = run.state.items
     for n, bad in enumerate(BADS):
         argument = [RawValue(Payload(metadata={"encoding": b"json/plain"}, data=bad.data))]
@@ -56,7 +55,6 @@ def test_each_is_refused_with_code_and_place_and_never_repeated(capsys: pytest.C
         assert "47114711" not in said, bad
         assert decision.state.refused_count == run.state.refused_count + 1
         run.state = decision.state
-    gc.unfreeze()
     with capsys.disabled():
         print(
             f"\n  R10: {len(BADS)} distinct malformed messages, {len(BADS)} refused with code and place, 0 accepted;"

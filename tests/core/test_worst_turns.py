@@ -30,6 +30,8 @@ from tests.support import large_plans
 from tests.support.builders import Run, a_definition, a_run, an_order, at, text
 from workflows.arguments import as_message
 
+pytestmark = pytest.mark.usefixtures("own_memory_only")
+
 MOST = 0.5
 """Seconds of computing."""
 

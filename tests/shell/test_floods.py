@@ -17,6 +17,8 @@ from tests.support.agreement import replays
 from tests.support.clock import Clock
 from tests.support.shell import Edge, a_run, a_worker, an_order, instant
 
+pytestmark = pytest.mark.usefixtures("own_memory_only")
+
 MOST = 0.5
 """Seconds of computing in one workflow task; the SDK gives up at two."""
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
