@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from runtime.devserver import DevServer
+from runtime.devserver import DevServer, client_of
 from tests.support.calls import Answer, Door
 from tests.support.doors import environment_of, worker_process
 
@@ -19,6 +20,20 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 DATA = Path(__file__).parent / "data"
 QUEUE = "restoring"
 _KEYS = count(1)
+
+
+@pytest.fixture(scope="module")
+async def dev_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DevServer]:
+    """A server of its own: every open run on it is asked to mend its rows, and those of other tests have no worker."""
+    async with DevServer(tmp_path_factory.mktemp("restoring"), time_skipping=True) as server:
+        yield server
+    await asyncio.sleep(0.2)  # as the server of the whole suite
+
+
+@pytest.fixture(scope="module")
+async def client(dev_server: DevServer) -> Client:
+    """A client of it."""
+    return await client_of(dev_server)
 
 
 async def beside(cli: Door, *words: str | Path) -> Answer:
