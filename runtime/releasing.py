@@ -124,8 +124,7 @@ class Releaser:
             try:
                 await asyncio.to_thread(self._notifier.deliver, notice)
             except Exception as error:
-                pause = min(2 * self._failed.get(notice.key, (0.0, LOOK))[1], SELDOM)
-                self._failed[notice.key] = time.monotonic() + pause, pause
+                _put_off(self._failed, notice.key, first=2 * LOOK, longest=SELDOM)
                 about = {"run_key": notice.run, "code": getattr(error, "code", type(error).__name__)}
                 _log.warning("notice_delayed", extra=about)
             else:
@@ -152,8 +151,7 @@ class Releaser:
         if read_whole and (_ENDED in found or waiting[0].stands in found):
             wanted -= await self._forget(waiting[0].notice.run, wanted - found)
         for batch in wanted - found:
-            pause = min(2 * self._again.get(batch, (0.0, LOOK / 2))[1], LONGEST)
-            self._again[batch] = time.monotonic() + pause, pause
+            _put_off(self._again, batch, first=LOOK, longest=LONGEST)
         return count
 
     async def _forget(self, run: str, lost: set[str]) -> set[str]:
@@ -191,6 +189,12 @@ class Releaser:
             token = page.next_page_token
             if not token:
                 return
+
+
+def _put_off(waits: dict[str, tuple[float, float]], name: str, *, first: float, longest: float) -> None:
+    """Until it is its turn again: twice as long as the last time."""
+    pause = min(2 * waits[name][1], longest) if name in waits else first
+    waits[name] = time.monotonic() + pause, pause
 
 
 def _later(waits: Mapping[str, tuple[float, float]], name: str) -> bool:

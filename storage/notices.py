@@ -14,7 +14,8 @@ from onboarding.engine.effects import Notice, WriteRecords
 from onboarding.ports import HeldNotice
 from storage.engine import reading, writing
 from storage.rows import values_of
-from storage.tables import ERASURES, NOTICES, RUNS
+from storage.standing import is_erased
+from storage.tables import NOTICES, RUNS
 
 _CONTENT = tuple(field.name for field in fields(Notice))
 
@@ -29,7 +30,7 @@ class SqlNoticeStore:
     def keep(self, notice: Notice) -> str:
         """Keeps a notice as pending unless its key is known; its state now. To a run that was erased nobody writes any more."""
         with writing(self._engine) as connection:
-            if connection.execute(select(ERASURES.c.run).where(ERASURES.c.run == notice.run)).first() is not None:
+            if is_erased(connection, notice.run):
                 return "withdrawn"
             add(connection, notice, _now())
             return _state(connection, notice.key) or "pending"

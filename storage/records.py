@@ -22,8 +22,8 @@ from onboarding.ports import INCOMPLETE, STALE
 from storage.engine import writing
 from storage.notices import add, forget, insert, withdraw
 from storage.rows import kept_fault, values_of
+from storage.standing import is_erased
 from storage.tables import (
-    ERASURES,
     FAULTS,
     HANDOFFS,
     ITEMS,
@@ -54,7 +54,7 @@ class SqlRecordStore:
         run, now = records.run.run, datetime.now(UTC).replace(microsecond=0)
         with writing(self._engine) as connection:
             alone_with(connection, run)
-            if connection.execute(select(ERASURES.c.run).where(ERASURES.c.run == run)).first() is not None:
+            if is_erased(connection, run):
                 raise RecordConflict("erasures", run)  # a run that was forgotten is not written again
             columns = RUNS.c.chain, RUNS.c.batch, RUNS.c.decided_at
             stored = connection.execute(select(*columns).where(RUNS.c.run == run)).first()

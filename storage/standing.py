@@ -1,4 +1,4 @@
-"""What is at risk and what is overdue, said once: a list and a dashboard must not disagree about a run.
+"""What is at risk, overdue or erased, said once: a list and a dashboard must not disagree about a run.
 
 Conditions over the rows of `runs` and `waiting`; what is compared with the present takes the instant.
 """
@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
-from storage.tables import RUNS, WAITING
+from storage.tables import ERASURES, RUNS, WAITING
 
 AT_RISK = ("at_risk", "stalled", "escalated")
 """How a run does that needs somebody to look at it."""
@@ -40,3 +40,8 @@ def overdue(at: datetime) -> ColumnElement[bool]:
     """
     late = and_(WAITING.c.due_at < at, WAITING.c.status.not_in(("answered", "in_review")), WAITING.c.kind != "gate")
     return and_(late, or_(RUNS.c.state == "running", and_(RUNS.c.state == "on_hold", WAITING.c.kind == "hold")))
+
+
+def is_erased(connection: Connection, run: str) -> bool:
+    """Whether what people said in a run was erased: nobody writes of it any more."""
+    return connection.execute(select(ERASURES.c.run).where(ERASURES.c.run == run)).first() is not None

@@ -19,8 +19,9 @@ UNDECODABLE = "payload_undecodable"
 """The code of an argument that was encrypted and has no key here, now or ever."""
 
 _MARKER = b"onboarding/undecodable"
+"""The encoding that `runtime/codec.py` gives to such a payload."""
 _OURS = "onboarding-ours"
-"""What `runtime/codec.py` makes of such a payload."""
+"""What it adds where the payload was encrypted for this run."""
 
 NOTHING = RawValue(Payload())
 """Stands for an argument that was not sent: the Temporal UI sends none when its field is left empty."""
