@@ -6,9 +6,11 @@ import asyncio
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,9 @@ QUEUE = "faults"
 REST_WITHIN = 120.0
 """Seconds after the last fault until everything has come to rest: a workflow task that was lost is given out again after 10, a remote
 activity after as many, and both may happen twice."""
+LOOKS = 5
+"""So often a run that moves while it is looked at is looked at again; after that it is judged as it was seen."""
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Worker(WorkerProcess):
@@ -54,6 +59,8 @@ class Bench:
     started: int = 0
     kills: int = 0
     rest_within: float = REST_WITHIN
+    rested_at: datetime = NEVER
+    """What was due then has happened."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -107,27 +114,49 @@ class Bench:
         return run
 
     async def rest(self) -> None:
-        """Waits until nothing is on its way: no workflow task, no activity, no row, no notice that waits for its history."""
+        """Waits until nothing is on its way: no workflow task, no activity, no row, no notice that could leave."""
         ends = time.monotonic() + self.rest_within
-        while moving := await self._moving():
+        while True:
+            looked_at = datetime.now(UTC)
+            moving = await self._moving(looked_at)
+            if not moving:
+                self.rested_at = looked_at
+                return
             assert time.monotonic() < ends, f"still on its way after {self.rest_within:.0f} seconds: {moving}"
             await asyncio.sleep(0.2)
 
-    async def _moving(self) -> str:
+    async def _moving(self, now: datetime) -> str:
         """What is still on its way; nothing where all rests."""
         for run, _ in self.runs.values():
             raw = (await run.handle.describe()).raw_description
             if raw.pending_activities or raw.HasField("pending_workflow_task"):
                 return f"{run.handle.id}: {raw.pending_workflow_task} {list(raw.pending_activities)}"[:1_000]
-        waits = select(NOTICES.c.key).where(NOTICES.c.state == "pending", NOTICES.c.batch.is_not(None))
+        waits = NOTICES.c.batch.is_not(None) | (NOTICES.c.not_before <= now)
         with reading(self.database) as connection:
-            held = connection.execute(waits).scalars().all()
-        return f"{len(held)} notices wait for their history: {held[:3]}" if held else ""
+            query = select(NOTICES.c.key).where(NOTICES.c.state == "pending", waits)
+            held = connection.execute(query).scalars().all()
+        return f"{len(held)} notices could leave: {held[:3]}" if held else ""
 
     async def evidence(self) -> list[Evidence]:
-        """All that is known of every run; call it at rest, with a worker."""
-        heard = sink.read_sink(self.sink)
-        return [await self._evidence(run, order, heard) for run, order in self.runs.values()]
+        """All that is known of every run; call it at rest, with a worker.
+
+        Dates may pass while runs are looked at, one after the other: one that has moved meanwhile is looked at again.
+        """
+        found: dict[str, Evidence] = {}
+        due = list(self.runs)
+        for _ in range(LOOKS):
+            heard = sink.read_sink(self.sink)
+            for name in due:
+                found[name] = await self._evidence(*self.runs[name], heard)
+            later = sink.read_sink(self.sink)
+            due = [name for name in due if await self._has_moved(name, found[name], later)]
+            if not due:
+                break
+        return list(found.values())
+
+    async def _has_moved(self, name: str, seen: Evidence, heard: dict[str, Any]) -> bool:
+        own = await whole_trail(self.runs[name][0])
+        return own[-1]["digest"] != seen.own_trail[-1]["digest"] or _of(seen.order.run, heard) != seen.heard
 
     async def _evidence(self, run: Run, order: StartOrder, heard: dict[str, Any]) -> Evidence:
         own, status = await whole_trail(run), await run.ask("status")
@@ -138,14 +167,18 @@ class Bench:
                 row.key: row.state for row in connection.execute(select(NOTICES.c.key, NOTICES.c.state).where(of_run))
             }
             refused = connection.execute(select(REFUSED).where(REFUSED.c.run == order.run)).mappings().all()
-        mine = {
-            kind: type(keys)({key: n for key, n in keys.items() if key.startswith(f"{order.run}/")})
-            for kind, keys in heard.items()
-        }
         return Evidence(
             order=order, operations=list(self.log.of(order.run)), trail=rows_of_trail(ReadTable(self.database), run),
-            own_trail=own, refused=[dict(row) for row in refused], status=status, notices=notices, heard=mine,
+            own_trail=own, refused=[dict(row) for row in refused], status=status, notices=notices,
+            heard=_of(order.run, heard), now=self.rested_at,
         )  # fmt: skip
+
+
+def _of(run: str, heard: dict[str, Counter[str]]) -> dict[str, Counter[str]]:
+    """What was heard of one run."""
+    return {
+        kind: Counter({key: n for key, n in keys.items() if key.startswith(f"{run}/")}) for kind, keys in heard.items()
+    }
 
 
 @asynccontextmanager

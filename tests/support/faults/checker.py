@@ -22,7 +22,7 @@ TAKEN = ("accepted", "held")
 
 @dataclass
 class Evidence:
-    """What is known of one run when everything has come to rest. `now` is the latest instant at which that was looked at."""
+    """What is known of one run when everything has come to rest: what was due at `now` has happened, and later things may have."""
 
     order: StartOrder
     operations: Sequence[Operation]
