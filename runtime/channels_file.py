@@ -102,6 +102,17 @@ def read_channels(path: FilePath, checks: Checks, environ: Mapping[str, str] | N
     return found
 
 
+def webhook_names(path: FilePath) -> tuple[str, ...]:
+    """The names of the webhooks for events, in the order of the file. Reads no secret. Raises `DefinitionInvalid` for its shape."""
+    text = YamlText.of(path, empty=_EMPTY)
+    if text.faults:
+        raise DefinitionInvalid(text.faults, str(path))
+    faults = PlacedFaults(text.document)
+    file = fit(ChannelsFile, text.document, faults)
+    faults.demand_none(str(path))
+    return tuple(file.webhooks) if file is not None else ()
+
+
 @dataclass(slots=True)
 class _Reading:
     folder: FilePath
