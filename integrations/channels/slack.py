@@ -108,9 +108,9 @@ def _demand_ok(body: bytes) -> None:
         raise Postponed("broken_answer")
     if said.get("ok") is True:
         return
-    error = said.get("error")
+    error = str(said.get("error"))
     if error in _OF_THE_LOGIN:
         raise Postponed("login_refused")
-    if isinstance(error, str) and error in _OF_THE_LETTER:
+    if error in _OF_THE_LETTER:
         raise NotTaken(_OF_THE_LETTER[error])
     raise Postponed("busy" if error in ("ratelimited", "rate_limited") else "broken_answer")
