@@ -30,7 +30,7 @@ ENTRIES: tuple[Entry, ...] = (
         "local",
         demo="a whole onboarding on a real Temporal server, in about a minute",
         dev="an embedded Temporal server and a worker, until Ctrl-C",
-        doctor="every prerequisite, one line each; --fix registers what is missing; --runs: does every run go on?",
+        doctor="every prerequisite, one line each; --fix registers what is missing; --runs: does every run go on? --channels: does every channel answer?",
     ),
     *_entries("On this machine", "database", database="upgrade: bring its tables to this release; check: is it well?"),
     *_entries("On this machine", "keys", keys="new, rotate, list: what encrypts everything that people say"),

@@ -142,13 +142,34 @@ def _channels() -> Iterator[Row]:
         return
     for fault in ways.said.warnings:
         yield row("channels", "warn", f"{path}:{fault}")
-    if ways.names:
-        named = ", ".join(f"{name} ({kind})" for name, kind in ways.names.items())
+    if ways.channels:
+        named = ", ".join(f"{name} ({way.kind})" for name, way in ways.said.channels.items())
         yield row("channels", "ok", f"{path} can be used: {named}; {len(ways.said.routes)} routes.")
     else:
         yield row("channels", "warn", f"{path} names no channel: a notice that is kept counts as sent.")
     if ways.said.webhooks:
         yield row("webhooks", "ok", f"Events go to {', '.join(ways.said.webhooks)}, where a definition says so.")
+
+
+async def greet() -> list[Row]:
+    """Each channel, connected to without a letter. Raises `DefinitionInvalid` where the file cannot be used."""
+    from console.channels_here import channels_here
+    from integrations.letters import NotTaken, Postponed
+
+    ways = channels_here(ground.settings().channels)
+    found = []
+    for name, channel in ways.channels.items():
+        try:
+            await channel.hello()
+            found.append(row(name, "ok", "It can be reached; nothing was sent."))
+        except (NotTaken, Postponed, TimeoutError) as error:
+            code = getattr(error, "code", "timeout")
+            found.append(
+                row(name, "fail", f"It cannot be reached now ({code}).", "docs/channels.md says what this means.")
+            )
+        finally:
+            await channel.close()
+    return found or [row("channels", "warn", "No channel is configured: a notice that is kept counts as sent.")]
 
 
 def _database() -> Iterator[Row]:

@@ -69,6 +69,14 @@ class NotifyChannel:
         if not taken:
             raise Postponed("not_taken")
 
+    async def hello(self) -> None:
+        """Looks at the address; the library offers no way to connect and say nothing."""
+        plugin = _plugin(self._url.get_secret_value())
+        if plugin is None:
+            raise NotTaken("bad_url")
+        async with asyncio.timeout(self._seconds):
+            await self._look_at(plugin)
+
     async def close(self) -> None:
         """Holds nothing."""
 
