@@ -9,6 +9,7 @@ a body is ever part of an exception, and nothing is logged here.
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 import zlib
 from collections.abc import Collection, Mapping, Sequence
@@ -35,6 +36,9 @@ _NAME_CHARACTERS = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxy
 _OUR_HEADERS = frozenset(
     ("host", "content-length", "transfer-encoding", "connection", "accept-encoding", "te", "upgrade")
 )
+
+# Who asks for every line would get the headers of answers, and with them what is nobody's business.
+logging.getLogger("httpcore2").setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True, slots=True)

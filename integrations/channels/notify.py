@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import logging
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -20,6 +21,10 @@ from integrations.letters import Letter, NotTaken, Postponed
 MOST_SUBJECT: Final = 200
 SCHEMES_OF_THIS_MACHINE: Final = frozenset(("dbus", "gnome", "glib", "kde", "qt", "macosx", "windows", "syslog"))
 """What shows something on the machine of the worker reaches nobody."""
+
+# Both tell addresses, and the first also what a service has answered.
+logging.getLogger("apprise").setLevel(logging.CRITICAL)
+logging.getLogger("urllib3").setLevel(logging.WARNING)
 
 
 def is_installed() -> bool:
