@@ -56,15 +56,20 @@ def test_the_shipped_example_loads_and_makes_every_channel(tmp_path: Path) -> No
     assert list(found.webhooks) == ["crm"] == list(webhook_names(EXAMPLE))
     assert (found.webhooks["crm"].values["secret"], found.webhooks["crm"].per_minute) == (SecretStr(SIGNS), 600)
     assert (len(found.routes), found.warnings, [str(one) for one in found.inside]) == (4, (), ["10.20.0.0/16"])
-    assert found.answer[""].startswith("Answer this mail")
+    assert list(found.answer) == ["customer"]
     assert routing is not None
     assert "hunter2" not in repr(found)
 
 
-def test_answers_may_be_by_language(tmp_path: Path) -> None:
-    """One text for all is under no language."""
-    assert read("answer: {en: Reply., de: Antworten.}", tmp_path).answer == {"en": "Reply.", "de": "Antworten."}
-    assert read("answer: Reply.", tmp_path).answer == {"": "Reply."}
+def test_how_to_answer_may_be_told_to_each_side(tmp_path: Path) -> None:
+    """One text is for all."""
+    assert read("answer: {customer: Reply., provider: Look there.}", tmp_path).answer == {
+        "customer": "Reply.",
+        "provider": "Look there.",
+    }
+    assert read("answer: Reply.", tmp_path).answer["customer"] == "Reply."
+    with pytest.raises(DefinitionInvalid, match=r"customer, provider, third_party.*wrong_value"):
+        read("answer: {de: Antworten.}", tmp_path)
 
 
 MAIL = "kind: mail, host: a.example, from: a@b.example"
@@ -101,6 +106,7 @@ WRONG = [
     ("channels: {c: {" + HOOK + ", headers: {Host: {env: PLAIN}}}}", "1:89", "bad_header", "set already"),
     ("channels: {c: {" + HOOK + ", headers: {X-Key: hunter2}}}", "1:96", "secret_written_down", "{env: NAME}"),
     ("channels: {c: {" + HOOK + ", secret: {env: PLAIN}}}", "1:87", "secret_unusable", "whsec_"),
+    ("channels: {c: {" + HOOK + ", address: fone}}", "1:88", "wrong_value", "phone"),
     ("webhooks: {crm: {url: 'https://a.example/x', allow: [a.example]}}", "1:12", "missing_key", "'secret'"),
     ("webhooks: {crm: {kind: webhook, url: 'https://a.example/x', allow: [a.example], secret: {env: CRM_SECRET}}}", "1:18", "unknown_key", "known here"),
     ("routes: [{to: [mial]}]\nchannels: {mail: {" + MAIL + "}}", "1:16", "unknown_channel", "did you mean 'mail'"),
