@@ -105,7 +105,17 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     *_entries("All runs", "runs", list="runs by stage, owner, health and more; --count, --as-query"),
     *_entries("All runs", "inbox", inbox="what waits for one person, or for a role, over all runs"),
-    *_entries("All runs", "outbox", outbox="what was sent or would be"),
+    *_entries(
+        "All runs",
+        "outbox",
+        outbox="what was sent to people, and what was not; --state failed",
+        **{
+            "outbox list": "the same",
+            "outbox show": "all about one notice",
+            "outbox resend": "let notices be tried again; --failed: all that failed",
+            "outbox drop": "take notices out that have not left",
+        },
+    ),
     *_entries("All runs", "report", report="time-to-value numbers of one run, or over all of them"),
     *_entries("All runs", "export", export="whole tables as CSV, JSON lines or Parquet"),
     *_entries("All runs", "erasing", erase="what people said in a customer's runs, for ever; numbers and trails stay"),
