@@ -84,7 +84,7 @@ class Voice:
         # What is wrong with a whole answer has no place to stand before it.
         return Said("said", self._dated(line).removeprefix(": "))
 
-    def word(self, name: str, **values: str) -> str:
+    def word(self, name: str, /, **values: str) -> str:
         """A heading, or a short sentence with these values."""
         return fill(self.wording.words[name], values)
 

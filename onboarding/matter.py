@@ -21,6 +21,8 @@ class Point:
     """The handle of whoever acts first."""
     side: str
     stage: str
+    yours: bool
+    """Whether the reader may do it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

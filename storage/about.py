@@ -1,0 +1,100 @@
+"""What a letter is about, from the rows as they stand when it leaves. Fulfils `onboarding.matter.About`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Engine, and_, select
+
+from onboarding.language.model import Side
+from onboarding.matter import Matter, Point
+from storage.engine import reading
+from storage.tables import ITEMS, PEOPLE, RUNS, STAGES, WAITING
+
+_COLUMNS = (
+    WAITING.c.kind, WAITING.c.about, WAITING.c.person, WAITING.c.stage, WAITING.c.item, WAITING.c.first, WAITING.c.title,
+    WAITING.c.status, WAITING.c.side, WAITING.c.due_at,
+)  # fmt: skip
+
+
+class SqlAbout:
+    """The tables of runs, stages, items and of what waits for whom."""
+
+    def __init__(self, engine: Engine) -> None:
+        """The engine stays the caller's: it is not disposed here."""
+        self._engine = engine
+
+    def matter(self, run: str, reader: str, *, stage: str | None, items: Sequence[str], side: str) -> Matter:
+        """How a run stands for one handle. The customer sees of what waits only their own side's. Raises `DatabaseUnavailable`."""
+        with reading(self._engine) as connection:
+            columns = (RUNS.c.definition, RUNS.c.state, RUNS.c.stage, RUNS.c.closed_at)
+            found = connection.execute(select(*columns).where(RUNS.c.run == run)).one_or_none()
+            if found is None:
+                return Matter()
+            names, zone = _people(connection, run)
+            points = _points(connection, run, reader) if found.closed_at is None else []
+            shown = [
+                one for one in points if one.yours or (one.id in items and (side != Side.CUSTOMER or one.side == side))
+            ]
+            shown.sort(key=lambda one: one.id not in items)
+            return Matter(
+                known=True,
+                definition=found.definition,
+                closed_at=found.closed_at,
+                on_hold=found.state == "on_hold",
+                stage=_stage(connection, run, stage or found.stage),
+                titles=_titles(connection, run, items),
+                points=tuple(shown),
+                following=next((one for one in points if one not in shown), None),
+                names=names,
+                zone=zone,
+            )
+
+
+def _points(connection: Connection, run: str, reader: str) -> list[Point]:
+    """Each open thing once, the nearest date first."""
+    same = and_(ITEMS.c.run == WAITING.c.run, ITEMS.c.item == WAITING.c.item, ITEMS.c.round == WAITING.c.round)
+    query = select(*_COLUMNS, ITEMS.c.kind.label("item_kind")).select_from(WAITING.outerjoin(ITEMS, same))
+    rows = connection.execute(query.where(WAITING.c.run == run)).mappings().all()
+    things: dict[tuple[str, str], list[Mapping[Any, Any]]] = {}
+    for row in sorted(
+        rows, key=lambda row: (row["due_at"] is None, row["due_at"] or 0, row["about"], not row["first"])
+    ):
+        things.setdefault((row["kind"], row["about"]), []).append(row)
+    return [_point(of_one, reader) for of_one in things.values()]
+
+
+def _point(rows: list[Mapping[Any, Any]], reader: str) -> Point:
+    first = next((row for row in rows if row["first"]), rows[0])
+    return Point(
+        id=first["item"] or first["about"],
+        title=first["title"],
+        kind=first["item_kind"] or first["kind"],
+        status=first["status"],
+        due_at=first["due_at"],
+        who=first["person"],
+        side=first["side"],
+        stage=first["stage"],
+        yours=any(row["person"] == reader for row in rows),
+    )
+
+
+def _people(connection: Connection, run: str) -> tuple[dict[str, str], str]:
+    query = select(PEOPLE.c.handle, PEOPLE.c.name, PEOPLE.c.zone).where(PEOPLE.c.run == run).order_by(PEOPLE.c.handle)
+    rows = connection.execute(query).all()
+    names = {row.handle: row.name for row in rows if row.name}
+    return names, next((row.zone for row in rows if row.zone), "")
+
+
+def _stage(connection: Connection, run: str, stage: str) -> str:
+    query = select(STAGES.c.title).where(STAGES.c.run == run, STAGES.c.stage == stage).limit(1)
+    return str(connection.execute(query).scalar() or "")
+
+
+def _titles(connection: Connection, run: str, items: Sequence[str]) -> tuple[str, ...]:
+    if not items:
+        return ()
+    query = select(ITEMS.c.item, ITEMS.c.title).where(ITEMS.c.run == run, ITEMS.c.item.in_(list(items)))
+    found = {row.item: row.title for row in connection.execute(query)}
+    return tuple(found[item] for item in items if item in found)
