@@ -64,12 +64,11 @@ class Answer:
     code: bool = False
 
 
-VARIABLES: Final[Mapping[str, type | None]] = {
-    "about": None, "answer": None, "answers": None, "body": None, "by": None, "customer": None, "definition": None, "greeting": None,
-    "intro": None, "item": None, "kind": None, "language": None, "lines": None, "missing": None, "next": None, "points": None,
-    "reader": Recipient, "reference": None, "run": None, "said": None, "stage": None, "step": None, "subject": None, "words": None,
-}  # fmt: skip
-"""The names that a template may say, with the class of those that have fields."""
+VARIABLES: Final = (
+    "about", "answer", "answers", "body", "by", "customer", "definition", "greeting", "intro", "item", "kind", "language", "lines",
+    "missing", "next", "points", "reader", "reference", "run", "said", "stage", "step", "subject", "words",
+)  # fmt: skip
+"""The names that a template may say."""
 
 
 def one_line(text: str) -> str:

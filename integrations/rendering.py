@@ -16,7 +16,7 @@ from jinja2 import Template, TemplateError, TemplateNotFound
 from integrations import composing
 from integrations.composing import Answer, Known, Open, Recipient
 from integrations.letters import Letter, Reader
-from integrations.template_folders import PAGE, TEXT, Folders, language_of
+from integrations.template_folders import LAYOUT, PAGE, TEXT, Folders, language_of
 from integrations.template_language import BUDGET, Budget, LetterEnvironment, TooMuch, rendered
 from integrations.templates import FOR_KIND
 from onboarding.engine.effects import Notice
@@ -93,13 +93,18 @@ class TemplateRenderer:
             environment = self._folders.environment(known.matter.definition, language)
         return self._written(environment, name, known, language)
 
+    def tried(self, known: Known, environment: LetterEnvironment, text: str, page: str) -> Words:
+        """The letter that a text template or a page makes of these values, whatever the notice names; raises what it raises."""
+        language = self._folders.chosen(known.reader.language)
+        return self._written(environment, text or FOR_KIND[known.notice.kind], known, language, page)
+
     def _shipped(self, known: Known) -> Words:
         environment = self._folders.shipped(known.reader.language)
         name = _name(environment, known.notice)
         language = language_of(environment, name + TEXT)
         return self._written(environment, name, known, self._folders.chosen(language))
 
-    def _written(self, environment: LetterEnvironment, name: str, known: Known, language: str) -> Words:
+    def _written(self, environment: LetterEnvironment, name: str, known: Known, language: str, page: str = "") -> Words:
         values = composing.values(known, self._folders.wording(language))
         template = environment.get_template(name + TEXT)
         subject = values["subject"] or composing.one_line(_block(template, "subject", values))
@@ -108,8 +113,8 @@ class TemplateRenderer:
         if "intro" not in template.blocks:
             # Their text is a letter of its own shape: the page says the same and nothing beside it.
             values["body"] = tuple(text.splitlines())
-        page = environment.select_template([name + PAGE, "letter" + PAGE])
-        return Words(subject, text, _run(page, values), language)
+        layout = environment.select_template([page] if page else [name + PAGE, LAYOUT + PAGE])
+        return Words(subject, text, _run(layout, values), language)
 
 
 def _name(environment: LetterEnvironment, notice: Notice) -> str:

@@ -7,8 +7,8 @@ macros, calls, imports, files) is refused when it is read, with its line, and wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from jinja2 import BaseLoader, StrictUndefined, TemplateSyntaxError, nodes, pass_context, pass_eval_context
@@ -126,20 +126,29 @@ def refused(tree: nodes.Template) -> Iterator[TemplateFault]:
         elif isinstance(node, nodes.Extends) and not isinstance(node.template, nodes.Const):
             yield TemplateFault(line, "not_in_a_letter", "What a template extends is named in quotes.")
         elif (name := _named(node)).startswith("_"):
-            yield TemplateFault(line, "not_in_a_letter", f"No name here begins with a line: {name[:60]!r}.")
+            yield TemplateFault(line, "not_in_a_letter", f"No name here begins with an underscore: {name[:60]!r}.")
 
 
-def unknown_names(tree: nodes.Template, known: Mapping[str, type | None]) -> Iterator[TemplateFault]:
-    """Variables that no letter has, and fields that a known one has not; each with the nearest name."""
-    own = {node.name for node in tree.find_all(nodes.Name) if node.ctx in ("store", "param")}
+def unknown_names(
+    tree: nodes.Template, known: Mapping[str, Sequence[str]], each: Mapping[str, Sequence[str]]
+) -> Iterator[TemplateFault]:
+    """Variables that no letter has, and fields that a known one has not; each with the nearest name.
+
+    `known`: the variables with their fields, where they have any; `each`: those that hold several values, with the fields of one.
+    """
+    own: dict[str, Sequence[str]] = {
+        node.name: () for node in tree.find_all(nodes.Name) if node.ctx in ("store", "param")
+    }
+    for loop in tree.find_all(nodes.For):
+        if isinstance(loop.target, nodes.Name) and isinstance(loop.iter, nodes.Name):
+            own[loop.target.name] = each.get(loop.iter.name, ())
     for node in tree.find_all((nodes.Name, nodes.Getattr)):
         if isinstance(node, nodes.Name):
             if node.ctx == "load" and node.name not in (*known, *own, *_OF_LOOPS):
                 sentence = f"No letter has a value {node.name[:60]!r}{nearest(node.name, known) or '.'}"
                 yield TemplateFault(node.lineno, "unknown_variable", sentence)
         elif isinstance(node, nodes.Getattr) and isinstance(node.node, nodes.Name):
-            kind = known.get(node.node.name) if node.node.name not in own else None
-            names = [one.name for one in fields(kind)] if kind is not None else []
+            names = {**known, **own}.get(node.node.name, ())
             if names and node.attr not in names:
                 sentence = f"{node.node.name!r} has no {node.attr[:60]!r}{nearest(node.attr, names) or '.'}"
                 yield TemplateFault(node.lineno, "unknown_variable", sentence)
