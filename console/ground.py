@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
     from integrations.directory import LayeredDirectory
+    from integrations.rendering import TemplateRenderer
     from integrations.template_folders import Folders
     from onboarding.language.installation import Installation
     from runtime.directory_file import DirectoryFile
@@ -121,6 +122,14 @@ def directory(database: Engine) -> LayeredDirectory:
         hooks.register_installed()
         hook = AskedDirectory(hooks, name)
     return LayeredDirectory(SqlDirectory(database), directory_file().people, hook)
+
+
+def renderer(database: Engine) -> TemplateRenderer:
+    """What makes letters of notices here."""
+    from integrations.rendering import TemplateRenderer
+    from storage.about import SqlAbout
+
+    return TemplateRenderer(SqlAbout(database), folders())
 
 
 def installation() -> Installation:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, select
+from sqlalchemy import Connection, Engine, and_, null, select
 
+from onboarding.engine.effects import Notice
 from onboarding.language.model import Side
 from onboarding.matter import Matter, Point
 from storage.engine import reading
-from storage.tables import ITEMS, PEOPLE, RUNS, STAGES, WAITING
+from storage.tables import ITEMS, NOTICES, PEOPLE, RUNS, STAGES, WAITING
 
 _COLUMNS = (
     WAITING.c.kind, WAITING.c.about, WAITING.c.person, WAITING.c.stage, WAITING.c.item, WAITING.c.first, WAITING.c.title,
@@ -98,3 +100,27 @@ def _titles(connection: Connection, run: str, items: Sequence[str]) -> tuple[str
     query = select(ITEMS.c.item, ITEMS.c.title).where(ITEMS.c.run == run, ITEMS.c.item.in_(list(items)))
     found = {row.item: row.title for row in connection.execute(query)}
     return tuple(found[item] for item in items if item in found)
+
+
+def last_notice(engine: Engine, run: str, template: str, to: str | None = None) -> Notice | None:
+    """The newest notice of a run under this template, to this handle where one is named; `None` where there is none."""
+    fits = and_(NOTICES.c.run == run, NOTICES.c.template == template, NOTICES.c.at.is_not(None))
+    query = select(NOTICES).where(fits if to is None else and_(fits, NOTICES.c.to == to))
+    with reading(engine) as connection:
+        row = connection.execute(query.order_by(NOTICES.c.at.desc(), NOTICES.c.key).limit(1)).mappings().one_or_none()
+    return None if row is None else Notice(**{field.name: row[field.name] for field in fields(Notice)})
+
+
+def readers_of(engine: Engine, run: str) -> dict[str, str]:
+    """Everybody whom a run has written to or may write to, with the side they are on where a notice or an open thing says it."""
+    found: dict[str, str] = {}
+    queries = (
+        select(PEOPLE.c.handle, null()).where(PEOPLE.c.run == run),
+        select(WAITING.c.person, WAITING.c.side).where(WAITING.c.run == run),
+        select(NOTICES.c.to, NOTICES.c.side).where(NOTICES.c.run == run, NOTICES.c.to.is_not(None)),
+    )
+    with reading(engine) as connection:
+        for query in queries:
+            for handle, side in connection.execute(query.distinct()):
+                found[handle] = side or found.get(handle, "")
+    return dict(sorted(found.items()))
