@@ -103,7 +103,8 @@ def _demand(template: str, language: str | None, folders: Folders) -> None:
 
 def _notice(database: Engine, run: str, template: str, to: str | None) -> Notice:
     from integrations.templates import kind_of
-    from onboarding.engine.effects import Notice
+    from onboarding.engine.effects import Notice, NoticeKind
+    from onboarding.engine.roster import CONTACT
     from storage.about import SqlAbout, last_notice, readers_of
     from storage.read_table import ReadTable
 
@@ -117,9 +118,11 @@ def _notice(database: Engine, run: str, template: str, to: str | None) -> Notice
         return found
     hint("This run has no notice of this template yet: it is made up from what is open now.")
     kind = kind_of(template)
-    theirs = [handle for handle, side in readers.items() if side == "customer"] or list(readers)
+    # The customer never reads an escalation.
+    inside = kind is NoticeKind.ESCALATION
+    theirs = [handle for handle in readers if inside != handle.startswith(CONTACT)] or list(readers)
     chosen = to or (theirs[0] if theirs else "somebody")
-    side = readers.get(chosen) or ("customer" if chosen.startswith("customer:") else "provider")
+    side = readers.get(chosen) or ("customer" if chosen.startswith(CONTACT) else "provider")
     matter = SqlAbout(database).matter(run, chosen, stage=None, items=(), side=side)
     open_ones = [point.id for point in matter.points]
     return Notice(

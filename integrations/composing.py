@@ -191,22 +191,26 @@ def _next(known: Known, voice: Voice, lines: list[Said]) -> Iterator[str]:
 
 
 def _by(known: Known, voice: Voice, lines: list[Said]) -> Iterator[str]:
-    said = [line.text for line in lines if line.role == "by"]
-    dates = [point.due_at for point in known.matter.points if point.due_at is not None]
+    """The date of whatever is next, whoever has it."""
+    said = [line.text for line in lines if line.role == "by"] or [
+        line.when for line in lines if line.role == "next" and line.when
+    ]
+    points = known.matter.points or ((known.matter.following,) if known.matter.following else ())
+    mine = [point for point in points if point.yours and not any(line.role == "next" for line in lines)]
+    dates = [point.due_at for point in mine or points[:1] if point.due_at is not None]
     if known.matter.closed_at is not None:
         yield voice.word("no_date_set")
     elif said:
         yield from said
-    elif dates:
-        yield voice.when(min(dates))
-    elif known.matter.following is not None and known.matter.following.due_at is not None:
-        yield voice.when(known.matter.following.due_at)
     else:
-        yield voice.word("no_date_set")
+        yield voice.when(min(dates)) if dates else voice.word("no_date_set")
 
 
 def _answer(known: Known, voice: Voice) -> Iterator[Answer]:
     mine = [point for point in known.matter.points if point.yours]
+    if known.notice.kind is NoticeKind.ESCALATION:
+        # Of what else waits for them they hear otherwise: here it is about what is late.
+        mine = [point for point in mine if point.id in _ids(known)]
     ids = [point.id for point in mine] or (list(_ids(known)) if not known.matter.known else [])
     side = _side(known) or str(Side.PROVIDER)
     asked = (

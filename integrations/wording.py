@@ -38,6 +38,8 @@ class Said:
 
     role: str
     text: str
+    when: str = ""
+    """The instant that it names, where it names one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +81,8 @@ class Voice:
         for form in self.wording.forms:
             found = form.pattern.fullmatch(line)
             if found is not None:
-                said = fill(form.text, {name: self._told(name, text) for name, text in found.groupdict().items()})
-                return Said(form.role, said.removeprefix(": "))
+                values = {name: self._told(name, text) for name, text in found.groupdict().items()}
+                return Said(form.role, fill(form.text, values).removeprefix(": "), values.get("when", ""))
         # What is wrong with a whole answer has no place to stand before it.
         return Said("said", self._dated(line).removeprefix(": "))
 
