@@ -142,7 +142,7 @@ def _about(known: Known, voice: Voice) -> str:
 
 def _shown(known: Known) -> tuple[Point, ...]:
     """The report against silence says in its own words what is missing: it speaks of all their people."""
-    return () if known.notice.kind is NoticeKind.SILENCE else known.matter.points[:MOST_LINES]
+    return () if known.notice.kind == NoticeKind.SILENCE else known.matter.points[:MOST_LINES]
 
 
 def _open(voice: Voice, known: Known, point: Point) -> Open:
@@ -208,14 +208,14 @@ def _by(known: Known, voice: Voice, lines: list[Said]) -> Iterator[str]:
 
 def _answer(known: Known, voice: Voice) -> Iterator[Answer]:
     mine = [point for point in known.matter.points if point.yours]
-    if known.notice.kind is NoticeKind.ESCALATION:
+    if known.notice.kind == NoticeKind.ESCALATION:
         # Of what else waits for them they hear otherwise: here it is about what is late.
         mine = [point for point in mine if point.id in _ids(known)]
     ids = [point.id for point in mine] or (list(_ids(known)) if not known.matter.known else [])
     side = _side(known) or str(Side.PROVIDER)
     asked = (
         bool(mine)
-        or known.notice.kind is NoticeKind.ESCALATION
+        or known.notice.kind == NoticeKind.ESCALATION
         or (not known.matter.known and known.notice.kind in _ASKING)
     )
     if not asked or known.matter.closed_at is not None:
