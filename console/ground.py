@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from integrations.directory import LayeredDirectory
     from integrations.rendering import TemplateRenderer
+    from integrations.template_check import Broken
     from integrations.template_folders import Folders
     from onboarding.language.installation import Installation
     from runtime.directory_file import DirectoryFile
@@ -110,6 +111,13 @@ def folders() -> Folders:
     return Folders(settings().templates, settings().language, readable=READABLE)
 
 
+def broken_templates(definition: str | None = None) -> tuple[Broken, ...]:
+    """What is wrong with the installation's own templates; only with those that a definition may use, where one is named."""
+    from integrations.template_check import broken
+
+    return broken(settings().templates, settings().language, definition)
+
+
 def directory(database: Engine) -> LayeredDirectory:
     """How people are reached from here: a hook where one is set, the file, what runs were started with."""
     from integrations.directory import AskedDirectory, LayeredDirectory
@@ -140,7 +148,18 @@ def installation() -> Installation:
     hooks = HookRegistry()
     hooks.register_installed()
     known = tuple(groups()) if settings().directory is not None else None
-    return Installation(activities=hooks.names, templates=folders().names, groups=known)
+    return Installation(activities=hooks.names, templates=_templates(), groups=known)
+
+
+def _templates() -> tuple[str, ...]:
+    """By name; a language file that nobody can read is told by `check` and `doctor`, and keeps no definition from being read."""
+    from integrations.templates import TEMPLATES
+    from integrations.wording import WordingInvalid
+
+    try:
+        return folders().names
+    except WordingInvalid:
+        return TEMPLATES
 
 
 def workflow_id(name: str) -> str:
