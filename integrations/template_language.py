@@ -184,7 +184,20 @@ def _counted(tree: nodes.Template, environment: ImmutableSandboxedEnvironment) -
         step.set_lineno(loop.lineno)
         step.set_environment(environment)
         loop.body.insert(0, step)
+    if next(tree.find_all(nodes.Extends), None) is None:
+        tree.body = [_apart(node, environment) for node in tree.body]
     return tree
+
+
+def _apart(node: nodes.Node, environment: ImmutableSandboxedEnvironment) -> nodes.Node:
+    """A text that extends nothing has its subject in it, and does not say it where it stands."""
+    if not isinstance(node, nodes.Block) or node.name != "subject":
+        return node
+    never = nodes.If(nodes.Const(False), [node], [], [])
+    never.test.set_lineno(node.lineno)
+    never.lineno = node.lineno
+    never.environment = never.test.environment = environment
+    return never
 
 
 @pass_context
