@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
@@ -72,7 +73,8 @@ def _languages(own: Path) -> Iterator[Broken]:
         try:
             wording_of(path.parent.name, path.read_text("utf-8"), english)
         except (WordingInvalid, OSError, ValueError) as error:
-            yield Broken(path, TemplateFault(1, "language_file", str(error)))
+            found = re.search(r"\(at line (\d+)", str(error))
+            yield Broken(path, TemplateFault(int(found[1]) if found else 1, "language_file", str(error)))
 
 
 def _of(folders: Folders, place: Place) -> Iterator[TemplateFault]:

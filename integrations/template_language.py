@@ -115,7 +115,7 @@ class LetterEnvironment(ImmutableSandboxedEnvironment):
 def refused(tree: nodes.Template) -> Iterator[TemplateFault]:
     """Everything that a template says and may not."""
     for node in _all(tree):
-        line = getattr(node, "lineno", 1)
+        line = getattr(node, "lineno", None) or 1
         kind = type(node).__name__
         if not isinstance(node, _ALLOWED):
             said = _WORDS.get(kind, kind.lower())
