@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from temporalio.client import Client
     from temporalio.worker import Worker
 
+    from console.channels_here import WaysOut
     from integrations.sending import Sender
     from runtime.key_cache import KeyCache
     from runtime.releasing import Releaser
@@ -94,11 +95,12 @@ async def _serve(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _stop_or_leave, stop)
     log = logging.getLogger("worker")
-    channels_here(settings.channels)
+    ways = channels_here(settings.channels)
+    _check_templates(settings)
     database = await asyncio.to_thread(_open, settings)
     client = await connect(settings, metrics=settings.metrics_address, keys=_keys(settings, database))
     await _check_search_attributes(client)
-    worker, releaser, sender = _build(settings, client, database)
+    worker, releaser, sender = _build(settings, client, database, ways)
     running = asyncio.create_task(worker.run())
     beside = [asyncio.create_task(one) for one in (releaser.run(), sender.run(), *_gauges(settings, client, database))]
     log.info("worker_started", extra={"task_queue": settings.task_queue, "environment": settings.environment})
@@ -116,6 +118,7 @@ async def _serve(settings: Settings) -> int:
     with contextlib.suppress(Exception):  # what is left goes with the next worker
         await asyncio.wait_for(_last_look(releaser, sender), LAST_LOOK.total_seconds())
     await sender.drain(LAST_LETTERS.total_seconds())
+    await ways.close()
     log.info("worker_stopped")
     return OK
 
@@ -135,6 +138,21 @@ def _open(settings: Settings) -> Engine:
     return database
 
 
+def _check_templates(settings: Settings) -> None:
+    """A template that cannot be used is found before anybody waits for a letter."""
+    from integrations.template_check import broken
+    from runtime.errors import SettingsInvalid
+
+    found = broken(settings.templates, settings.language)
+    if found:
+        first = found[0]
+        raise SettingsInvalid(
+            f"{len(found)} faults in templates; the first is {first.path}:{first.fault.line}: {first.fault.sentence}",
+            place="ONBOARDING_TEMPLATES",
+            way_out="`python starter.py doctor` shows more of them.",
+        )
+
+
 def _keys(settings: Settings, database: Engine) -> KeyCache:
     """The keys of customers. A worker does not begin without those that it will need: it could only fail tasks."""
     from runtime.key_cache import KeyCache
@@ -146,7 +164,7 @@ def _keys(settings: Settings, database: Engine) -> KeyCache:
     return KeyCache(CustomerKeys(database, masters))
 
 
-def _build(settings: Settings, client: Client, database: Engine) -> tuple[Worker, Releaser, Sender]:
+def _build(settings: Settings, client: Client, database: Engine, ways: WaysOut) -> tuple[Worker, Releaser, Sender]:
     """The only place where a worker's parts are put together."""
     from temporalio.worker import Worker
 
@@ -183,14 +201,18 @@ def _build(settings: Settings, client: Client, database: Engine) -> tuple[Worker
         sticky_queue_schedule_to_start_timeout=STICKY,
         graceful_shutdown_timeout=GRACE,
     )
-    return worker, Releaser(client, outbox, notifier), _sender(outbox)
+    return worker, Releaser(client, outbox, notifier), _sender(outbox, database, ways)
 
 
-def _sender(outbox: SqlNoticeStore) -> Sender:
+def _sender(outbox: SqlNoticeStore, database: Engine, ways: WaysOut) -> Sender:
     """What brings notices to people. Without channels what is kept counts as sent."""
+    from console import ground
     from integrations import kept
     from integrations.sending import Sender
 
+    if ways.routing is not None:
+        letters = ground.renderer(database, ways.said.answer)
+        return Sender(outbox, ground.directory(database), letters, ways.routing)
     return Sender(outbox, kept.Anybody(), kept.PlainText(), kept.OneRoute(kept.KeptChannel()))
 
 

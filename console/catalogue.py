@@ -52,6 +52,14 @@ ENTRIES: tuple[Entry, ...] = (
         schema="JSON Schema of the language, for editors",
         picture="the stage graph of a definition as Mermaid",
     ),
+    *_entries(
+        "Definitions",
+        "notice",
+        **{
+            "notice list": "what people are written with: templates, their languages, where each comes from",
+            "notice preview": "a letter as it would leave now, from the rows of a run; --html FILE, --open",
+        },
+    ),
     *_entries("Runs", "starting", start="start a run; --dry-run prints the plan with due dates"),
     *_entries(
         "Messages to a run",

@@ -21,6 +21,11 @@ class WaysOut:
     routing: Routing | None = None
     channels: Mapping[str, Paced] = field(default_factory=dict)
 
+    async def close(self) -> None:
+        """Gives connections back."""
+        for channel in self.channels.values():
+            await channel.close()
+
 
 def channels_here(path: Path | None) -> WaysOut:
     """The channels of this installation. Raises `DefinitionInvalid` with the faults of the file."""

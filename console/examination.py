@@ -51,6 +51,8 @@ async def examine(*, fix: bool) -> list[Row]:
         *_python(),
         *_definitions(),
         *_directory(),
+        *_directory_hook(),
+        *_templates(),
         *_channels(),
         *_database(),
         *_keys(),
@@ -119,11 +121,50 @@ def _directory() -> Iterator[Row]:
         yield row("directory", "ok", "No directory is set: a group's name stands for its members.")
         return
     try:
-        groups = ground.groups()
+        found = ground.directory_file()
     except DefinitionInvalid as invalid:
         yield row("directory", "fail", str(invalid).replace("\n", " "), "Correct ONBOARDING_DIRECTORY.")
         return
-    yield row("directory", "ok", f"{path} names {len(groups)} groups.")
+    yield row("directory", "ok", f"{path} names {len(found.groups)} groups and {len(found.people)} people.")
+
+
+def _templates() -> Iterator[Row]:
+    found, own = ground.broken_templates(), ground.settings().templates
+    if found:
+        told = "; ".join(f"{one.path}:{one.fault.line}: {one.fault.sentence}" for one in found[:5])
+        more = f" And {len(found) - 5} more." if len(found) > 5 else ""
+        yield row("templates", "fail", f"{told}{more}", "`python starter.py check` shows them, too.")
+        return
+    folders = ground.folders()
+    where = f"; of {own} {sum(one.own for one in folders.places())} files" if own else ""
+    language = folders.chosen(folders.language)
+    if language != folders.language:
+        yield row(
+            "templates",
+            "fail",
+            f"Nothing is written in {folders.language!r}.",
+            "Correct ONBOARDING_LANGUAGE, or write its language.toml.",
+        )
+        return
+    yield row(
+        "templates",
+        "ok",
+        f"{len(folders.names)} in {', '.join(folders.languages)}; the language here is {language}{where}.",
+    )
+
+
+def _directory_hook() -> Iterator[Row]:
+    from integrations.hooks import HookRegistry
+
+    name, hooks = ground.settings().directory_hook, HookRegistry()
+    hooks.register_installed()
+    if name is not None and name not in hooks.names:
+        yield row(
+            "directory",
+            "fail",
+            f"ONBOARDING_DIRECTORY_HOOK names {name!r}, and no hook of this name is registered.",
+            f"Registered are {', '.join(hooks.names)}.",
+        )
 
 
 def _channels() -> Iterator[Row]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
     from temporalio.client import Client
 
+    from integrations.directory import LayeredDirectory
+    from integrations.rendering import TemplateRenderer
+    from integrations.template_check import Broken
+    from integrations.template_folders import Folders
     from onboarding.language.installation import Installation
+    from runtime.directory_file import DirectoryFile
     from storage.read_table import ReadTable
 
 _Result = TypeVar("_Result")
@@ -85,39 +90,79 @@ def read_table() -> Iterator[ReadTable]:
         yield ReadTable(engine)
 
 
+def directory_file() -> DirectoryFile:
+    """What the file says that ONBOARDING_DIRECTORY names. Raises `DefinitionInvalid` with every fault."""
+    from integrations.directory import SORTS
+    from runtime.directory_file import read_directory
+
+    return read_directory(settings().directory, SORTS)
+
+
 def groups() -> dict[str, tuple[str, ...]]:
     """The members of groups, from the file that ONBOARDING_DIRECTORY names: `group: [handle or address, …]`."""
-    from onboarding.errors import DefinitionInvalid, Fault
-    from runtime.library import read_mapping
+    return dict(directory_file().groups)
 
-    path = settings().directory
-    if path is None:
-        return {}
-    found = read_mapping(path)
-    found = found["groups"] if isinstance(found.get("groups"), dict) else found
-    wrong = [
-        Fault(1, 1, "wrong_type", "error", f"The group {str(name)[:60]!r} is a list of handles or addresses.", str(name)[:60])
-        for name, members in found.items()
-        if not isinstance(members, list) or not all(isinstance(one, str) and one.strip() for one in members)
-    ]  # fmt: skip
-    if wrong:
-        raise DefinitionInvalid(wrong, str(path))
-    return {name: tuple(members) for name, members in found.items()}
+
+def folders() -> Folders:
+    """Where templates come from: the folder that ONBOARDING_TEMPLATES names, then the shipped ones."""
+    from integrations.rendering import READABLE
+    from integrations.template_folders import Folders
+
+    return Folders(settings().templates, settings().language, readable=READABLE)
+
+
+def broken_templates(definition: str | None = None) -> tuple[Broken, ...]:
+    """What is wrong with the installation's own templates; only with those that a definition may use, where one is named."""
+    from integrations.template_check import broken
+
+    return broken(settings().templates, settings().language, definition)
+
+
+def directory(database: Engine) -> LayeredDirectory:
+    """How people are reached from here: a hook where one is set, the file, what runs were started with."""
+    from integrations.directory import AskedDirectory, LayeredDirectory
+    from integrations.hooks import HookRegistry
+    from storage.directory import SqlDirectory
+
+    name, hook = settings().directory_hook, None
+    if name is not None:
+        hooks = HookRegistry()
+        hooks.register_installed()
+        hook = AskedDirectory(hooks, name)
+    return LayeredDirectory(SqlDirectory(database), directory_file().people, hook)
+
+
+def renderer(database: Engine, answers: Mapping[str, str] | None = None) -> TemplateRenderer:
+    """What makes letters of notices here; `answers` says how to answer, by side, where the installation says it otherwise."""
+    from integrations.rendering import TemplateRenderer
+    from storage.about import SqlAbout
+
+    return TemplateRenderer(SqlAbout(database), folders(), answers=answers)
 
 
 def installation() -> Installation:
     """The names that definitions may use here: registered hooks, templates, webhooks, and groups where a directory names them."""
     from console.channels_here import webhooks_here
     from integrations.hooks import HookRegistry
-    from integrations.templates import TEMPLATES
     from onboarding.language.installation import Installation
 
     hooks = HookRegistry()
     hooks.register_installed()
     known = tuple(groups()) if settings().directory is not None else None
     return Installation(
-        activities=hooks.names, templates=TEMPLATES, webhooks=webhooks_here(settings().channels), groups=known
+        activities=hooks.names, templates=_templates(), webhooks=webhooks_here(settings().channels), groups=known
     )
+
+
+def _templates() -> tuple[str, ...]:
+    """By name; a language file that nobody can read is told by `check` and `doctor`, and keeps no definition from being read."""
+    from integrations.templates import TEMPLATES
+    from integrations.wording import WordingInvalid
+
+    try:
+        return folders().names
+    except WordingInvalid:
+        return TEMPLATES
 
 
 def workflow_id(name: str) -> str:

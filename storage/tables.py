@@ -410,6 +410,8 @@ class PersonRecord(SQLModel, table=True):
     address: str | None
     name: str | None
     zone: str | None
+    language: str | None
+    """In which letters are written to them; where it is empty, in that of the installation."""
 
 
 class KeyRecord(SQLModel, table=True):
