@@ -16,7 +16,7 @@ from storage.tables import NOTICES, RUNS, STAGES
 DROPPED: Final = "dropped"
 _SHOWN = ("customer", "stage", "round", "template", "side", "reason")
 _INSTANTS = ("changed_at", "sent_at", "ready_at", "leased_until")
-_OWNER = func.coalesce(STAGES.c.owner, RUNS.c.owner)
+_OWNER: ColumnElement[Any] = func.coalesce(STAGES.c.owner, RUNS.c.owner)
 
 
 def show(engine: Engine, key: str) -> dict[str, Any] | None:
