@@ -16,7 +16,6 @@ from storage.tables import NOTICES, RUNS, STAGES
 DROPPED: Final = "dropped"
 _SHOWN = ("customer", "stage", "round", "template", "side", "reason")
 _INSTANTS = ("changed_at", "sent_at", "ready_at", "leased_until")
-_OWNER = func.coalesce(STAGES.c.owner, RUNS.c.owner)
 
 
 def show(engine: Engine, key: str) -> dict[str, Any] | None:
@@ -67,12 +66,13 @@ def _failed(who: str) -> Select[Any]:
     last = select(func.max(visits.c.visit)).where(visits.c.run == NOTICES.c.run, visits.c.stage == NOTICES.c.stage)
     visit = last.correlate(NOTICES).scalar_subquery()
     now = and_(STAGES.c.run == NOTICES.c.run, STAGES.c.stage == NOTICES.c.stage, STAGES.c.visit == visit)
+    owner = func.coalesce(STAGES.c.owner, RUNS.c.owner)
     columns = (
         NOTICES.c.key, NOTICES.c.run, NOTICES.c.stage, NOTICES.c.item, NOTICES.c.round, NOTICES.c.subject, NOTICES.c.to,
-        NOTICES.c.last_code, NOTICES.c.changed_at, _OWNER.label("owner"),
+        NOTICES.c.last_code, NOTICES.c.changed_at, owner.label("owner"),
     )  # fmt: skip
     joined = NOTICES.join(RUNS, RUNS.c.run == NOTICES.c.run).outerjoin(STAGES, now)
-    return select(*columns).select_from(joined).where(NOTICES.c.state == "failed", OPEN_RUN, who == _OWNER)
+    return select(*columns).select_from(joined).where(NOTICES.c.state == "failed", OPEN_RUN, owner == who)
 
 
 def _line(row: Mapping[Any, Any]) -> dict[str, Any]:

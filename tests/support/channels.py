@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from integrations.letters import Letter
+from integrations.letters import Letter, Postponed
 
 
 class Told:
@@ -70,3 +71,27 @@ def raising(error: Exception) -> Callable[[Letter], None]:
         raise error
 
     return answer
+
+
+class Capped(Told):
+    """Takes so many letters a minute, one after another at even gaps; whoever comes too early is told when it is their turn.
+
+    Shared by several senders it caps them together, as the receiver would.
+    """
+
+    def __init__(self, name: str, per_minute: int) -> None:
+        super().__init__(name)
+        self._gap, self._next = 60.0 / per_minute, 0.0
+        self.at: list[float] = []
+        """When it took each, in seconds."""
+
+    async def send(self, letter: Letter) -> None:
+        """In turn where that is within two seconds."""
+        now = time.monotonic()
+        turn = max(now, self._next)
+        if turn - now > 2.0:
+            raise Postponed("paced", turn - now)
+        self._next = turn + self._gap
+        await asyncio.sleep(turn - now)
+        self.at.append(time.monotonic())
+        await super().send(letter)
