@@ -77,6 +77,7 @@ def main(arguments: list[str]) -> int:
 
 
 async def _serve(settings: Settings) -> int:
+    from console.letters_here import demand_templates
     from onboarding.language.expressions import warm
     from runtime.connection import connect
 
@@ -85,7 +86,7 @@ async def _serve(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _stop_or_leave, stop)
     log = logging.getLogger("worker")
-    _check_templates(settings)
+    demand_templates(settings)
     database = await asyncio.to_thread(_open, settings)
     client = await connect(settings, metrics=settings.metrics_address, keys=_keys(settings, database))
     await _check_search_attributes(client)
@@ -118,21 +119,6 @@ def _open(settings: Settings) -> Engine:
     database = open_database(settings.database_url, patience=PATIENCE)
     glance(database)
     return database
-
-
-def _check_templates(settings: Settings) -> None:
-    """A template that cannot be used is found before anybody waits for a letter."""
-    from integrations.template_check import broken
-    from runtime.errors import SettingsInvalid
-
-    found = broken(settings.templates, settings.language)
-    if found:
-        first = found[0]
-        raise SettingsInvalid(
-            f"{len(found)} faults in templates; the first is {first.path}:{first.fault.line}: {first.fault.sentence}",
-            place="ONBOARDING_TEMPLATES",
-            way_out="`python starter.py doctor` shows more of them.",
-        )
 
 
 def _keys(settings: Settings, database: Engine) -> KeyCache:

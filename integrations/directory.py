@@ -17,7 +17,7 @@ from integrations.letters import Postponed, Reader
 from onboarding.errors import HookRefused
 from onboarding.ports import HookRunner
 
-SORTS: Final = ("mail", "slack", "teams", "webhook", "apprise")
+SORTS: Final = ("mail", "slack", "phone", "teams", "webhook")
 """The sorts of addresses that channels use."""
 REMEMBERED_FOR: Final = 300.0
 """Seconds for which the answer of a hook counts."""
