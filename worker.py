@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from temporalio.worker import Worker
 
     from console.channels_here import WaysOut
+    from integrations.hooks import HookRegistry
     from integrations.sending import Sender
     from runtime.key_cache import KeyCache
     from runtime.releasing import Releaser
@@ -87,6 +88,7 @@ def main(arguments: list[str]) -> int:
 
 async def _serve(settings: Settings) -> int:
     from console.channels_here import channels_here
+    from console.letters_here import demand_templates
     from onboarding.language.expressions import warm
     from runtime.connection import connect
 
@@ -96,7 +98,7 @@ async def _serve(settings: Settings) -> int:
         asyncio.get_running_loop().add_signal_handler(number, _stop_or_leave, stop)
     log = logging.getLogger("worker")
     ways = channels_here(settings.channels)
-    _check_templates(settings)
+    demand_templates(settings)
     database = await asyncio.to_thread(_open, settings)
     client = await connect(settings, metrics=settings.metrics_address, keys=_keys(settings, database))
     await _check_search_attributes(client)
@@ -136,21 +138,6 @@ def _open(settings: Settings) -> Engine:
     database = open_database(settings.database_url, patience=PATIENCE)
     glance(database)
     return database
-
-
-def _check_templates(settings: Settings) -> None:
-    """A template that cannot be used is found before anybody waits for a letter."""
-    from integrations.template_check import broken
-    from runtime.errors import SettingsInvalid
-
-    found = broken(settings.templates, settings.language)
-    if found:
-        first = found[0]
-        raise SettingsInvalid(
-            f"{len(found)} faults in templates; the first is {first.path}:{first.fault.line}: {first.fault.sentence}",
-            place="ONBOARDING_TEMPLATES",
-            way_out="`python starter.py doctor` shows more of them.",
-        )
 
 
 def _keys(settings: Settings, database: Engine) -> KeyCache:
@@ -201,18 +188,18 @@ def _build(settings: Settings, client: Client, database: Engine, ways: WaysOut) 
         sticky_queue_schedule_to_start_timeout=STICKY,
         graceful_shutdown_timeout=GRACE,
     )
-    return worker, Releaser(client, outbox, notifier), _sender(outbox, database, ways)
+    return worker, Releaser(client, outbox, notifier), _sender(settings, outbox, database, hooks, ways)
 
 
-def _sender(outbox: SqlNoticeStore, database: Engine, ways: WaysOut) -> Sender:
+def _sender(settings: Settings, outbox: SqlNoticeStore, database: Engine, hooks: HookRegistry, ways: WaysOut) -> Sender:
     """What brings notices to people. Without channels what is kept counts as sent."""
-    from console import ground
+    from console.letters_here import directory, renderer
     from integrations import kept
     from integrations.sending import Sender
 
     if ways.routing is not None:
-        letters = ground.renderer(database, ways.said.answer)
-        return Sender(outbox, ground.directory(database), letters, ways.routing)
+        people, letters = directory(settings, database, hooks), renderer(settings, database, ways.said.answer)
+        return Sender(outbox, people, letters, ways.routing)
     return Sender(outbox, kept.Anybody(), kept.PlainText(), kept.OneRoute(kept.KeptChannel()))
 
 

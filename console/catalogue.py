@@ -162,7 +162,7 @@ def overview() -> str:
         if entry.heading != heading:
             heading = entry.heading
             lines += ["", heading]
-        lines.append(f"  {entry.name:<14}{entry.line}")
+        lines.append(f"  {entry.name:<15}{entry.line}")
     return "\n".join(
         [
             *lines,

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from console import ground, printing
+from console import ground, letters_here, printing
 from console.leaving import INVALID, OK, Misused
 from console.printing import Output, hint
 
@@ -70,7 +70,7 @@ def _checked(name: str, known: Any, *, strict: bool) -> dict[str, Any]:
 def _templates(definitions: list[str]) -> list[dict[str, Any]]:
     """The installation's templates that cannot be used and that one of these definitions may need, as files with faults."""
     files: dict[str, list[dict[str, Any]]] = {}
-    found = dict.fromkeys(one for name in definitions for one in ground.broken_templates(name))
+    found = dict.fromkeys(one for name in definitions for one in letters_here.broken_templates(ground.settings(), name))
     for one in found:
         row = {
             "line": one.fault.line,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from console import ground
+from console import ground, letters_here
 from onboarding.errors import DefinitionInvalid, OnboardingError
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _directory() -> Iterator[Row]:
         yield row("directory", "ok", "No directory is set: a group's name stands for its members.")
         return
     try:
-        found = ground.directory_file()
+        found = letters_here.directory_file(ground.settings())
     except DefinitionInvalid as invalid:
         yield row("directory", "fail", str(invalid).replace("\n", " "), "Correct ONBOARDING_DIRECTORY.")
         return
@@ -129,13 +129,13 @@ def _directory() -> Iterator[Row]:
 
 
 def _templates() -> Iterator[Row]:
-    found, own = ground.broken_templates(), ground.settings().templates
+    found, own = letters_here.broken_templates(ground.settings()), ground.settings().templates
     if found:
         told = "; ".join(f"{one.path}:{one.fault.line}: {one.fault.sentence}" for one in found[:5])
         more = f" And {len(found) - 5} more." if len(found) > 5 else ""
         yield row("templates", "fail", f"{told}{more}", "`python starter.py check` shows them, too.")
         return
-    folders = ground.folders()
+    folders = letters_here.folders(ground.settings())
     where = f"; of {own} {sum(one.own for one in folders.places())} files" if own else ""
     language = folders.chosen(folders.language)
     if language != folders.language:
@@ -156,15 +156,11 @@ def _templates() -> Iterator[Row]:
 def _directory_hook() -> Iterator[Row]:
     from integrations.hooks import HookRegistry
 
-    name, hooks = ground.settings().directory_hook, HookRegistry()
+    hooks = HookRegistry()
     hooks.register_installed()
-    if name is not None and name not in hooks.names:
-        yield row(
-            "directory",
-            "fail",
-            f"ONBOARDING_DIRECTORY_HOOK names {name!r}, and no hook of this name is registered.",
-            f"Registered are {', '.join(hooks.names)}.",
-        )
+    sentence = letters_here.unknown_directory_hook(ground.settings(), hooks)
+    if sentence is not None:
+        yield row("directory", "fail", sentence, f"Registered are {', '.join(hooks.names)}.")
 
 
 def _channels() -> Iterator[Row]:

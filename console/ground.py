@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,12 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
     from temporalio.client import Client
 
-    from integrations.directory import LayeredDirectory
-    from integrations.rendering import TemplateRenderer
-    from integrations.template_check import Broken
-    from integrations.template_folders import Folders
     from onboarding.language.installation import Installation
-    from runtime.directory_file import DirectoryFile
     from storage.read_table import ReadTable
 
 _Result = TypeVar("_Result")
@@ -90,79 +85,25 @@ def read_table() -> Iterator[ReadTable]:
         yield ReadTable(engine)
 
 
-def directory_file() -> DirectoryFile:
-    """What the file says that ONBOARDING_DIRECTORY names. Raises `DefinitionInvalid` with every fault."""
-    from integrations.directory import SORTS
-    from runtime.directory_file import read_directory
-
-    return read_directory(settings().directory, SORTS)
-
-
 def groups() -> dict[str, tuple[str, ...]]:
     """The members of groups, from the file that ONBOARDING_DIRECTORY names: `group: [handle or address, …]`."""
-    return dict(directory_file().groups)
+    from console.letters_here import directory_file
 
-
-def folders() -> Folders:
-    """Where templates come from: the folder that ONBOARDING_TEMPLATES names, then the shipped ones."""
-    from integrations.rendering import READABLE
-    from integrations.template_folders import Folders
-
-    return Folders(settings().templates, settings().language, readable=READABLE)
-
-
-def broken_templates(definition: str | None = None) -> tuple[Broken, ...]:
-    """What is wrong with the installation's own templates; only with those that a definition may use, where one is named."""
-    from integrations.template_check import broken
-
-    return broken(settings().templates, settings().language, definition)
-
-
-def directory(database: Engine) -> LayeredDirectory:
-    """How people are reached from here: a hook where one is set, the file, what runs were started with."""
-    from integrations.directory import AskedDirectory, LayeredDirectory
-    from integrations.hooks import HookRegistry
-    from storage.directory import SqlDirectory
-
-    name, hook = settings().directory_hook, None
-    if name is not None:
-        hooks = HookRegistry()
-        hooks.register_installed()
-        hook = AskedDirectory(hooks, name)
-    return LayeredDirectory(SqlDirectory(database), directory_file().people, hook)
-
-
-def renderer(database: Engine, answers: Mapping[str, str] | None = None) -> TemplateRenderer:
-    """What makes letters of notices here; `answers` says how to answer, by side, where the installation says it otherwise."""
-    from integrations.rendering import TemplateRenderer
-    from storage.about import SqlAbout
-
-    return TemplateRenderer(SqlAbout(database), folders(), answers=answers)
+    return dict(directory_file(settings()).groups)
 
 
 def installation() -> Installation:
     """The names that definitions may use here: registered hooks, templates, webhooks, and groups where a directory names them."""
     from console.channels_here import webhooks_here
+    from console.letters_here import template_names
     from integrations.hooks import HookRegistry
     from onboarding.language.installation import Installation
 
     hooks = HookRegistry()
     hooks.register_installed()
     known = tuple(groups()) if settings().directory is not None else None
-    return Installation(
-        activities=hooks.names, templates=_templates(), webhooks=webhooks_here(settings().channels), groups=known
-    )
-
-
-def _templates() -> tuple[str, ...]:
-    """By name; a language file that nobody can read is told by `check` and `doctor`, and keeps no definition from being read."""
-    from integrations.templates import TEMPLATES
-    from integrations.wording import WordingInvalid
-
-    try:
-        return folders().names
-    except WordingInvalid:
-        return TEMPLATES
+    webhooks = webhooks_here(settings().channels)
+    return Installation(activities=hooks.names, templates=template_names(settings()), webhooks=webhooks, groups=known)
 
 
 def workflow_id(name: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from console import ground, printing, tables
+from console import ground, letters_here, printing, tables
 from console.leaving import OK, Answered, Misused
 from console.printing import Output, hint
 
@@ -40,7 +40,7 @@ def listing(output: Output = None) -> int:
     """The templates that definitions may name, with their languages; the installation's own come before those that are shipped."""
     from integrations.template_folders import LAYOUT, PAGE
 
-    folders = ground.folders()
+    folders = letters_here.folders(ground.settings())
     found: dict[tuple[str, str, bool], list[Any]] = {}
     for place in folders.places():
         if place.name != LAYOUT:
@@ -75,13 +75,13 @@ def preview(
     output: Output = None,
 ) -> int:
     """A letter as it would leave now: the newest such notice of the run, or one made up from what is open. Nothing is sent."""
-    folders = ground.folders()
+    folders = letters_here.folders(ground.settings())
     _demand(template, language, folders)
     name = ground.workflow_id(run)
     with ground.database() as database:
         notice = _notice(database, name, template, to)
         reader = _reader(database, name, notice.to, language)
-        letter = ground.renderer(database).letter(notice, reader)
+        letter = letters_here.renderer(ground.settings(), database).letter(notice, reader)
     if html is not None:
         html.write_text(letter.html or "", encoding="utf-8")
         hint(f"{html} is written.")
@@ -133,10 +133,13 @@ def _notice(database: Engine, run: str, template: str, to: str | None) -> Notice
 
 def _reader(database: Engine, run: str, handle: str, language: str | None) -> Reader:
     """Who that is; a directory that cannot be asked is no reason to show nothing."""
+    from integrations.hooks import HookRegistry
     from integrations.letters import Postponed, Reader
 
+    hooks = HookRegistry()
+    hooks.register_installed()
     try:
-        found = ground.directory(database).reader(run, handle)
+        found = letters_here.directory(ground.settings(), database, hooks).reader(run, handle)
     except Postponed:
         hint("The hook of the directory did not answer: name, language and zone of the reader are left out.")
         found = None
