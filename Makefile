@@ -80,9 +80,9 @@ audit: install
 ## make lock      write the lock files again (needs `uv` on the PATH)
 lock:
 	@uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
-	    --custom-compile-command "make lock" --quiet --extra postgres --extra codec -o requirements.lock
+	    --custom-compile-command "make lock" --quiet --extra postgres --extra codec --extra notify -o requirements.lock
 	@uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
-	    --custom-compile-command "make lock" --quiet --extra postgres --extra codec --extra reports --group local --group test --group lint \
+	    --custom-compile-command "make lock" --quiet --extra postgres --extra codec --extra notify --extra reports --group local --group test --group lint \
 	    -o requirements-local.lock
 
 ## make clean     remove the environment, the caches and the data of this machine

@@ -83,6 +83,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
+    channels: Path | None = None
+    """A YAML file with the ways by which notices and events leave; without it what is kept counts as sent. See docs/channels.md."""
     codec_token: Annotated[SecretStr, Field(min_length=24, max_length=200), AfterValidator(_token)] | None = None
     """What whoever asks `starter.py codec-server` must know; without it each start makes one of its own."""
     database_url: Annotated[str, AfterValidator(_database_url)] = f"sqlite:///{DATA / 'onboarding.sqlite'}"
@@ -92,9 +94,13 @@ class Settings(BaseSettings):
     definitions: Path = ROOT / "definitions"
     """The folder in which a definition is found by its id."""
     directory: Path | None = None
-    """A YAML file with the members of groups; a group that is in none has one member, of its own name."""
+    """A YAML file with the members of groups and how people are reached; a group that is in none has one member, of its own name."""
+    directory_hook: Word | None = None
+    """The registered hook that is asked how people are reached, before the file and the start input."""
     keys: Path = DATA / "keys.json"
     """The master keys. Where the file is missing nothing is encrypted, which `production` refuses."""
+    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})?$")] = "en"
+    """In which language letters are written to readers of whom nobody knows another one."""
     log_format: Literal["auto", "console", "json"] = "auto"
     """`auto` is `console` on a terminal and `json` elsewhere."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -105,6 +111,8 @@ class Settings(BaseSettings):
     """With which rules runs start; a smaller number while workers of an earlier release still run, see docs/operating.md."""
     task_queue: Word = "onboarding"
     """The Temporal task queue that workers poll and starts name."""
+    templates: Path | None = None
+    """A folder with templates of this installation's own, before those that are shipped."""
     ui_url: Annotated[str, AfterValidator(_web_address)] | None = None
     """The address of the Temporal UI, for links; without it it is guessed for a server on this machine."""
 
@@ -162,7 +170,7 @@ def _sentence(message: str) -> str:
 def _absolute(settings: Settings) -> Settings:
     """A relative path means the folder the command was typed in; a later `chdir` must not move it."""
     found = {}
-    for name in ("definitions", "directory", "keys"):
+    for name in ("channels", "definitions", "directory", "keys", "templates"):
         path: Path | None = getattr(settings, name)
         try:
             found[name] = path and path.expanduser().absolute()
