@@ -120,7 +120,8 @@ async def _serve(settings: Settings) -> int:
     with contextlib.suppress(Exception):  # what is left goes with the next worker
         await asyncio.wait_for(_last_look(releaser, sender), LAST_LOOK.total_seconds())
     await sender.drain(LAST_LETTERS.total_seconds())
-    await ways.close()
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(sender.close(), LAST_LOOK.total_seconds())
     log.info("worker_stopped")
     return OK
 
