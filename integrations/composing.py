@@ -100,7 +100,7 @@ def values(known: Known, wording: Wording) -> dict[str, Any]:
         "missing": tuple(_missing(known, voice, lines)),
         "next": tuple(_next(known, voice, lines)),
         "by": " ".join(_by(known, voice, lines)),
-        "answer": tuple(_answer(known, voice)),
+        "answer": tuple(_answer(known, voice, lines)),
         "answers": dict(known.answers),
         "reader": Recipient(handle=reader.handle, name=name, side=_side(known), language=wording.language),
         "reference": one_line(" · ".join((_short(notice.run), *_ids(known)))),
@@ -166,7 +166,7 @@ def _who(voice: Voice, known: Known, point: Point) -> str:
 def _missing(known: Known, voice: Voice, lines: list[Said]) -> Iterator[str]:
     if _shown(known):
         return
-    found = [line.text for line in lines if line.role == "missing"]
+    found = [part for line in lines if line.role == "missing" for part in line.text.split("; ")]
     yield from found or (voice.word("nothing"),)
 
 
@@ -206,33 +206,42 @@ def _by(known: Known, voice: Voice, lines: list[Said]) -> Iterator[str]:
         yield voice.when(min(dates)) if dates else voice.word("no_date_set")
 
 
-def _answer(known: Known, voice: Voice) -> Iterator[Answer]:
-    mine = [point for point in known.matter.points if point.yours]
-    if known.notice.kind == NoticeKind.ESCALATION:
-        # Of what else waits for them they hear otherwise: here it is about what is late.
-        mine = [point for point in mine if point.id in _ids(known)]
-    ids = [point.id for point in mine] or (list(_ids(known)) if not known.matter.known else [])
-    side = _side(known) or str(Side.PROVIDER)
-    asked = (
-        bool(mine)
-        or known.notice.kind == NoticeKind.ESCALATION
-        or (not known.matter.known and known.notice.kind in _ASKING)
-    )
-    if not asked or known.matter.closed_at is not None:
+def _answer(known: Known, voice: Voice, lines: list[Said]) -> Iterator[Answer]:
+    mine, side = _theirs(known), _side(known) or str(Side.PROVIDER)
+    if not _is_asked(known, voice, lines, mine):
         yield Answer(voice.word("nothing_to_answer"))
         return
-    answers = voice.wording.answers
+    ids = [point.id for point in mine] or (list(_ids(known)) if not known.matter.known else [])
     values = {
         "run": _short(known.notice.run),
         "items": ", ".join(ids),
         "handle": known.reader.handle,
         "item": ids[0] if ids else "",
     }
-    own = known.answers.get(side)
-    yield Answer(one_line(fill(own or answers.get(side, answers["customer"]), values)))
-    if own is None and side == Side.PROVIDER:
+    if side in known.answers:
+        yield Answer(one_line(fill(known.answers[side], values)))
+        return
+    answers = voice.wording.answers
+    yield Answer(fill(answers.get(side, answers["customer"]), values))
+    if side == Side.PROVIDER:
         for text in dict.fromkeys(_command(answers, point, values) for point in mine[:_COMMANDS] or (None,)):
             yield Answer(text, code=True)
+    elif ids:
+        yield Answer(fill(answers["naming"], values))
+
+
+def _theirs(known: Known) -> list[Point]:
+    """What the reader may answer. Of what else waits for them they hear otherwise: an alarm is about what is late."""
+    mine = [point for point in known.matter.points if point.yours]
+    return [point for point in mine if point.id in _ids(known)] if known.notice.kind == NoticeKind.ESCALATION else mine
+
+
+def _is_asked(known: Known, voice: Voice, lines: list[Said], mine: list[Point]) -> bool:
+    if known.matter.closed_at is not None:
+        return False
+    told = any(line.role == "next" and line.text == voice.word("you") for line in lines)
+    blind = not known.matter.known and known.notice.kind in _ASKING
+    return bool(mine) or told or blind or known.notice.kind == NoticeKind.ESCALATION
 
 
 def _command(answers: Mapping[str, str], point: Point | None, values: Mapping[str, str]) -> str:

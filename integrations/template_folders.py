@@ -85,8 +85,7 @@ class Folders:
 
     def shipped(self, language: str) -> LetterEnvironment:
         """The same without anything of the installation's own."""
-        bare = Folders(None, ENGLISH, readable=self._readable)
-        return bare.environment("", bare.chosen(language))
+        return self._bare.environment("", self._bare.chosen(language))
 
     def places(self) -> Iterator[Place]:
         """Every template file there is, the installation's own first."""
@@ -105,6 +104,10 @@ class Folders:
         for folder in _inside(self.own) if self.own is not None else ():
             if (folder / LANGUAGE).is_file():
                 yield folder / LANGUAGE
+
+    @cached_property
+    def _bare(self) -> Folders:
+        return Folders(None, ENGLISH, readable=self._readable)
 
     @cached_property
     def _wordings(self) -> dict[str, Wording]:

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -398,3 +400,21 @@ def test_a_page_loads_nothing_from_anywhere() -> None:
     assert {"html", "body", "table", "style"} <= {tag for tag, _ in shape}
     assert len(page) < 20_000
     assert "prefers-color-scheme: dark" in page
+
+
+def test_a_crowd_of_letters_is_made_in_seconds(engine: Engine) -> None:
+    """A thousand that are due at one instant must be made far sooner than a minute, by as many threads as a sender has."""
+    run = keep(engine, a_late_run())
+    renderer = TemplateRenderer(SqlAbout(engine), now=lambda: at(9))
+    (*_, alarm) = (notice for notice in notices_of(run) if notice.kind is NoticeKind.ESCALATION)
+    letters = [replace(alarm, key=f"{alarm.key}/{n}") for n in range(200)]
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda notice: renderer.letter(notice, Reader(handle="olga", language="de")), letters))
+    seconds = time.monotonic() - began
+
+    print(f"\n  letters: {len(made) / seconds:.0f} a second on {engine.dialect.name}, four threads, rows read for each")
+    assert 1 == len({letter.text for letter in made})
+    assert 200 == len({letter.key for letter in made})
+    assert seconds < 12
