@@ -16,6 +16,8 @@ from storage.engine import reading
 from storage.rows import instant
 from storage.tables import (
     ERASURES,
+    EVENT_CURSORS,
+    EVENTS,
     FAULTS,
     HANDOFFS,
     ITEMS,
@@ -36,13 +38,15 @@ AT_ONCE = 2_000
 """Rows that are fetched, and kept in memory, together."""
 _INSIDE: Mapping[str, tuple[str, ...]] = {
     "runs": ("chain", "batch", "decided_at"),
+    "events": ("batch", "execution"),
+    "event_cursors": ("leased_until", "leased_by"),
     "notices": ("subject", "lines", "template", "batch", "execution"),
 }
 """Columns that stay: our own book-keeping, and the words to a person."""
 TABLES: Mapping[str, Table] = {
     table.name: table
     for table in (
-        RUNS, LEDGER, TRAIL, ITEMS, STAGES, MILESTONES, HANDOFFS, PROMISES, FAULTS, REFUSED, NOTICES, ERASURES,
+        RUNS, LEDGER, TRAIL, ITEMS, STAGES, MILESTONES, HANDOFFS, PROMISES, FAULTS, REFUSED, NOTICES, EVENTS, EVENT_CURSORS, ERASURES,
     )
 }  # fmt: skip
 """What can be exported, by name."""
