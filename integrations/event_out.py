@@ -9,23 +9,23 @@ asked with one run at a time.
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import contextlib
 import logging
 import random
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 from urllib.parse import quote
 
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
-from standardwebhooks.webhooks import Webhook as Signer
+from pydantic import SecretStr
 
-from integrations.egress import Answered
+from integrations.answers import pause_of
+from integrations.channels.posting import Place
+from integrations.egress import Egress
 from integrations.letters import NotTaken, Postponed
+from integrations.signing import signed_headers
 from onboarding.crash_points import reached
 from onboarding.emitted import schema_id
 from onboarding.ports import Claimed, EventQueue, OutgoingEvent
@@ -40,8 +40,6 @@ LONGEST: Final = 120.0
 """Of these pauses, but for chance and for what the receiver asks for: below thirty attempts in an hour."""
 CHANCE: Final = (1.1, 1.3)
 """By how much a pause is longer, so that runs that failed together do not come back together."""
-PATIENCE: Final = 3_600.0
-"""The longest pause that a receiver may ask for."""
 RUNS_AT_ONCE: Final = 8
 """Of one webhook."""
 EVENTS_AT_ONCE: Final = 50
@@ -58,32 +56,12 @@ _log = logging.getLogger("events")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Webhook:
-    """A receiver of events, as the installation names it. `secrets`: the first one, and while it is changed the old one as well."""
+class EventReceiver:
+    """A webhook of the installation to which events go. `secrets`: what signs, and while it is changed the one before as well."""
 
     name: str
-    url: str = field(repr=False)
-    secrets: tuple[str, ...] = field(repr=False)
-    allow: tuple[str, ...]
-    plain: bool = False
-    seconds: float = 10.0
-
-
-class Requests(Protocol):
-    """What makes requests, see `integrations/egress.py`."""
-
-    async def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: dict[str, str],
-        content: bytes,
-        allow: Collection[str],
-        plain: bool,
-        seconds: float,
-    ) -> Answered:
-        """The answer, or `Postponed` or `NotTaken`."""  # fmt: skip
+    place: Place
+    secrets: tuple[SecretStr, ...]
 
 
 def body_of(event: OutgoingEvent, installation: str) -> bytes:
@@ -106,25 +84,15 @@ def body_of(event: OutgoingEvent, installation: str) -> bytes:
     return _FORM.write(CloudEvent(attributes, told))
 
 
-def headers_of(event: OutgoingEvent, body: bytes, secrets: Sequence[str], at: datetime) -> dict[str, str]:
-    """The headers of a delivery: `webhook-id` stays the same at every try, the rest is that of this one."""
-    signatures = [signer_of(secret).sign(event.id, at, body.decode()) for secret in secrets]
-    return {
-        "content-type": f"{JSONFormat.CONTENT_TYPE}; charset=utf-8",
-        "webhook-id": event.id,
-        "webhook-timestamp": str(int(at.timestamp())),
-        "webhook-signature": " ".join(signatures),
-    }
-
-
-def signer_of(secret: str) -> Signer:
-    """What signs with a secret of the form `whsec_` and base64, or of any other form by its bytes. Raises `ValueError` for an empty one."""
-    if secret.startswith("whsec_"):
-        with contextlib.suppress(binascii.Error):
-            return Signer(base64.b64decode(secret.removeprefix("whsec_") + "==", validate=False))
-    if not secret:
-        raise ValueError("a webhook is signed with a secret")
-    return Signer(secret.encode())
+def headers_of(event: OutgoingEvent, body: bytes, receiver: EventReceiver, at: datetime) -> dict[str, str]:
+    """The headers of one attempt: `webhook-id` is the same at every one, the rest is that of this one."""
+    found: dict[str, str] = {}
+    for secret in receiver.secrets:
+        signed = signed_headers(secret, event.id, at, body)
+        before = found.get("webhook-signature")
+        found = signed | ({"webhook-signature": f"{before} {signed['webhook-signature']}"} if before else {})
+    own = {name: value.get_secret_value() for name, value in receiver.place.headers.items()}
+    return own | found | {"content-type": JSONFormat.CONTENT_TYPE}
 
 
 class EventSender:
@@ -133,8 +101,8 @@ class EventSender:
     def __init__(
         self,
         queue: EventQueue,
-        webhooks: Sequence[Webhook],
-        egress: Requests,
+        receivers: Sequence[EventReceiver],
+        egress: Egress,
         *,
         by: str,
         installation: str,
@@ -143,7 +111,7 @@ class EventSender:
     ) -> None:
         """`by` names this process among all that send; `installation` stands in the source of every event."""
         self._queue = queue
-        self._webhooks = tuple(webhooks)
+        self._receivers = tuple(receivers)
         self._egress = egress
         self._by = by
         self._installation = installation
@@ -152,37 +120,37 @@ class EventSender:
         self._trouble: dict[str, int] = {}
 
     async def run(self) -> None:
-        """Each webhook for itself, so that a slow one holds back none."""
+        """Each receiver for itself, so that a slow one holds back none."""
         async with asyncio.TaskGroup() as group:
-            for webhook in self._webhooks:
-                group.create_task(self._serve(webhook))
+            for receiver in self._receivers:
+                group.create_task(self._serve(receiver))
 
     async def look(self) -> int:
         """Everything that may leave now; how many events have arrived."""
-        return sum(await asyncio.gather(*(self._look_for(webhook) for webhook in self._webhooks)))
+        return sum(await asyncio.gather(*(self._look_for(receiver) for receiver in self._receivers)))
 
-    async def _serve(self, webhook: Webhook) -> None:
+    async def _serve(self, receiver: EventReceiver) -> None:
         while True:
             count = 0
             try:
-                count = await self._look_for(webhook)
+                count = await self._look_for(receiver)
             except Exception as error:
                 _log.warning("events_delayed", extra={"code": getattr(error, "code", type(error).__name__)})
             if not count:
                 await asyncio.sleep(LOOK)
 
-    async def _look_for(self, webhook: Webhook) -> int:
-        most = 1 if self._trouble.get(webhook.name, 0) >= TROUBLE else RUNS_AT_ONCE
+    async def _look_for(self, receiver: EventReceiver) -> int:
+        most = 1 if self._trouble.get(receiver.name, 0) >= TROUBLE else RUNS_AT_ONCE
         now = self._now()
-        claimed = await asyncio.to_thread(self._queue.claim, webhook.name, self._by, most, now, now + LEASE)
-        return sum(await asyncio.gather(*(self._send_run(webhook, one) for one in claimed)))
+        claimed = await asyncio.to_thread(self._queue.claim, receiver.name, self._by, most, now, now + LEASE)
+        return sum(await asyncio.gather(*(self._send_run(receiver, one) for one in claimed)))
 
-    async def _send_run(self, webhook: Webhook, claimed: Claimed) -> int:
+    async def _send_run(self, receiver: EventReceiver, claimed: Claimed) -> int:
         """The events of one run, in order, until one does not arrive."""
         events, through = await asyncio.to_thread(self._queue.following, claimed, EVENTS_AT_ONCE)
         count = 0
         for event in events:
-            if not await self._send(webhook, claimed, event):
+            if not await self._send(receiver, claimed, event):
                 return count
             count += 1
         if through > (events[-1].n if events else claimed.sent):  # nothing there was for this webhook
@@ -190,11 +158,11 @@ class EventSender:
         await asyncio.to_thread(self._queue.give_back, claimed, self._by)
         return count
 
-    async def _send(self, webhook: Webhook, claimed: Claimed, event: OutgoingEvent) -> bool:
-        code, after, final = await self._deliver(webhook, event)
+    async def _send(self, receiver: EventReceiver, claimed: Claimed, event: OutgoingEvent) -> bool:
+        code, after, final = await self._deliver(receiver, event)
         if code == "":
             reached("events.after_send")
-            self._trouble.pop(webhook.name, None)
+            self._trouble.pop(receiver.name, None)
             mine = await self._note(claimed, event.n)
             reached("events.after_mark")
             return mine
@@ -204,7 +172,7 @@ class EventSender:
             await asyncio.to_thread(self._queue.park, claimed, self._by, code, now)
             _log.warning("event_refused", extra=about)
             return False
-        self._trouble[webhook.name] = self._trouble.get(webhook.name, 0) + 1
+        self._trouble[receiver.name] = self._trouble.get(receiver.name, 0) + 1
         tries = claimed.tries if event.n == claimed.sent + 1 else 0
         again = now + timedelta(seconds=self._pause(tries, after))
         await asyncio.to_thread(self._queue.put_off, claimed, self._by, code, again, now)
@@ -215,13 +183,13 @@ class EventSender:
         now = self._now()
         return await asyncio.to_thread(self._queue.arrived, claimed, self._by, n, now, now + LEASE)
 
-    async def _deliver(self, webhook: Webhook, event: OutgoingEvent) -> tuple[str, float | None, bool]:
+    async def _deliver(self, receiver: EventReceiver, event: OutgoingEvent) -> tuple[str, float | None, bool]:
         """An empty code for an event that has arrived; else the code, what pause was asked for, and whether that is final."""
-        body = body_of(event, self._installation)
-        headers = headers_of(event, body, webhook.secrets, self._now())
+        place, body = receiver.place, body_of(event, self._installation)
+        headers = headers_of(event, body, receiver, self._now())
         try:
             answer = await self._egress.request(
-                "POST", webhook.url, headers=headers, content=body, allow=webhook.allow, plain=webhook.plain, seconds=webhook.seconds,
+                "POST", place.url.get_secret_value(), headers=headers, content=body, allow=place.allow, plain=place.plain, seconds=place.seconds,
             )  # fmt: skip
         except Postponed as later:
             return later.code, later.after, False
@@ -232,16 +200,10 @@ class EventSender:
         if answer.status == GONE:
             return "gone", None, True
         if answer.status in TRIED_AGAIN or answer.status >= 500:
-            return f"status_{answer.status}", _retry_after(answer), False
-        return f"status_{answer.status}", None, True
+            return f"http_{answer.status}", pause_of(answer), False
+        return f"http_{answer.status}", None, True
 
     def _pause(self, tries: int, asked: float | None) -> float:
         low, high = CHANCE
         own = min(FIRST * 2 ** min(tries, 10), LONGEST) * (low + (high - low) * self._chance())
-        return max(own, min(asked or 0.0, PATIENCE))
-
-
-def _retry_after(answer: Answered) -> float | None:
-    """Seconds, where the receiver has said so in seconds."""
-    said = answer.headers.get("retry-after", "").strip()
-    return float(said) if said.isascii() and said.isdigit() and len(said) < 8 else None
+        return max(own, asked or 0.0)

@@ -3,51 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine, select
 
-from onboarding.engine.effects import WriteRecords
-from onboarding.engine.state import EmittedEvent
 from onboarding.ports import INCOMPLETE, HeldBatch
 from storage.erasing import Erasures
 from storage.events import SqlEvents
 from storage.records import SqlRecordStore
 from storage.tables import EVENT_CURSORS, EVENTS
-from tests.support.records import RUN, a_run
+from tests.support.events import NOW, a_batch, an_event
+from tests.support.records import RUN
 
-NOW = datetime(2026, 11, 30, 9, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)
-
-
-def an_event(n: int, *to: str, id: str | None = None) -> EmittedEvent:
-    """The n-th event of the run."""
-    at = NOW + timedelta(minutes=n)
-    return EmittedEvent(
-        n=n,
-        id=id or f"evt_{n}",
-        type="stage.entered",
-        at=at,
-        subject=f"s{n}",
-        data={"stage": f"s{n}"},
-        to=to or ("crm",),
-    )
-
-
-def a_batch(name: str, *events: EmittedEvent, follows: str = "", **changes: Any) -> WriteRecords:
-    """Rows of a turn that tell these events."""
-    given: dict[str, Any] = {
-        "run": a_run(),
-        "events": events,
-        "id": name,
-        "follows": follows,
-        "chain": "c",
-        "execution": "x",
-        **changes,
-    }
-    return WriteRecords(**given)
 
 
 @pytest.fixture
