@@ -28,7 +28,7 @@ from integrations.letters import NotTaken, Postponed
 from integrations.signing import signed_headers
 from onboarding.crash_points import reached
 from onboarding.emitted import schema_id
-from onboarding.ports import Claimed, EventQueue, OutgoingEvent
+from onboarding.event_ports import ClaimedEvents, EventQueue, OutgoingEvent
 
 LOOK: Final = 0.5
 """Seconds between two looks for what is to be sent."""
@@ -145,7 +145,7 @@ class EventSender:
         claimed = await asyncio.to_thread(self._queue.claim, receiver.name, self._by, most, now, now + LEASE)
         return sum(await asyncio.gather(*(self._send_run(receiver, one) for one in claimed)))
 
-    async def _send_run(self, receiver: EventReceiver, claimed: Claimed) -> int:
+    async def _send_run(self, receiver: EventReceiver, claimed: ClaimedEvents) -> int:
         """The events of one run, in order, until one does not arrive."""
         events, through = await asyncio.to_thread(self._queue.following, claimed, EVENTS_AT_ONCE)
         count = 0
@@ -158,7 +158,7 @@ class EventSender:
         await asyncio.to_thread(self._queue.give_back, claimed, self._by)
         return count
 
-    async def _send(self, receiver: EventReceiver, claimed: Claimed, event: OutgoingEvent) -> bool:
+    async def _send(self, receiver: EventReceiver, claimed: ClaimedEvents, event: OutgoingEvent) -> bool:
         code, after, final = await self._deliver(receiver, event)
         if code == "":
             reached("events.after_send")
@@ -179,7 +179,7 @@ class EventSender:
         _log.info("event_delayed", extra=about)
         return False
 
-    async def _note(self, claimed: Claimed, n: int) -> bool:
+    async def _note(self, claimed: ClaimedEvents, n: int) -> bool:
         now = self._now()
         return await asyncio.to_thread(self._queue.arrived, claimed, self._by, n, now, now + LEASE)
 

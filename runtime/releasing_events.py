@@ -16,7 +16,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from onboarding.errors import PayloadUndecodable
-from onboarding.ports import HeldBatch, HeldEvents
+from onboarding.event_ports import HeldBatch, HeldEvents
 from runtime.written import ENDED, written
 
 LOOK: Final = 0.5

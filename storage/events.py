@@ -1,6 +1,6 @@
 """What other systems are told: the events of runs, and how far each webhook is in each of them.
 
-Fulfils `onboarding.ports.HeldEvents` and `EventQueue`. Events come with the rows of their turn, in one transaction, and wait until these are
+Fulfils `onboarding.event_ports.HeldEvents` and `EventQueue`. Events come with the rows of their turn, in one transaction, and wait until these are
 history, as notices do (docs/decisions/0017-events-out.md).
 """
 
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, and_, case, delete, or_, select, upda
 from sqlalchemy.sql.elements import ColumnElement
 
 from onboarding.engine.effects import WriteRecords
-from onboarding.ports import Claimed, HeldBatch, OutgoingEvent
+from onboarding.event_ports import ClaimedEvents, HeldBatch, OutgoingEvent
 from storage.engine import reading, writing
 from storage.notices import insert
 from storage.standing import alone_with
@@ -104,7 +104,7 @@ class SqlEvents:
 
     # Until they have arrived.
 
-    def claim(self, webhook: str, by: str, most: int, now: datetime, until: datetime) -> Sequence[Claimed]:
+    def claim(self, webhook: str, by: str, most: int, now: datetime, until: datetime) -> Sequence[ClaimedEvents]:
         """So many runs that have something for this webhook and are nobody's, the longest waiting first."""
         ready = _ready(webhook, now)
         with reading(self._engine) as connection:
@@ -118,9 +118,9 @@ class SqlEvents:
             names = [row.run for row in found]
             taken = update(CURSORS).where(CURSORS.c.webhook == webhook, CURSORS.c.run.in_(names))
             connection.execute(taken.values(leased_until=until, leased_by=by))
-        return tuple(Claimed(webhook=webhook, run=row.run, sent=row.sent, tries=row.tries) for row in found)
+        return tuple(ClaimedEvents(webhook=webhook, run=row.run, sent=row.sent, tries=row.tries) for row in found)
 
-    def following(self, claimed: Claimed, most: int) -> tuple[Sequence[OutgoingEvent], int]:
+    def following(self, claimed: ClaimedEvents, most: int) -> tuple[Sequence[OutgoingEvent], int]:
         """The next events for this webhook, in order, and up to which number that was looked at."""
         query = (
             select(EVENTS, RUNS.c.customer)
@@ -134,31 +134,31 @@ class SqlEvents:
         through = found[-1]["n"] if found else claimed.sent
         return tuple(_outgoing(row) for row in found if claimed.webhook in row["to"]), through
 
-    def arrived(self, claimed: Claimed, by: str, n: int, now: datetime, until: datetime) -> bool:
+    def arrived(self, claimed: ClaimedEvents, by: str, n: int, now: datetime, until: datetime) -> bool:
         """Everything up to `n` has arrived; `False` for whoever does not have the claim any more."""
         values = {"sent": n, "tries": 0, "code": None, "next_at": None, "leased_until": until, "changed_at": now}
         return self._change(claimed, by, values)
 
-    def put_off(self, claimed: Claimed, by: str, code: str, again: datetime, now: datetime) -> None:
+    def put_off(self, claimed: ClaimedEvents, by: str, code: str, again: datetime, now: datetime) -> None:
         """It did not arrive, and is tried again."""
         tries = CURSORS.c.tries + 1
         self._change(claimed, by, _FREE | {"tries": tries, "code": code, "next_at": again, "changed_at": now})
 
-    def park(self, claimed: Claimed, by: str, code: str, now: datetime) -> None:
+    def park(self, claimed: ClaimedEvents, by: str, code: str, now: datetime) -> None:
         """The receiver will never take it: nothing of this run is sent there until somebody says so."""
         self._change(claimed, by, _FREE | {"parked": True, "code": code, "next_at": None, "changed_at": now})
 
-    def give_back(self, claimed: Claimed, by: str) -> None:
+    def give_back(self, claimed: ClaimedEvents, by: str) -> None:
         """There was no more, or no time for more."""
         self._change(claimed, by, _FREE)
 
-    def _change(self, claimed: Claimed, by: str, values: Mapping[str, Any]) -> bool:
+    def _change(self, claimed: ClaimedEvents, by: str, values: Mapping[str, Any]) -> bool:
         mine = CURSORS.c.webhook == claimed.webhook, CURSORS.c.run == claimed.run, CURSORS.c.leased_by == by
         with writing(self._engine) as connection:
             return connection.execute(update(CURSORS).where(*mine).values(**values)).rowcount == 1
 
 
-_FREE: Mapping[str, Any] = {"leased_until": None, "leased_by": None}
+_FREE: dict[str, Any] = {"leased_until": None, "leased_by": None}
 
 
 def _ready(webhook: str, now: datetime) -> ColumnElement[bool]:

@@ -57,7 +57,7 @@ def codes(engine: Engine) -> list[tuple[str, str, str | None, bool]]:
     """Receiver, run, why the last attempt failed, and whether that was the last one."""
     columns = EVENT_CURSORS.c.webhook, EVENT_CURSORS.c.run, EVENT_CURSORS.c.code, EVENT_CURSORS.c.parked
     with engine.connect() as connection:
-        return [tuple(row) for row in connection.execute(select(*columns).order_by(*columns[:2]))]  # type: ignore[misc]
+        return [tuple(row) for row in connection.execute(select(*columns).order_by(*columns[:2]))]
 
 
 async def test_events_arrive_in_order_signed_and_as_their_schema_says(
@@ -126,7 +126,7 @@ async def test_what_says_nothing_about_the_event_is_tried_again(
     tell(engine, RUNS[0], 1)
     own = sender(events, crm)
     for status in (401, 403, 404, 408, 425, 429, 500, 503):
-        crm.status = lambda event, status=status: status  # type: ignore[misc]
+        crm.status = lambda event, status=status: status
         await own.look()
         assert codes(engine) == [("crm", RUNS[0], f"http_{status}", False)]
         clock.shift(minutes=3)

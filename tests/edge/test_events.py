@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, select
 
-from onboarding.ports import INCOMPLETE, HeldBatch
+from onboarding.event_ports import HeldBatch
+from onboarding.ports import INCOMPLETE
 from storage.erasing import Erasures
 from storage.events import SqlEvents
 from storage.records import SqlRecordStore

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
 
-from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]
 from pydantic import SecretStr
 from pytest_httpserver import HTTPServer
 from standardwebhooks import Webhook
