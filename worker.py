@@ -1,8 +1,8 @@
 """The worker: the process in which runs live. `python worker.py`; settings come from the environment (.env.example).
 
 It logs to stderr, writes nothing to stdout, and stops on SIGTERM or Ctrl-C when what it is doing is done, at most half a
-minute later. Exit codes: 0 stopped as asked, 64 a setting, an argument or the Python is the wrong one, 69 the Temporal server
-or the database cannot be used, 70 a bug, 75 the database can be used later: it is held, full or read-only now.
+minute later. Exit codes: 0 stopped as asked, 64 a setting, an argument or the Python is the wrong one, 65 a file that a setting names
+is wrong, 69 the Temporal server or the database cannot be used, 70 a bug, 75 the database can be used later: it is held, full or read-only now.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from runtime.releasing import Releaser
     from runtime.settings import Settings
 
-OK, USAGE, BUG = 0, 64, 70
+OK, USAGE, INVALID, BUG = 0, 64, 65, 70
 
 ACTIVITIES_AT_ONCE: Final = 50
 """Of each sort, remote and local; each has a thread. A database takes no more writers, a hook's system rarely more callers."""
@@ -56,6 +56,7 @@ def main(arguments: list[str]) -> int:
         arguments
     )
     # Late, so that --help and a wrong argument are answered at once.
+    from onboarding.errors import DefinitionInvalid
     from runtime.errors import SetupError
     from runtime.fault_injection import VARIABLE, arm
     from runtime.logs import set_up_logs
@@ -74,9 +75,13 @@ def main(arguments: list[str]) -> int:
     except (SetupError, DatabaseUnavailable) as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except DefinitionInvalid as error:
+        print(error, file=sys.stderr)
+        return INVALID
 
 
 async def _serve(settings: Settings) -> int:
+    from console.channels_here import channels_here
     from onboarding.language.expressions import warm
     from runtime.connection import connect
 
@@ -85,6 +90,7 @@ async def _serve(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _stop_or_leave, stop)
     log = logging.getLogger("worker")
+    channels_here(settings.channels)
     database = await asyncio.to_thread(_open, settings)
     client = await connect(settings, metrics=settings.metrics_address, keys=_keys(settings, database))
     await _check_search_attributes(client)

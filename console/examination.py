@@ -47,7 +47,15 @@ def line(one: Row) -> str:
 async def examine(*, fix: bool) -> list[Row]:
     """Every line, from what is on this machine to what is on the server. Raises only for settings that cannot be read."""
     ground.settings()
-    found = [*_python(), *_definitions(), *_directory(), *_database(), *_keys(), *await asyncio.to_thread(_binary)]
+    found = [
+        *_python(),
+        *_definitions(),
+        *_directory(),
+        *_channels(),
+        *_database(),
+        *_keys(),
+        *await asyncio.to_thread(_binary),
+    ]
     try:
         client = await ground.client()
     except OnboardingError as error:
@@ -89,7 +97,7 @@ def _definitions() -> Iterator[Row]:
     try:
         installation = ground.installation()
     except DefinitionInvalid as invalid:
-        yield row("definitions", "fail", str(invalid).replace("\n", " "), "Mend ONBOARDING_DIRECTORY.")
+        yield row("definitions", "fail", str(invalid).replace("\n", " "), "Mend that file first.")
         return
     broken = [
         name
@@ -116,6 +124,31 @@ def _directory() -> Iterator[Row]:
         yield row("directory", "fail", str(invalid).replace("\n", " "), "Correct ONBOARDING_DIRECTORY.")
         return
     yield row("directory", "ok", f"{path} names {len(groups)} groups.")
+
+
+def _channels() -> Iterator[Row]:
+    from console.channels_here import channels_here
+
+    path = ground.settings().channels
+    if path is None:
+        yield row("channels", "ok", "ONBOARDING_CHANNELS names no file: a notice that is kept counts as sent.")
+        return
+    try:
+        ways = channels_here(path)
+    except DefinitionInvalid as invalid:
+        for fault in invalid.faults:
+            level = "fail" if fault.severity == "error" else "warn"
+            yield row("channels", level, f"{invalid.file}:{fault}", "Correct ONBOARDING_CHANNELS.")
+        return
+    for fault in ways.said.warnings:
+        yield row("channels", "warn", f"{path}:{fault}")
+    if ways.names:
+        named = ", ".join(f"{name} ({kind})" for name, kind in ways.names.items())
+        yield row("channels", "ok", f"{path} can be used: {named}; {len(ways.said.routes)} routes.")
+    else:
+        yield row("channels", "warn", f"{path} names no channel: a notice that is kept counts as sent.")
+    if ways.said.webhooks:
+        yield row("webhooks", "ok", f"Events go to {', '.join(ways.said.webhooks)}, where a definition says so.")
 
 
 def _database() -> Iterator[Row]:

@@ -106,7 +106,8 @@ def groups() -> dict[str, tuple[str, ...]]:
 
 
 def installation() -> Installation:
-    """The names that definitions may use here: registered hooks, templates, and groups where a directory names them."""
+    """The names that definitions may use here: registered hooks, templates, webhooks, and groups where a directory names them."""
+    from console.channels_here import webhooks_here
     from integrations.hooks import HookRegistry
     from integrations.templates import TEMPLATES
     from onboarding.language.installation import Installation
@@ -114,7 +115,9 @@ def installation() -> Installation:
     hooks = HookRegistry()
     hooks.register_installed()
     known = tuple(groups()) if settings().directory is not None else None
-    return Installation(activities=hooks.names, templates=TEMPLATES, groups=known)
+    return Installation(
+        activities=hooks.names, templates=TEMPLATES, webhooks=webhooks_here(settings().channels), groups=known
+    )
 
 
 def workflow_id(name: str) -> str:

@@ -120,6 +120,15 @@ def target_of(url: str, *, allow: Collection[str], plain: bool) -> httpx2.URL:
     return target
 
 
+def refusal(url: str, allow: Collection[str], plain: bool) -> str | None:
+    """Why an address is not asked, as a code; `None` where it is. For whoever reads it from a file."""
+    try:
+        target_of(url, allow=allow, plain=plain)
+    except NotTaken as why:
+        return why.code
+    return None
+
+
 def host_allowed(host: str, port: int, allow: Collection[str]) -> bool:
     """Whether a list names this host: `host` at any port, `host:port` at this one, `*.domain` for every name below it."""
     host = _same(host)

@@ -205,5 +205,5 @@ class EventSender:
 
     def _pause(self, tries: int, asked: float | None) -> float:
         low, high = CHANCE
-        own = min(FIRST * 2 ** min(tries, 10), LONGEST) * (low + (high - low) * self._chance())
+        own: float = min(FIRST * 2.0 ** min(tries, 10), LONGEST) * (low + (high - low) * self._chance())
         return max(own, asked or 0.0)

@@ -90,7 +90,7 @@ class SecretSource(BaseModel):
         try:
             content = read_at_most(self.path(folder), MOST_BYTES + 1)
         except Unreadable as why:
-            raise SecretMissing("secret_missing", f"There is no secret in {where}, because {why}.") from None
+            raise SecretMissing("secret_missing", f"There is no secret in {where} ({why}).") from None
         if len(content) > MOST_BYTES:
             raise SecretMissing("secret_unusable", f"What stands in {where} is too long for a secret.")
         try:

@@ -163,6 +163,12 @@ class MailChannel:
             timeout=server.seconds,
         )
         await smtp.connect()
+        try:
+            if smtp.is_ehlo_or_helo_needed:
+                await smtp.ehlo()
+        except BaseException:
+            smtp.close()
+            raise
         return smtp
 
 

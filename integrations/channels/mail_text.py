@@ -44,13 +44,13 @@ def mail_of(letter: Letter, to: str, sender: Sender, at: datetime) -> EmailMessa
     # An address in another alphabet goes to servers that take it as it is, and then so do the other headers.
     mail = EmailMessage(policy=email.policy.SMTP if to.isascii() else email.policy.SMTPUTF8)
     try:
-        mail["From"] = Address(one_line(sender.name, MOST_NAME), addr_spec=sender.address)
-        mail["To"] = Address(one_line(letter.reader.name, MOST_NAME), addr_spec=to)
+        mail["From"] = _mailbox(sender.name, sender.address)
+        mail["To"] = _mailbox(letter.reader.name, to)
         if sender.reply_to:
-            mail["Reply-To"] = Address(addr_spec=sender.reply_to)
+            mail["Reply-To"] = _mailbox("", sender.reply_to)
     except (ValueError, MessageError, IndexError):
         raise NotTaken("address_refused") from None
-    mail["Subject"] = one_line(letter.subject, MOST_SUBJECT)
+    mail["Subject"] = _words(letter.subject, MOST_SUBJECT)
     mail["Date"] = format_datetime(at)
     mail["Message-ID"] = _identity(letter.key, sender)
     # Nobody ever wrote a mail with this identity: it only lets clients show the letters of one run together.
@@ -58,11 +58,12 @@ def mail_of(letter: Letter, to: str, sender: Sender, at: datetime) -> EmailMessa
     # Out-of-office replies and mail loops end here.
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
-    if letter.language.replace("-", "").isalnum() and letter.language.isascii():
-        mail["Content-Language"] = letter.language[:20]
     mail.set_content(lines_of(letter.text))
     if letter.html is not None:
         mail.add_alternative(lines_of(letter.html), subtype="html")
+    # Last, because the two bodies take every `Content-` header for their own.
+    if letter.language.replace("-", "").isalnum() and letter.language.isascii():
+        mail["Content-Language"] = letter.language[:20]
     return mail
 
 
@@ -80,6 +81,16 @@ def address_of(text: str) -> str:
     except (EmailNotValidError, UnicodeError):
         raise NotTaken("address_refused") from None
     return str(found.ascii_email or found.normalized)
+
+
+def _mailbox(name: str, address: str) -> Address:
+    local, _, domain = address.rpartition("@")
+    return Address(_words(name, MOST_NAME), local, domain)
+
+
+def _words(text: str, most: int) -> str:
+    """Words of a header. What looks like an encoded one would be decoded on its way, and could hold a line end."""
+    return one_line(text, most).replace("=?", "= ?")
 
 
 def _identity(key: str, sender: Sender) -> str:

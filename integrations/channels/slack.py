@@ -17,7 +17,7 @@ from integrations.letters import Letter, NotTaken, Postponed
 
 HOSTS: Final = ("hooks.slack.com", "slack.com")
 """Where Slack is asked, unless an installation says otherwise."""
-BOT_URL: Final = "https://slack.com/api/chat.postMessage"
+_BOT_URL: Final = "https://slack.com/api/chat.postMessage"
 MOST_TITLE, MOST_SECTION, MOST_SECTIONS, MOST_LINE = 150, 3_000, 20, 300
 """Characters of a heading and of a part, parts, and characters of the line for notifications: the first two are Slack's."""
 
@@ -38,6 +38,11 @@ _OF_THE_LOGIN: Final = frozenset(
         "no_permission",
     )
 )
+
+
+def bot_url() -> SecretStr:
+    """Where bots post. It is no secret; that of a webhook, which stands in the same place, is."""
+    return SecretStr(_BOT_URL)
 
 
 class SlackChannel:
@@ -103,9 +108,9 @@ def _demand_ok(body: bytes) -> None:
         raise Postponed("broken_answer")
     if said.get("ok") is True:
         return
-    error = said.get("error")
+    error = str(said.get("error"))
     if error in _OF_THE_LOGIN:
         raise Postponed("login_refused")
-    if isinstance(error, str) and error in _OF_THE_LETTER:
+    if error in _OF_THE_LETTER:
         raise NotTaken(_OF_THE_LETTER[error])
     raise Postponed("busy" if error in ("ratelimited", "rate_limited") else "broken_answer")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -51,6 +52,11 @@ def sender(events: SqlEvents, *receivers: Receiver, by: str = "w1") -> EventSend
     assert clock is not None
     webhooks = [one.webhook for one in receivers]
     return EventSender(events, webhooks, loopback(), by=by, installation="test", now=clock, chance=lambda: 0.5)
+
+
+def always(status: int) -> Callable[[dict[str, Any]], int]:
+    """A receiver that knows one answer."""
+    return lambda event: status
 
 
 def codes(engine: Engine) -> list[tuple[str, str, str | None, bool]]:
@@ -126,7 +132,7 @@ async def test_what_says_nothing_about_the_event_is_tried_again(
     tell(engine, RUNS[0], 1)
     own = sender(events, crm)
     for status in (401, 403, 404, 408, 425, 429, 500, 503):
-        crm.status = lambda event, status=status: status
+        crm.status = always(status)
         await own.look()
         assert codes(engine) == [("crm", RUNS[0], f"http_{status}", False)]
         clock.shift(minutes=3)
