@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from temporalio.client import Client
     from temporalio.worker import Worker
 
+    from integrations.sending import Sender
     from runtime.key_cache import KeyCache
     from runtime.releasing import Releaser
     from runtime.settings import Settings
+    from storage.notices import SqlNoticeStore
 
 OK, USAGE, INVALID, BUG = 0, 64, 65, 70
 
@@ -44,7 +46,9 @@ still for eight."""
 PATIENCE: Final = 30.0
 """Seconds after which a database that says nothing is taken for lost: no attempt of an activity waits for longer than ten."""
 LAST_LOOK: Final = timedelta(seconds=2)
-"""For notices of the last turns, when everything else has stopped."""
+"""For notices of the last turns, when everything else has stopped. `LAST_LETTERS`: for letters on their way; what takes longer leaves
+again elsewhere, under the same key."""
+LAST_LETTERS: Final = timedelta(seconds=4)
 GRACE: Final = timedelta(seconds=30)
 """How long what is running may take after the signal. What takes longer is done again elsewhere."""
 
@@ -82,6 +86,7 @@ def main(arguments: list[str]) -> int:
 
 async def _serve(settings: Settings) -> int:
     from console.channels_here import channels_here
+    from console.events_here import events_beside
     from onboarding.language.expressions import warm
     from runtime.connection import connect
 
@@ -90,13 +95,14 @@ async def _serve(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _stop_or_leave, stop)
     log = logging.getLogger("worker")
-    channels_here(settings.channels)
+    ways = channels_here(settings.channels)
     database = await asyncio.to_thread(_open, settings)
     client = await connect(settings, metrics=settings.metrics_address, keys=_keys(settings, database))
     await _check_search_attributes(client)
-    worker, releaser, gauges = _build(settings, client, database)
+    worker, releaser, sender = _build(settings, client, database)
     running = asyncio.create_task(worker.run())
-    beside = [asyncio.create_task(one) for one in (releaser.run(), *gauges)]
+    others = (*events_beside(settings, client, database, ways.said), *_gauges(settings, client, database))
+    beside = [asyncio.create_task(one) for one in (releaser.run(), sender.run(), *others)]
     log.info("worker_started", extra={"task_queue": settings.task_queue, "environment": settings.environment})
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -110,9 +116,15 @@ async def _serve(settings: Settings) -> int:
     for one in beside:
         one.cancel()
     with contextlib.suppress(Exception):  # what is left goes with the next worker
-        await asyncio.wait_for(releaser.look(), LAST_LOOK.total_seconds())
+        await asyncio.wait_for(_last_look(releaser, sender), LAST_LOOK.total_seconds())
+    await sender.drain(LAST_LETTERS.total_seconds())
     log.info("worker_stopped")
     return OK
+
+
+async def _last_look(releaser: Releaser, sender: Sender) -> None:
+    await releaser.look()
+    await sender.look()
 
 
 def _open(settings: Settings) -> Engine:
@@ -136,9 +148,7 @@ def _keys(settings: Settings, database: Engine) -> KeyCache:
     return KeyCache(CustomerKeys(database, masters))
 
 
-def _build(
-    settings: Settings, client: Client, database: Engine
-) -> tuple[Worker, Releaser, list[Coroutine[Any, Any, None]]]:
+def _build(settings: Settings, client: Client, database: Engine) -> tuple[Worker, Releaser, Sender]:
     """The only place where a worker's parts are put together."""
     from temporalio.worker import Worker
 
@@ -148,7 +158,6 @@ def _build(
     from integrations.hooks import HookRegistry
     from integrations.outbox import OutboxNotifier
     from runtime.releasing import Releaser
-    from storage.leading import Leading
     from storage.notices import SqlNoticeStore
     from storage.records import SqlRecordStore
     from workflows.onboarding_run import OnboardingRun
@@ -176,7 +185,15 @@ def _build(
         sticky_queue_schedule_to_start_timeout=STICKY,
         graceful_shutdown_timeout=GRACE,
     )
-    return worker, Releaser(client, outbox, notifier, Leading(database).lead), _gauges(settings, client, database)
+    return worker, Releaser(client, outbox, notifier), _sender(outbox)
+
+
+def _sender(outbox: SqlNoticeStore) -> Sender:
+    """What brings notices to people. Without channels what is kept counts as sent."""
+    from integrations import kept
+    from integrations.sending import Sender
+
+    return Sender(outbox, kept.Anybody(), kept.PlainText(), kept.OneRoute(kept.KeptChannel()))
 
 
 def _gauges(settings: Settings, client: Client, database: Engine) -> list[Coroutine[Any, Any, None]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -42,6 +43,8 @@ CHANCE: Final = (1.1, 1.3)
 """By how much a pause is longer, so that runs that failed together do not come back together."""
 RUNS_AT_ONCE: Final = 8
 """Of one webhook."""
+LONGEST_WAIT: Final = 5.0
+"""Seconds that an event waits here for the cap of its receiver; a longer wait is for the rows."""
 EVENTS_AT_ONCE: Final = 50
 """Read from the rows of one run together."""
 TROUBLE: Final = 3
@@ -62,6 +65,9 @@ class EventReceiver:
     name: str
     place: Place
     secrets: tuple[SecretStr, ...]
+    per_minute: int | None = None
+    """Events that it is sent at most, where it has a cap."""
+    at_once: int = RUNS_AT_ONCE
 
 
 def body_of(event: OutgoingEvent, installation: str) -> bytes:
@@ -118,6 +124,7 @@ class EventSender:
         self._now = now
         self._chance = chance
         self._trouble: dict[str, int] = {}
+        self._next: dict[str, float] = {}
 
     async def run(self) -> None:
         """Each receiver for itself, so that a slow one holds back none."""
@@ -140,7 +147,7 @@ class EventSender:
                 await asyncio.sleep(LOOK)
 
     async def _look_for(self, receiver: EventReceiver) -> int:
-        most = 1 if self._trouble.get(receiver.name, 0) >= TROUBLE else RUNS_AT_ONCE
+        most = 1 if self._trouble.get(receiver.name, 0) >= TROUBLE else receiver.at_once
         now = self._now()
         claimed = await asyncio.to_thread(self._queue.claim, receiver.name, self._by, most, now, now + LEASE)
         return sum(await asyncio.gather(*(self._send_run(receiver, one) for one in claimed)))
@@ -150,13 +157,27 @@ class EventSender:
         events, through = await asyncio.to_thread(self._queue.following, claimed, EVENTS_AT_ONCE)
         count = 0
         for event in events:
+            if not await self._turn(receiver):
+                break
             if not await self._send(receiver, claimed, event):
                 return count
             count += 1
-        if through > (events[-1].n if events else claimed.sent):  # nothing there was for this webhook
+        if count == len(events) and through > claimed.sent:  # also past what was for others
             await self._note(claimed, through)
         await asyncio.to_thread(self._queue.give_back, claimed, self._by)
         return count
+
+    async def _turn(self, receiver: EventReceiver) -> bool:
+        """Waits until the cap of a receiver allows one more; `False` where that is too far away to keep others from sending."""
+        if receiver.per_minute is None:
+            return True
+        now = time.monotonic()
+        turn = max(now, self._next.get(receiver.name, now))
+        if turn - now > LONGEST_WAIT:
+            return False
+        self._next[receiver.name] = turn + 60.0 / receiver.per_minute
+        await asyncio.sleep(turn - now)
+        return True
 
     async def _send(self, receiver: EventReceiver, claimed: ClaimedEvents, event: OutgoingEvent) -> bool:
         code, after, final = await self._deliver(receiver, event)

@@ -40,8 +40,10 @@ _INSIDE: Mapping[str, tuple[str, ...]] = {
     "runs": ("chain", "batch", "decided_at"),
     "events": ("batch", "execution"),
     "event_cursors": ("leased_until", "leased_by"),
-    "notices": ("subject", "lines", "template", "batch", "execution"),
-}
+    "notices": (
+        "subject", "lines", "template", "batch", "execution", "ready_at", "next_at", "leased_until", "doubtful", "recalled", "reason",
+    ),
+}  # fmt: skip
 """Columns that stay: our own book-keeping, and the words to a person."""
 TABLES: Mapping[str, Table] = {
     table.name: table

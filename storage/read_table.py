@@ -147,7 +147,7 @@ class ReadTable:
             if cursor is not None:
                 query = query.where(_later_than(connection, cursor))
             found = connection.execute(query.order_by(NOTICES.c.at, NOTICES.c.key).limit(limit + 1)).all()
-        lines = [rows.notice_shape(row, row.state) for row in found[:limit]]
+        lines = [rows.notice_shape(row, row) for row in found[:limit]]
         return {"rows": lines, "next_cursor": lines[-1]["key"] if len(found) > limit else None}
 
     def _numbered(
