@@ -103,7 +103,7 @@ def test_a_definition_that_tells_a_webhook_nobody_configured_is_refused(door: Do
 
 
 def test_doctor_says_what_has_not_arrived_since_when_and_why(full: Door) -> None:
-    lines = [row for row in full("doctor", "-o", "json").data["checks"] if row["name"] == "events"]
+    lines = [row for row in full("doctor", "-o", "json").data["rows"] if row["name"] == "events"]
 
     assert [(row["level"], row["sentence"]) for row in lines] == [
         ("warn", "books has not got 120 events of 2 runs since 2026-11-30 09:01 UTC: ONBOARDING_CHANNELS names no such webhook."),
