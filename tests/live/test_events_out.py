@@ -27,7 +27,8 @@ from storage.engine import open_database
 from storage.events import SqlEvents
 from storage.notices import SqlNoticeStore
 from storage.records import SqlRecordStore
-from tests.support.receiver import Receiver, loopback
+from tests.support.doors import worker_process
+from tests.support.receiver import SECRET, Receiver, loopback
 from tests.support.shell import ROOT, Edge, a_run, a_worker, an_order, answer_all
 
 pytestmark = pytest.mark.live
@@ -165,3 +166,35 @@ class Mortal:
         assert child.stdout is not None
         assert child.stdout.readline() == "up\n"
         return child
+
+
+async def test_worker_processes_bring_events_to_the_webhooks_of_their_file(
+    client: Client, dev_server: DevServer, tmp_path: Path, crm: Receiver, customer: str
+) -> None:
+    """Two of them, put together as on any machine; one is killed on the way."""
+    order, queue = telling(customer), f"events-{customer}"
+    (tmp_path / "channels.yaml").write_text(
+        "inside: [127.0.0.0/8]\n"
+        "webhooks:\n"
+        f"  crm: {{url: '{crm.server.url_for('/crm')}', allow: [{crm.server.host}], plain: true, secret: {{env: CRM_SECRET}}}}\n",
+        encoding="utf-8",
+    )
+    environment = {
+        "ONBOARDING_CHANNELS": str(tmp_path / "channels.yaml"), "CRM_SECRET": SECRET,
+        "ONBOARDING_DATABASE_URL": f"sqlite:///{tmp_path / 'rows.sqlite'}",
+    }  # fmt: skip
+    (tmp_path / "other").mkdir()
+    async with (
+        worker_process(client, dev_server.address, tmp_path, queue, **environment) as first,
+        worker_process(client, dev_server.address, tmp_path / "other", queue, **environment),
+    ):
+        run = await a_run(client, order, queue)
+        assert await answer_all(run, order, most=2) == 2
+        first.process.kill()
+        await closed(run, order)
+        for _ in range(1_200):
+            if crm.taken and crm.taken[-1]["type"] == "run.closed":
+                break
+            await asyncio.sleep(0.1)
+
+    in_order(crm, order.run)
