@@ -47,7 +47,15 @@ def line(one: Row) -> str:
 async def examine(*, fix: bool) -> list[Row]:
     """Every line, from what is on this machine to what is on the server. Raises only for settings that cannot be read."""
     ground.settings()
-    found = [*_python(), *_definitions(), *_directory(), *_database(), *_keys(), *await asyncio.to_thread(_binary)]
+    found = [
+        *_python(),
+        *_definitions(),
+        *_directory(),
+        *_hooks(),
+        *_database(),
+        *_keys(),
+        *await asyncio.to_thread(_binary),
+    ]
     try:
         client = await ground.client()
     except OnboardingError as error:
@@ -89,7 +97,7 @@ def _definitions() -> Iterator[Row]:
     try:
         installation = ground.installation()
     except DefinitionInvalid as invalid:
-        yield row("definitions", "fail", str(invalid).replace("\n", " "), "Mend ONBOARDING_DIRECTORY.")
+        yield row("definitions", "fail", str(invalid).replace("\n", " "), "Mend that file first.")
         return
     broken = [
         name
@@ -116,6 +124,22 @@ def _directory() -> Iterator[Row]:
         yield row("directory", "fail", str(invalid).replace("\n", " "), "Correct ONBOARDING_DIRECTORY.")
         return
     yield row("directory", "ok", f"{path} names {len(groups)} groups.")
+
+
+def _hooks() -> Iterator[Row]:
+    from console.hooks_here import hooks_here
+
+    path = ground.settings().hooks
+    try:
+        hooks = hooks_here(path)
+    except DefinitionInvalid as invalid:
+        for fault in invalid.faults:
+            yield row("hooks", "fail", f"{invalid.file}:{fault}", "Correct ONBOARDING_HOOKS.")
+        return
+    if path is None:
+        yield row("hooks", "ok", f"{len(hooks.names)} are registered; ONBOARDING_HOOKS names no file of more.")
+    else:
+        yield row("hooks", "ok", f"{len(hooks.names)} are registered, as {path} says.")
 
 
 def _database() -> Iterator[Row]:

@@ -107,12 +107,11 @@ def groups() -> dict[str, tuple[str, ...]]:
 
 def installation() -> Installation:
     """The names that definitions may use here: registered hooks, templates, and groups where a directory names them."""
-    from integrations.hooks import HookRegistry
+    from console.hooks_here import hooks_here
     from integrations.templates import TEMPLATES
     from onboarding.language.installation import Installation
 
-    hooks = HookRegistry()
-    hooks.register_installed()
+    hooks = hooks_here(settings().hooks)
     known = tuple(groups()) if settings().directory is not None else None
     return Installation(activities=hooks.names, templates=TEMPLATES, groups=known)
 

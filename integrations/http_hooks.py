@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, urljoin
 
 import standardwebhooks
 from jinja2 import StrictUndefined, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
+from integrations.answers import pause_of
+from integrations.egress import Answered
 from integrations.letters import NotTaken, Postponed
 from onboarding.errors import HookPutOff, HookRefused
 from onboarding.hook_terms import AnswerTerms, CallTerms
@@ -28,14 +29,17 @@ VARIABLES = ("run", "customer", "item", "facts", "fields", "files", "key")
 """What a body may name."""
 MOST_BYTES = 1_048_576
 """Of a body that leaves, and of an answer."""
-LONGEST_PAUSE = 3_600.0
-"""Seconds of patience that another system may ask for."""
 _AGAIN = (408, 425, 429)
 _SHOWN = 200
 
 _SENTENCES: Mapping[str, str] = {
     "timeout": "The other side did not answer in time.",
     "unreachable": "The other side could not be reached.",
+    "unresolved": "Nobody knows where the other side is: its name leads nowhere.",
+    "certificate": "The other side has no certificate that is believed here.",
+    "broken_answer": "The answer broke off, or is in a form that nobody here reads.",
+    "bad_url": "The address is none that anything goes out to.",
+    "scheme_not_allowed": "The address is not https.",
     "answer_too_large": "The other side answered more than 1 MiB, and nothing of it was read.",
     "forbidden_address": "The address leads into a network that hooks may not reach.",
     "host_not_allowed": "The address leads to a host that this hook may not reach.",
@@ -47,24 +51,13 @@ _SENTENCES: Mapping[str, str] = {
 }
 
 
-class Got(Protocol):
-    """What came back."""
-
-    @property
-    def status(self) -> int: ...
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-    @property
-    def body(self) -> bytes: ...
-
-
 class Outside(Protocol):
-    """The one way out of this installation."""
+    """The one way out of this installation: `integrations.egress.Egress`."""
 
-    def request(
-        self, method: str, url: str, *, headers: Mapping[str, str], content: bytes | None, allow: Sequence[str], plain: bool,
+    async def request(
+        self, method: str, url: str, *, headers: Mapping[str, str] | None, content: bytes, allow: Collection[str], plain: bool,
         seconds: float, most_bytes: int,
-    ) -> Awaitable[Got]:  # fmt: skip
+    ) -> Answered:  # fmt: skip
         """Raises `Postponed` or `NotTaken` with a code where no answer came."""
 
 
@@ -108,7 +101,6 @@ class HttpHook:
             return json.dumps(_json(self._template.render(known).encode("utf-8", "replace")), ensure_ascii=False)
         except (
             TemplateError,
-            SecurityError,
             ValueError,
             TypeError,
             ArithmeticError,
@@ -118,7 +110,7 @@ class HttpHook:
         ):
             raise _refused("body_no_json") from None
 
-    def _ask(self, method: str, url: str, key: str, body: bytes | None) -> Got:
+    def _ask(self, method: str, url: str, key: str, body: bytes | None) -> Answered:
         terms = self._terms
         headers = {**terms.headers, "Accept": "application/json", "Idempotency-Key": as_header(key)}
         if body is not None:
@@ -126,11 +118,11 @@ class HttpHook:
         if self._signer is not None:
             headers |= self._signature(as_header(key), body or b"")
         asking = self._outside.request(
-            method, url, headers=headers, content=body, allow=terms.allow, plain=terms.plain, seconds=terms.seconds,
+            method, url, headers=headers, content=body or b"", allow=terms.allow, plain=terms.plain, seconds=terms.seconds,
             most_bytes=MOST_BYTES,
         )  # fmt: skip
         try:
-            return asyncio.run(_awaited(asking))
+            return asyncio.run(asking)
         except Postponed as why:
             raise HookPutOff(why.code, sentence_of(why.code), why.after) from None
         except NotTaken as why:
@@ -143,10 +135,10 @@ class HttpHook:
         signed = self._signer.sign(key, at.astimezone(UTC).replace(tzinfo=None), body.decode())
         return {"webhook-id": key, "webhook-timestamp": str(int(at.timestamp())), "webhook-signature": signed}
 
-    def _read(self, got: Got, asked: str) -> Mapping[str, Any] | Later:
+    def _read(self, got: Answered, asked: str) -> Mapping[str, Any] | Later:
         if got.status in _AGAIN or got.status >= 500:
             code = f"http_{got.status}"
-            raise HookPutOff(code, sentence_of(code), _patience(got.headers, self._now()))
+            raise HookPutOff(code, sentence_of(code), pause_of(got, self._now()))
         if not 200 <= got.status < 300:
             raise _refused(f"http_{got.status}")
         if got.status == 202:
@@ -155,7 +147,7 @@ class HttpHook:
         said = None if status_decides and not got.body.strip() else _answer(got.body)
         return mapped(self._terms.answer, said)
 
-    def _later(self, got: Got, asked: str) -> Later:
+    def _later(self, got: Answered, asked: str) -> Later:
         later = self._terms.later
         if later is None:
             raise _refused("http_202")
@@ -231,15 +223,6 @@ def sentence_of(code: str) -> str:
     return "The other side could not be asked."
 
 
-def host_of(url: str) -> str:
-    """The host that an address names."""
-    return (urlsplit(url).hostname or "").lower()
-
-
-async def _awaited(asking: Awaitable[Got]) -> Got:
-    return await asking
-
-
 def _refused(code: str) -> HookRefused:
     return HookRefused(code, sentence_of(code))
 
@@ -263,16 +246,3 @@ def _json(text: bytes) -> Any:
 
 def _no_number(word: str) -> Any:
     raise ValueError(word)
-
-
-def _patience(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds that `Retry-After` asks for, as a number or a date; `None` where it asks for nothing that can be read."""
-    said = next((value for name, value in headers.items() if name.lower() == "retry-after"), "").strip()
-    if said.isascii() and said.isdigit() and len(said) < 10:
-        return min(float(said), LONGEST_PAUSE)
-    try:
-        until = parsedate_to_datetime(said)
-    except (ValueError, TypeError, OverflowError):
-        return None
-    until = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return min(max((until - now).total_seconds(), 0.0), LONGEST_PAUSE)

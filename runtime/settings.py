@@ -93,6 +93,8 @@ class Settings(BaseSettings):
     """The folder in which a definition is found by its id."""
     directory: Path | None = None
     """A YAML file with the members of groups; a group that is in none has one member, of its own name."""
+    hooks: Path | None = None
+    """A YAML file with the hooks that are requests to other systems, and with the limits of all; see docs/hooks.md."""
     keys: Path = DATA / "keys.json"
     """The master keys. Where the file is missing nothing is encrypted, which `production` refuses."""
     log_format: Literal["auto", "console", "json"] = "auto"
@@ -162,7 +164,7 @@ def _sentence(message: str) -> str:
 def _absolute(settings: Settings) -> Settings:
     """A relative path means the folder the command was typed in; a later `chdir` must not move it."""
     found = {}
-    for name in ("definitions", "directory", "keys"):
+    for name in ("definitions", "directory", "hooks", "keys"):
         path: Path | None = getattr(settings, name)
         try:
             found[name] = path and path.expanduser().absolute()
