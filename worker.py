@@ -1,7 +1,8 @@
 """The worker: the process in which runs live. `python worker.py`; settings come from the environment (.env.example).
 
 It logs to stderr, writes nothing to stdout, and stops on SIGTERM or Ctrl-C when what it is doing is done, at most half a
-minute later. Exit codes: 0 stopped as asked, 64 a setting, an argument or the Python is the wrong one, 69 the Temporal server
+minute later. Exit codes: 0 stopped as asked, 64 a setting, an argument or the Python is the wrong one, 65 a file that a setting names
+is wrong, 69 the Temporal server
 or the database cannot be used, 70 a bug, 75 the database can be used later: it is held, full or read-only now.
 """
 
@@ -27,11 +28,13 @@ if TYPE_CHECKING:
     from temporalio.client import Client
     from temporalio.worker import Worker
 
+    from activities.hooks import HookActivities
+    from integrations.hooks import HookRegistry
     from runtime.key_cache import KeyCache
     from runtime.releasing import Releaser
     from runtime.settings import Settings
 
-OK, USAGE, BUG = 0, 64, 70
+OK, USAGE, INVALID, BUG = 0, 64, 65, 70
 
 ACTIVITIES_AT_ONCE: Final = 50
 """Of each sort, remote and local; each has a thread. A database takes no more writers, a hook's system rarely more callers."""
@@ -56,6 +59,7 @@ def main(arguments: list[str]) -> int:
         arguments
     )
     # Late, so that --help and a wrong argument are answered at once.
+    from onboarding.errors import DefinitionInvalid
     from runtime.errors import SetupError
     from runtime.fault_injection import VARIABLE, arm
     from runtime.logs import set_up_logs
@@ -74,9 +78,13 @@ def main(arguments: list[str]) -> int:
     except (SetupError, DatabaseUnavailable) as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except DefinitionInvalid as error:
+        print(error, file=sys.stderr)
+        return INVALID
 
 
 async def _serve(settings: Settings) -> int:
+    from console.hooks_here import hooks_here
     from onboarding.language.expressions import warm
     from runtime.connection import connect
 
@@ -85,12 +93,14 @@ async def _serve(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _stop_or_leave, stop)
     log = logging.getLogger("worker")
+    hooks = hooks_here(settings.hooks)
     database = await asyncio.to_thread(_open, settings)
     client = await connect(settings, metrics=settings.metrics_address, keys=_keys(settings, database))
     await _check_search_attributes(client)
-    worker, releaser, gauges = _build(settings, client, database)
+    calls, hook_loops = _hooks(hooks, client, database)
+    worker, releaser, gauges = _build(settings, client, database, calls)
     running = asyncio.create_task(worker.run())
-    beside = [asyncio.create_task(one) for one in (releaser.run(), *gauges)]
+    beside = [asyncio.create_task(one) for one in (releaser.run(), *hook_loops, *gauges)]
     log.info("worker_started", extra={"task_queue": settings.task_queue, "environment": settings.environment})
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -130,16 +140,34 @@ def _keys(settings: Settings, database: Engine) -> KeyCache:
     return KeyCache(CustomerKeys(database, masters))
 
 
+def _hooks(
+    hooks: HookRegistry, client: Client, database: Engine
+) -> tuple[HookActivities, list[Coroutine[Any, Any, None]]]:
+    """What calls the hooks, and what looks after calls that wait for their turn or for an answer."""
+    from activities.hooks import HookActivities
+    from activities.keeping import Keeper
+    from activities.lanes import Lanes
+    from activities.parking import Attendant
+    from storage.hook_waits import SqlHookWaits
+
+    lanes = Lanes(lambda name: (hooks.terms(name).at_once, hooks.terms(name).per_minute))
+    waits = SqlHookWaits(database)
+    calls = HookActivities(hooks, lanes, waits)
+    threads = ThreadPoolExecutor(ACTIVITIES_AT_ONCE, thread_name_prefix="hook")
+    return calls, [
+        Attendant(client, lanes, calls.call_parked, threads).run(),
+        Keeper(client, waits, hooks, threads).run(),
+    ]
+
+
 def _build(
-    settings: Settings, client: Client, database: Engine
+    settings: Settings, client: Client, database: Engine, calls: HookActivities
 ) -> tuple[Worker, Releaser, list[Coroutine[Any, Any, None]]]:
     """The only place where a worker's parts are put together."""
     from temporalio.worker import Worker
 
-    from activities.hooks import HookActivities
     from activities.notices import NoticeActivities
     from activities.records import RecordActivities
-    from integrations.hooks import HookRegistry
     from integrations.outbox import OutboxNotifier
     from runtime.releasing import Releaser
     from storage.leading import Leading
@@ -150,13 +178,7 @@ def _build(
 
     outbox = SqlNoticeStore(database)
     notifier = OutboxNotifier(outbox)
-    hooks = HookRegistry()
-    hooks.register_installed()
-    records, notices, calls = (
-        RecordActivities(SqlRecordStore(database), notifier),
-        NoticeActivities(notifier),
-        HookActivities(hooks),
-    )
+    records, notices = RecordActivities(SqlRecordStore(database), notifier), NoticeActivities(notifier)
     worker = Worker(
         client,
         task_queue=settings.task_queue,

@@ -20,7 +20,7 @@ from storage.engine import reading, writing
 from storage.keys import DESTROYED
 from storage.notices import insert
 from storage.records import alone_with
-from storage.tables import ERASURES, FAULTS, KEYS, NOTICES, PEOPLE, PROMISES, REFUSED, RUNS, TRAIL, WAITING
+from storage.tables import ERASURES, FAULTS, HOOK_WAITS, KEYS, NOTICES, PEOPLE, PROMISES, REFUSED, RUNS, TRAIL, WAITING
 
 _AT_ONCE = 500
 
@@ -99,6 +99,7 @@ class Erasures:
                 "sentences": _trail(connection, run) + _refused(connection, run) + _promises(connection, run),
             }
             _faults(connection, run)
+            connection.execute(delete(HOOK_WAITS).where(HOOK_WAITS.c.run == run))
             connection.execute(
                 delete(WAITING).where(WAITING.c.run == run)
             )  # of one that was terminated: nobody can act in it
