@@ -338,3 +338,31 @@ def close_run(turn: Turn, outcome: RunOutcome, reason: str) -> None:
         absences=(),
     )
     turn.record("run", code=f"run_{outcome}", sentence=reason)
+    if outcome is not RunOutcome.LIVE:
+        call_next_undo(turn)
+    elif turn.state.undo:
+        turn.set(undo=())
+
+
+def call_next_undo(turn: Turn) -> None:
+    """Asks for the activity that takes back the work of the hook that came back last, of those that are left."""
+    if not turn.state.undo:
+        return
+    item = turn.plan.items[turn.state.undo[-1]]
+    assert item.undo is not None, "only hooks with an undo are remembered"
+    known = arguments(turn, item.id, {}, only=item.with_facts)
+    if item.with_facts:  # what it gave itself is what it takes to find its work again
+        own = {name: fact.value for name, fact in turn.state.facts.items() if fact.item == item.id}
+        known["facts"] = {**dict(known["facts"]), **own}  # type: ignore[call-overload]
+    turn.call(
+        RunHook(
+            key=undo_key(turn, item), activity=item.undo, stage=item.stage, item=None, title=f"undo {item.title}",
+            round=turn.state.items[item.id].round, check=None, attempts=item.attempts, arguments=known,
+            backoff=item.backoff, timeout_seconds=item.timeout.seconds if item.timeout else 600,
+        )
+    )  # fmt: skip
+
+
+def undo_key(turn: Turn, item: Item) -> str:
+    """The identity of taking back what a hook did."""
+    return f"{turn.state.run}/{item.id}/{turn.state.items[item.id].round}/undo"

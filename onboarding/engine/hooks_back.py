@@ -3,7 +3,7 @@
 from typing import Any
 
 from onboarding import limits
-from onboarding.engine import deadlines, flow, fullness, rota
+from onboarding.engine import deadlines, flow, fullness, rota, undoing
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.notices import say
 from onboarding.engine.people import stage_owner
@@ -37,6 +37,7 @@ def hook_answered(turn: Turn, key: str, result: Any) -> bool:
         turn.record("hook", item=item.id, code="hook_done", sentence=f"{item.title} is done")
         flow.finish_item(turn, item, "engine")
         turn.learn(values, item.id, "engine")
+        undoing.remember(turn, item)
         return True
     if not isinstance(result.get("ok"), bool):
         return hook_failed(turn, key, "result_unreadable", "The check did not say whether it is ok.")
