@@ -13,7 +13,7 @@ from concurrent.futures import Executor
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from temporalio.client import AsyncActivityCancelledError, AsyncActivityHandle, Client
+from temporalio.client import AsyncActivityCancelledError, AsyncActivityHandle, Client, WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -139,7 +139,9 @@ async def _forget_unless_awaited(client: Client, waits: HookWaits, waiting: Wait
     """The attempt is gone. Where its run still asks for this hook, the next attempt takes over what is known."""
     try:
         run = await client.get_workflow_handle(waiting.run, run_id=waiting.execution or None).describe()
-        pending = {one.activity_id for one in run.raw_description.pending_activities}
+        # The server goes on listing what a run that has ended had called.
+        going_on = run.status is WorkflowExecutionStatus.RUNNING
+        pending = {one.activity_id for one in run.raw_description.pending_activities} if going_on else set()
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             return
