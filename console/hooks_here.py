@@ -25,6 +25,7 @@ def _take_in(hooks: HookRegistry, path: Path) -> None:
     from integrations.egress import Egress, target_of
     from integrations.http_hooks import VARIABLES, HttpHook
     from integrations.letters import NotTaken
+    from integrations.shipped_hooks import FileScan
     from runtime.hooks_file import read_hooks
 
     def refusal(url: str, allow: tuple[str, ...], plain: bool) -> str | None:
@@ -40,3 +41,5 @@ def _take_in(hooks: HookRegistry, path: Path) -> None:
         hooks.limit(name, terms)
         if terms.call is not None:
             hooks.register(name, HttpHook(terms.call, outside), replace=True)
+        if terms.scan is not None:
+            hooks.register(name, FileScan(terms.scan, outside), replace=True)

@@ -191,6 +191,8 @@ def mapped(terms: AnswerTerms, said: Any) -> dict[str, Any]:
     for name, pointer in (("note", terms.note), ("faults", terms.faults)):
         value = at_pointer(said, pointer) if pointer else None
         answer |= {} if value is None else {name: value}
+    if terms.refused and ok is False and not answer.get("faults"):
+        answer["faults"] = [dict(zip(("place", "code", "sentence"), terms.refused, strict=True))]
     return answer
 
 

@@ -17,6 +17,8 @@ class AnswerTerms:
     provides: Mapping[str, str] | None = None
     note: str = "/note"
     faults: str = "/faults"
+    refused: tuple[str, str, str] | None = None
+    """Place, code and sentence of the fault that a no means where the other side names none of its own in our form."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,14 +52,26 @@ class CallTerms:
     later: LaterTerms | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchTerms:
+    """From where a hook reads files, and how large one may be."""
+
+    allow: tuple[str, ...]
+    plain: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    seconds: float = 10.0
+    most_bytes: int = 25_000_000
+
+
 AT_ONCE = 10
 """Calls of one hook at the same time in one worker, unless the installation says otherwise: a fifth of what a worker does at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookTerms:
-    """One hook of an installation. Without a `call` it is one that is installed, and this says its limits only."""
+    """One hook of an installation: a request, or a shipped one (`scan`), or, with neither, one that is installed and its limits."""
 
     call: CallTerms | None = None
+    scan: FetchTerms | None = None
     at_once: int = AT_ONCE
     per_minute: int | None = None

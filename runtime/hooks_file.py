@@ -20,7 +20,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import ValidationError
 
 from onboarding.errors import DefinitionInvalid, Fault
-from onboarding.hook_terms import AnswerTerms, CallTerms, HookTerms, LaterTerms
+from onboarding.hook_terms import AnswerTerms, CallTerms, FetchTerms, HookTerms, LaterTerms
+from onboarding.language.attachments import MEGABYTE
 from onboarding.language.grammar import Model
 from onboarding.language.places import Document, Path, spell
 from onboarding.nearest import nearest
@@ -32,6 +33,7 @@ Network = IPv4Network | IPv6Network
 Refusal = Callable[[str, tuple[str, ...], bool], str | None]
 """Why nothing goes out to an address, with these hosts allowed and plain http or not: a code, or `None`."""
 
+_OF_A_SCAN: Final = frozenset(("use", "allow", "plain", "headers", "seconds", "megabytes", "at_once", "per_minute"))
 _EMPTY: Final = "The file says nothing: begin with `hooks:`."
 _SECRET_NAMES: Final = re.compile(r"(?i)token|secret|passw|key|sig|auth|credential")
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
@@ -156,8 +158,10 @@ class _Reading:
 
     def hook(self, name: str, entry: HookEntry) -> HookTerms:
         at: Path = ("hooks", name)
-        call = None
-        if entry.url is not None:
+        call = scan = None
+        if entry.use is not None:
+            scan = self.scan(at, entry)
+        elif entry.url is not None:
             call = self.call(at, entry)
         elif extra := sorted(entry.model_fields_set - {"at_once", "per_minute"}):
             self.add("missing_key", at, f"{name!r} has {', '.join(extra)} and no `url`: say where it leads.", key=True)
@@ -166,32 +170,55 @@ class _Reading:
             self.add(
                 "unknown_activity", at, f"{name!r} has no `url`, and no hook of this name is installed{near}", key=True
             )
-        return HookTerms(call=call, at_once=entry.at_once, per_minute=entry.per_minute)
+        return HookTerms(call=call, scan=scan, at_once=entry.at_once, per_minute=entry.per_minute)
+
+    def scan(self, at: Path, entry: HookEntry) -> FetchTerms:
+        for name in sorted(entry.model_fields_set - _OF_A_SCAN):
+            self.add(
+                "unknown_key",
+                (*at, name),
+                f"{name!r} says nothing of `use: {entry.use}`: remove it; known here: {', '.join(sorted(_OF_A_SCAN))}.",
+                key=True,
+            )
+        if not entry.allow:
+            self.add(
+                "host_not_allowed", at, "Nobody says from where files may be read: add `allow: [host, …]`.", key=True
+            )
+        allow = self.allowed(at, entry)
+        headers = {name: self.header((*at, "headers", name), name, value) for name, value in entry.headers.items()}
+        return FetchTerms(
+            allow=allow, plain=entry.plain, headers=headers, seconds=float(entry.seconds), most_bytes=entry.megabytes * MEGABYTE
+        )  # fmt: skip
 
     def call(self, at: Path, entry: HookEntry) -> CallTerms:
-        allow = tuple(entry.allow)
+        allow = self.allowed(at, entry)
+        if "megabytes" in entry.model_fields_set:
+            self.add(
+                "unknown_key", (*at, "megabytes"), "`megabytes` belongs to `use: scan_files`: remove it.", key=True
+            )
         self.hosts(at, entry, allow)
         self.body(at, entry)
         headers = {name: self.header((*at, "headers", name), name, value) for name, value in entry.headers.items()}
         secret = self.value((*at, "secret"), entry.secret) if entry.secret else ""
         if secret:
             self.signer((*at, "secret"), secret)
-        answer = entry.answer
+        answer, no = entry.answer, entry.answer.refused
+        refused = (no.place, no.code, no.sentence) if no else None
         return CallTerms(
             url=entry.url or "", allow=allow, method=entry.method, plain=entry.plain, headers=headers, secret=secret,
             body=entry.body, seconds=float(entry.seconds), later=self.later((*at, "later"), entry.later),
-            answer=AnswerTerms(ok=answer.ok, provides=answer.provides, note=answer.note, faults=answer.faults),
+            answer=AnswerTerms(ok=answer.ok, provides=answer.provides, note=answer.note, faults=answer.faults, refused=refused),
         )  # fmt: skip
+
+    def allowed(self, at: Path, entry: HookEntry) -> tuple[str, ...]:
+        for place, host in enumerate(entry.allow):
+            if not _HOST.fullmatch(host):
+                sentence = "A host is written as api.example.com, api.example.com:8443 or *.example.com."
+                self.add("wrong_value", (*at, "allow", place), sentence)
+        return tuple(entry.allow)
 
     def hosts(self, at: Path, entry: HookEntry, allow: tuple[str, ...]) -> None:
         path = (*at, "url")
-        for place, host in enumerate(allow):
-            if not _HOST.fullmatch(host):
-                self.add(
-                    "wrong_value",
-                    (*at, "allow", place),
-                    "A host is written as api.example.com, without scheme, port or path.",
-                )
         url = entry.url or ""
         code = self.refusal(url, allow, entry.plain)
         if code == "host_not_allowed":

@@ -18,6 +18,14 @@ Headers = Annotated[dict[str, Text | SecretSource], Field(max_length=40)]
 Seconds = Annotated[int, Field(strict=True, ge=1, le=60)]
 
 
+class RefusedModel(Model):
+    """What a no means to whoever gave the answer that was checked."""
+
+    place: Annotated[str, Field(strict=True, max_length=200, pattern=r"^(/.*)?$")] = ""
+    code: Id
+    sentence: Text
+
+
 class AnswerModel(Model):
     """Where in the answer our words stand."""
 
@@ -25,6 +33,7 @@ class AnswerModel(Model):
     provides: dict[Id, Pointer] | None = None
     note: Pointer = "/note"
     faults: Pointer = "/faults"
+    refused: RefusedModel | None = None
 
 
 class LaterModel(Model):
@@ -40,6 +49,8 @@ class HookEntry(Model):
     """One hook."""
 
     url: Annotated[str, Field(strict=True, max_length=2_000)] | None = None
+    use: Literal["scan_files"] | None = None
+    megabytes: Annotated[int, Field(strict=True, ge=1, le=100)] = 25
     method: Literal["POST", "PUT", "PATCH", "GET", "DELETE"] = "POST"
     allow: Hosts = Field(default_factory=list)
     plain: Flag = False
