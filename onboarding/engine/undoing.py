@@ -6,7 +6,7 @@ others; the owner of its stage hears of it, because nobody else looks at a run t
 
 from typing import Any
 
-from onboarding.engine import flow
+from onboarding.engine import calling
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.notices import say
 from onboarding.engine.people import stage_owner
@@ -59,9 +59,9 @@ def _awaited(turn: Turn, key: str) -> Item | None:
     if not turn.state.undo:
         return None
     item = turn.plan.items[turn.state.undo[-1]]
-    return item if key == flow.undo_key(turn, item) else None
+    return item if key == calling.undo_key(turn, item) else None
 
 
 def _go_on(turn: Turn) -> None:
     turn.set(undo=turn.state.undo[:-1])
-    flow.call_next_undo(turn)
+    calling.call_next_undo(turn)
