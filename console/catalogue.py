@@ -133,6 +133,15 @@ ENTRIES: tuple[Entry, ...] = (
             "events schema": "JSON Schema of what they are told",
         },
     ),
+    *_entries(
+        "All runs",
+        "hooks",
+        **{
+            "hook list": "hooks whose answer comes later: which, since when, how far",
+            "hook finish": "brings the answer of one of them",
+            "hook fail": "says that its work failed",
+        },
+    ),
     *_entries("All runs", "report", report="time-to-value numbers of one run, or over all of them"),
     *_entries("All runs", "export", export="whole tables as CSV, JSON lines or Parquet"),
     *_entries("All runs", "erasing", erase="what people said in a customer's runs, for ever; numbers and trails stay"),
