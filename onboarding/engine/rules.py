@@ -25,7 +25,10 @@ SHORT_EXECUTIONS = 2
 REFUSES_UNBEARABLE = 2
 """An order that is too much for any run is refused where it would start one."""
 
-NEWEST = 2
+EVENTS_NAME_THEIR_RUN = 3
+"""An event that says nothing of what its definition matches it by is refused: it may be about anybody."""
+
+NEWEST = 3
 """What this release gives to new runs, and the largest number that it knows."""
 
 
