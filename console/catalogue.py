@@ -59,7 +59,13 @@ ENTRIES: tuple[Entry, ...] = (
         submit="the customer delivers an answer",
         decide="a decision of an approval or a review",
         complete="a person on our side finishes a task",
-        happen="something happened in the outside world",
+    ),
+    *_entries(
+        "Messages to a run", "happening", happen="something happened in the outside world; --match finds its run"
+    ),
+    *_entries(
+        "Messages to a run",
+        "messages",
         hold="stop the clocks of a run",
         resume="start them again",
         extend="a new due date for an item or stage",

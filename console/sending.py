@@ -108,6 +108,13 @@ def as_verdict(answer: Mapping[str, Any], message_id: str) -> dict[str, Any]:
     return {**first, "message_id": message_id, **empty, **answer}
 
 
+async def heard_before(client: Client, run: str, name: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The verdict `duplicate` where the server knows that this run took this very message; `None` also where it cannot say."""
+    from workflows.address import update_id
+
+    return await _known(client, run, update_id(str(content["message_id"]), name, content))
+
+
 async def _known(client: Client, run: str, update: str) -> dict[str, Any] | None:
     """The first answer to this very message where the server has it: a repeat that costs the run nothing."""
     from temporalio.api.common.v1 import WorkflowExecution

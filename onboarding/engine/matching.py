@@ -4,12 +4,20 @@ The machine asks whether an event that came is about its run; a door that was to
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
-
-from onboarding.engine.state import StartOrder
+from typing import Any, Final, Protocol
 
 CUSTOMER: Final = "customer_id"
-"""The name that always stands for the key of the run's customer."""
+"""The one input that we know by name: it repeats the customer's key, for conditions and for integrations."""
+
+
+class About(Protocol):
+    """Whom a run is about: of a start order, or of what somebody has kept of it."""
+
+    @property
+    def customer(self) -> str: ...
+    @property
+    def inputs(self) -> Mapping[str, Any]: ...
+
 
 SILENT: Final = object()
 """What a payload says where it does not say anything."""
@@ -30,7 +38,7 @@ def found(data: Mapping[str, Any], keys: Sequence[str]) -> Any:
     return value
 
 
-def expected(order: StartOrder, name: str) -> Any:
+def expected(order: About, name: str) -> Any:
     """What an event about this run says under a name of `match`: the customer's key, or an input."""
     return order.customer if name == CUSTOMER else order.inputs.get(name)
 
