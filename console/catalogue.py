@@ -83,7 +83,12 @@ ENTRIES: tuple[Entry, ...] = (
         note="record a text",
         cancel="close a run as lost or cancelled",
     ),
-    *_entries("Messages to every run", "absence", absence="somebody is away: who stands in, in all their runs"),
+    *_entries(
+        "Messages to many runs",
+        "ingesting",
+        ingest="a file of messages, each with its verdict; goes on where it was cut off",
+    ),
+    *_entries("Messages to many runs", "absence", absence="somebody is away: who stands in, in all their runs"),
     *_entries(
         "One run",
         "reads",

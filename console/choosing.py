@@ -87,7 +87,5 @@ def _nobody(wanted: Wanted) -> dict[str, Any]:
 def _which(found: Sequence[Found]) -> dict[str, Any]:
     runs = [one.run for one in found]
     more = f" and {len(runs) - _NAMED} more" if len(runs) > _NAMED else ""
-    sentence = (
-        f"{len(runs)} open runs fit, and it is for one: {', '.join(runs[:_NAMED])}{more}. Name the run, or say --all."
-    )
+    sentence = f"{len(runs)} open runs fit, and it is for one: {', '.join(runs[:_NAMED])}{more}. Name the run; `happen --all` tells each of them."
     return {"outcome": "conflict", "code": "several_runs", "sentence": sentence, "runs": runs}

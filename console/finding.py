@@ -117,10 +117,18 @@ class Finder:
         """The client stays the caller's."""
         self._client = client
         self._kept: OrderedDict[str, Kept] = OrderedDict()
+        self._looked_for: dict[str, tuple[str, ...] | None] = {}
         self._gate = asyncio.Semaphore(_AT_ONCE)
 
     async def find(self, wanted: Wanted) -> list[Found]:
         """Every run that fits, open ones first. Raises `Answered` where too many would have to be looked at."""
+        found = await self._find(wanted)
+        if not found and wanted.event in self._looked_for:
+            del self._looked_for[wanted.event]  # a run of a definition that was not there a moment ago
+            found = await self._find(wanted)
+        return found
+
+    async def _find(self, wanted: Wanted) -> list[Found]:
         places: dict[str, bool] = {}
         customers = await self.customers(wanted)
         if customers is None:
@@ -139,15 +147,20 @@ class Finder:
     async def customers(self, wanted: Wanted) -> tuple[str, ...] | None:
         """The customers whose runs may fit, or `None` where nothing tells."""
         if not wanted.by_payload:
-            said = wanted.customer
-            return None if said is None else (said,) if _is_key(said) else ()
-        paths = await self._paths(wanted.event or "")
+            key = wanted.customer
+            return None if key is None else (key,) if _is_key(key) else ()
+        event = wanted.event or ""
+        if event not in self._looked_for:
+            if len(self._looked_for) >= _ASKED:
+                self._looked_for.clear()
+            self._looked_for[event] = await self._paths(event)
+        paths = self._looked_for[event]
         if paths is None:
             return None
         said = [matching.found(wanted.data, matching.steps(path)) for path in paths]
         return tuple(dict.fromkeys(one for one in said if _is_key(one)))
 
-    async def _paths(self, event: str) -> Sequence[str] | None:
+    async def _paths(self, event: str) -> tuple[str, ...] | None:
         """Where definitions of open runs look for the customer in an event; `None` where one of them does not look for it at all."""
         examples = _rows(lambda table: table.open_kinds())
         newest = [run async for run, _ in self._listed("ExecutionStatus = 'Running'", _ASKED // 4)]
