@@ -59,7 +59,10 @@ async def send_update(client: Client, run: str, name: str, content: Mapping[str,
             reached("deliver.after_accept")
             return verdict
         except WorkflowUpdateFailedError as failed:
-            return await _refused(client, run, failed)
+            if not _comes_again(failed):
+                return await _refused(client, run, failed)
+            problem = "many signals wait before this message"
+            await asyncio.sleep(PAUSE)
         except (WorkflowUpdateRPCTimeoutOrCancelledError, TimeoutError):
             _or_stop()
             continue
@@ -139,6 +142,12 @@ async def _known(client: Client, run: str, update: str) -> dict[str, Any] | None
         return None
     sentence = "This message was seen before, and nothing more happened. The first answer: " + verdict["sentence"]
     return {**verdict, "outcome": "duplicate", "sentence": sentence}
+
+
+def _comes_again(failed: WorkflowUpdateFailedError) -> bool:
+    """Whether the run has asked for the same once more in a moment."""
+    details = getattr(failed.cause, "details", None)
+    return bool(details) and isinstance(details[0], dict) and details[0].get("code") == "signals_wait"
 
 
 async def _refused(client: Client, run: str, failed: WorkflowUpdateFailedError) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from onboarding.messages import Refusal, Verdict
 from onboarding.reading import views
 from workflows import faults, performing, showing, starting
 from workflows.arguments import NOTHING, as_message, has_key_twice, is_locked, no_cancellation, read
-from workflows.backlog import PAUSE, Backlog
+from workflows.backlog import PAUSE, Backlog, come_again
 from workflows.clock import Alarm, keep_instant, now, now_for_reading
 from workflows.faults import OrderUndecodable, ProgramFault, suspending
 from workflows.flight import Flight
@@ -224,6 +224,8 @@ class OnboardingRun:
     @other_update.validator
     def judge(self, name: str, args: Sequence[RawValue]) -> None:
         """Raises the refusal of an update that would be refused; nothing of it is kept."""
+        if self._refusal is None and self._backlog.is_long:
+            raise _refused(come_again(self._update_id()))
         try:
             decision = self._decide(name, args, "update", self._update_id(), once=True)
         except ProgramFault:
