@@ -146,8 +146,8 @@ async def _known(client: Client, run: str, update: str) -> dict[str, Any] | None
 
 def _comes_again(failed: WorkflowUpdateFailedError) -> bool:
     """Whether the run has asked for the same once more in a moment."""
-    details = getattr(failed.cause, "details", None)
-    return bool(details) and isinstance(details[0], dict) and details[0].get("code") == "signals_wait"
+    details = getattr(failed.cause, "details", ())
+    return any(isinstance(one, dict) and one.get("code") == "signals_wait" for one in details)
 
 
 async def _refused(client: Client, run: str, failed: WorkflowUpdateFailedError) -> dict[str, Any]:
