@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from console import sending
 from console.finding import Finder, Found, Wanted, completed
 from console.leaving import Answered
+from console.printing import shown
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -74,7 +75,7 @@ async def say(client: Client, chosen: Chosen, name: str) -> dict[str, Any]:
 
 
 def _nobody(wanted: Wanted) -> dict[str, Any]:
-    names = ", ".join(sorted(wanted.match)[:_NAMED])
+    names = ", ".join(shown(name) for name in sorted(wanted.match)[:_NAMED])
     if wanted.by_payload:
         sentence = "No run waits for such an event about whom its payload names: see `signals` in the definition, or send it to the run by name."
     elif wanted.event is not None:

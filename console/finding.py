@@ -30,6 +30,7 @@ LOOKED_AT = 500
 _AT_ONCE = 16
 _KEPT = 2_000
 _ASKED = 200
+_GUESSED = 20
 _SETTLED = frozenset({"done", "skipped", "cancelled"})
 
 
@@ -177,6 +178,19 @@ class Finder:
             places[run] = places.get(run, False) or is_open
         for row in _rows(lambda table: table.runs(customer=customer)["rows"]):
             places.setdefault(row["run"], row["state"] != "closed")
+        return places or await self._just_started(customer)
+
+    async def _just_started(self, customer: str) -> dict[str, bool]:
+        """Runs that no list tells yet, by the names that runs of this customer would have; lists may lag by a second."""
+        from workflows.address import parse_run, workflow_id
+
+        parsed = [parse_run(run) for run in _rows(lambda table: table.open_kinds())]
+        names = dict.fromkeys(workflow_id(customer, one.definition) for one in parsed if one is not None)
+        places = {}
+        for run in list(names)[:_GUESSED]:
+            found = await whereabouts.look(self._client, run)
+            if found is not None:
+                places[run] = found.close_time is None
         return places
 
     async def _open(self) -> dict[str, bool]:

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 from console import json_text
 from console.finding import Wanted
+from console.printing import shown
 from onboarding import limits
 from onboarding.messages import BY_NAME, Happen, MessageFault, canonical_json
 from onboarding.nearest import nearest
@@ -87,7 +88,7 @@ def understood(line: int, raw: bytes, actor: str | None) -> Said | Broken:
     try:
         value = json_text.read(text)
     except json_text.KeyTwice as twice:
-        return broken("key_twice", "A key stands twice in one object; say each thing once.", place=_shown(twice.place))
+        return broken("key_twice", "A key stands twice in one object; say each thing once.", place=shown(twice.place))
     except RecursionError:
         return broken("nested_too_deep", "The line is nested too deep.")
     except json.JSONDecodeError as error:
@@ -106,7 +107,7 @@ def _fault_of_ours(value: Mapping[str, Any]) -> MessageFault | None:
     for key in value:
         if key not in _OURS:
             sentence = f"A line has no such key{nearest(key[:60], _OURS) or '.'}"
-            return MessageFault(place=f"/{_shown(key)}", code="unknown_field", sentence=sentence)
+            return MessageFault(place=f"/{shown(key)}", code="unknown_field", sentence=sentence)
     if not isinstance(value.get("name"), str):
         return MessageFault(place="/name", code="required", sentence="The name of a message, such as happen or submit.")
     if value["name"] not in BY_NAME:
@@ -175,8 +176,3 @@ def _event(line: int, value: Mapping[str, Any], actor: str | None) -> Said:
         content["sent_at"] = value["time"]
     wanted = Wanted(event=value["type"], data=data, by_payload=True)
     return Said(line=line, name=Happen.name, content=content, wanted=wanted)
-
-
-def _shown(text: str) -> str:
-    """A key from outside as it may be repeated."""
-    return "".join(char if char.isprintable() else "?" for char in text[: limits.NAME_LENGTH])

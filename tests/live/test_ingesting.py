@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import signal
 import subprocess
 import sys
 import time
@@ -206,3 +208,64 @@ def _within(door: Door, words: tuple[Any, ...], seconds: float) -> Answer:
         stdin=subprocess.DEVNULL, capture_output=True, cwd=door.folder, env=door.environment, timeout=seconds, check=False,
     )  # fmt: skip
     return Answer(code=done.returncode, out=done.stdout.decode(), err=done.stderr.decode(), seconds=0)
+
+
+async def test_what_is_piped_is_answered_line_by_line_and_ends_at_ctrl_c(cli: Door) -> None:
+    """Whoever waits for the verdict before the next line gets it; nobody has to close the pipe to get away."""
+    run = await asyncio.to_thread(started, cli, "i-piped")
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "starter.py"), "ingest", "-"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=cli.folder, env=cli.environment,
+    )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
+    for n in range(2):
+        message = {"message_id": f"m-{n}", "actor": "lena", "text": "x"}
+        process.stdin.write(json.dumps({"name": "note", "run": run, "message": message}).encode() + b"\n")
+        process.stdin.flush()
+        told = json.loads(await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), 30))
+        assert (told["line"], told["outcome"]) == (n + 1, "accepted")
+    process.send_signal(signal.SIGINT)
+    code = await asyncio.to_thread(process.wait, 10)
+    errors = process.communicate()[1].decode()
+
+    assert code == 130
+    assert "Traceback" not in errors
+
+
+async def test_a_file_that_is_larger_than_the_memory_it_may_take_is_read(cli: Door) -> None:
+    """A hundred megabytes take hardly more than a hundred kilobytes."""
+    run = await asyncio.to_thread(started, cli, "i-large")
+    good = {"name": "note", "run": run, "message": {"message_id": "m-1", "actor": "lena", "text": "x"}}
+    broken = b'{"name": "note", "x": "' + b"y" * 500_000 + b'"}\n'
+    peaks = {}
+    for name, count in (("small", 1), ("large", 200)):
+        file = written(cli.folder, f"{name}.jsonl", [*[broken] * count, good])
+        peaks[name] = await asyncio.to_thread(_peak, cli, file, count + 1)
+        file.unlink()
+    more = (peaks["large"] - peaks["small"]) / 1_000_000
+    print(
+        f"\n  ingest: a file of 100 MB takes {more:.0f} MB more than one of 0.5 MB ({peaks['large'] / 1_000_000:.0f} MB in all)"
+    )
+
+    assert more < 40
+
+
+def _peak(cli: Door, file: Path, lines: int) -> int:
+    """The most memory that it took, in bytes."""
+    out = file.with_suffix(".out")
+    with out.open("wb") as told:
+        command = [sys.executable, str(ROOT / "starter.py"), "ingest", str(file)]
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=told, stderr=subprocess.DEVNULL, cwd=cli.folder, env=cli.environment
+        )  # fmt: skip
+        peak = 0
+        while process.poll() is None:
+            # Of its memory alone: what the kernel tells of a child that has ended also counts the process that started it.
+            found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text("ascii", "replace"))
+            peak = int(found[1]) * 1_024 if found else peak
+            time.sleep(0.01)
+    assert process.returncode == 20
+    assert len(out.read_bytes().splitlines()) == lines
+    assert peak > 0
+    return peak
