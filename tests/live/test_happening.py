@@ -129,3 +129,28 @@ def test_a_wrong_command_line_says_what_is_wrong(cli: Door, words: tuple[str, ..
 
     assert (answer.code, answer.out) == (64, "")
     assert said in answer.err
+
+
+async def test_runs_are_found_where_everything_is_encrypted(
+    client: Client, dev_server: DevServer, tmp_path: Path
+) -> None:
+    """What they are matched by stands in their orders, which only a key opens. Without one a run is found by its customer alone."""
+    queue = f"{QUEUE}-keys"
+    door = Door(tmp_path, **environment_of(dev_server.address, tmp_path, queue))
+    assert (await asyncio.to_thread(door, "keys", "new")).code == 0
+    (tmp_path / "elsewhere").mkdir()
+    stranger = Door(tmp_path / "elsewhere", **environment_of(dev_server.address, tmp_path / "elsewhere", queue))
+    event = {"specversion": "1.0", "type": "bank.paid", "id": "p-1", "source": "bank", "data": {"customer": "h-key"}}
+    (tmp_path / "events.jsonl").write_text(json.dumps(event), "utf-8")
+    match = ("bank.paid", "--match", "customer_id=h-key")
+    async with worker_process(client, dev_server.address, tmp_path, queue):
+        run = await asyncio.to_thread(started, door, "h-key")
+        silent = await asyncio.to_thread(paid, stranger, *match, id="p-0")
+        ingested = await asyncio.to_thread(door, "ingest", "events.jsonl")
+        again = await asyncio.to_thread(paid, door, *match, id="p-2")
+        told = await asyncio.to_thread(paid, stranger, *match, "--data", '{"customer": "h-key"}', id="p-3")
+
+    assert (silent.data["run"], silent.data["code"]) == (run, "not_this_run")
+    assert json.loads(ingested.out)["outcome"] == "accepted", ingested.out
+    assert (again.data["run"], again.data["code"]) == (run, "already_done")
+    assert (told.data["run"], told.data["code"]) == (run, "already_done")
