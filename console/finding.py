@@ -18,6 +18,7 @@ from console import ground, sending, whereabouts
 from console.leaving import Answered
 from console.printing import hint
 from onboarding.engine import matching
+from onboarding.language.model import CUSTOMER
 from onboarding.language.values import HANDLE
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Wanted:
     @property
     def customer(self) -> Any:
         """The customer's key, where it was said."""
-        return self.match.get(matching.CUSTOMER)
+        return self.match.get(CUSTOMER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,7 @@ def fits(kept: Kept, wanted: Wanted) -> bool:
         said = {name: matching.found(wanted.data, matching.steps(path)) for name, path in match.items()}
         return bool(said) and all(_same(value, matching.expected(kept, name)) for name, value in said.items())
     return all(
-        (name == matching.CUSTOMER or name in match) and _same(value, matching.expected(kept, name), wanted.typed)
+        (name == CUSTOMER or name in match) and _same(value, matching.expected(kept, name), wanted.typed)
         for name, value in wanted.match.items()
     )
 
@@ -167,9 +168,9 @@ class Finder:
         newest = [run async for run, _ in self._listed("ExecutionStatus = 'Running'", _ASKED // 4)]
         orders = await asyncio.gather(*(self.order(run) for run in dict.fromkeys((*examples, *newest))))
         rules = [kept.rules[event][1] for kept in orders if kept is not None and event in kept.rules]
-        if any(rule and matching.CUSTOMER not in rule for rule in rules):
+        if any(rule and CUSTOMER not in rule for rule in rules):
             return None
-        return tuple(dict.fromkeys(rule[matching.CUSTOMER] for rule in rules if rule))
+        return tuple(dict.fromkeys(rule[CUSTOMER] for rule in rules if rule))
 
     async def _of_customer(self, customer: str) -> dict[str, bool]:
         """Runs of a customer, and whether each is open."""
@@ -196,7 +197,7 @@ class Finder:
     async def _open(self) -> dict[str, bool]:
         found = {run: True async for run, _ in self._listed("ExecutionStatus = 'Running'", LOOKED_AT + 1)}
         if len(found) > LOOKED_AT:
-            sentence = f"More than {LOOKED_AT} runs are open, too many to look into: match by {matching.CUSTOMER}, too, or name the run."
+            sentence = f"More than {LOOKED_AT} runs are open, too many to look into: match by {CUSTOMER}, too, or name the run."
             raise Answered({"outcome": "conflict", "code": "too_many_runs", "sentence": sentence})
         return found
 

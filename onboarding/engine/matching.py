@@ -6,8 +6,7 @@ The machine asks whether an event that came is about its run; a door that was to
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
-CUSTOMER: Final = "customer_id"
-"""The one input that we know by name: it repeats the customer's key, for conditions and for integrations."""
+from onboarding.language.model import CUSTOMER
 
 
 class About(Protocol):

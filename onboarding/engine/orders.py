@@ -15,12 +15,11 @@ from pydantic import TypeAdapter, ValidationError
 from onboarding import limits
 from onboarding.engine import quorums, rules
 from onboarding.engine.calendars import Calendar, Clock, Zone, ever_works, reaches
-from onboarding.engine.matching import CUSTOMER
 from onboarding.engine.plan import Plan
 from onboarding.engine.roster import Person, Roster, contact_handle
 from onboarding.engine.state import StartOrder
 from onboarding.errors import StartRefused
-from onboarding.language.model import CalendarRule, Definition, Field, FieldType, Item, Stage
+from onboarding.language.model import CUSTOMER, CalendarRule, Definition, Field, FieldType, Item, Stage
 from onboarding.language.units import Duration
 from onboarding.language.values import HANDLE, check_fields
 from onboarding.messages import MessageFault, canonical_actor, canonical_json
