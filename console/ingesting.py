@@ -12,6 +12,7 @@ import json
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import CancelledError
 from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
@@ -269,16 +270,21 @@ async def _patiently(lines: Iterator[Said | Broken]) -> AsyncIterator[Said | Bro
     queue: asyncio.Queue[Said | Broken | BaseException | None] = asyncio.Queue(READ_AHEAD)
 
     def hand_over(one: Said | Broken | BaseException | None) -> None:
-        asyncio.run_coroutine_threadsafe(queue.put(one), loop).result()
+        if loop.is_closed():
+            return  # the command has ended, and nobody takes it
+        with contextlib.suppress(RuntimeError, CancelledError):
+            asyncio.run_coroutine_threadsafe(queue.put(one), loop).result()
 
     def follow() -> None:
-        with contextlib.suppress(RuntimeError):  # the command has ended
-            try:
-                for line in lines:
-                    hand_over(line)
-                hand_over(None)
-            except OSError as error:
-                hand_over(error)
+        last: BaseException | None = None
+        try:
+            for line in lines:
+                hand_over(line)
+                if loop.is_closed():
+                    return
+        except Exception as error:
+            last = error
+        hand_over(last)
 
     threading.Thread(target=follow, daemon=True).start()
     while (line := await queue.get()) is not None:
