@@ -209,7 +209,7 @@ def _command(kind: type[Message]) -> Callable[..., int]:
     return send
 
 
-ELSEWHERE = ("set_calendar", "absence")
+ELSEWHERE = ("set_calendar", "absence", "happen")
 """Messages whose command looks something up first: it has a file of its own."""
 
 for _kind in KINDS:
