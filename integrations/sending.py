@@ -158,7 +158,7 @@ class Sender:
                 return
             try:
                 async with asyncio.timeout(WHOLE):
-                    by = await self._send(one.notice)
+                    await self._send(one.notice)
             except NotTaken as never:
                 await self._in(self._marking, self._fail, one, never.code, False)
                 _log.error("notice_failed", extra={**about, "code": never.code})
@@ -166,13 +166,11 @@ class Sender:
                 await self._put_off(one, later, about)
             except TimeoutError:
                 await self._put_off(one, Postponed("timeout"), about)
-            else:
-                await self._marked(one.notice.key, by, self._now())
         except Exception as error:
             _log.warning("outbox_unwritten", extra={**about, "code": _code(error)})
 
-    async def _send(self, notice: Notice) -> str:
-        """The name of the channel that took it. Raises `NotTaken` where none ever will, and `Postponed` where one may later."""
+    async def _send(self, notice: Notice) -> None:
+        """Returns when a channel has taken it and it is marked. Raises `NotTaken` where none ever will, and `Postponed` where one may later."""
         reader = await self._asked("directory_failed", self._directory.reader, notice.run, notice.to)
         if reader is None:
             raise NotTaken("reader_unknown")
@@ -183,8 +181,8 @@ class Sender:
         for channel in channels:
             way = self._ways.setdefault(channel.name, Way(channel, self._clock))
             try:
-                await way.send(letter)
-                return channel.name
+                await way.send(letter, functools.partial(self._left, notice.key, channel.name))
+                return
             except NotTaken as refused:
                 never = refused
             except Postponed as put_off:
@@ -218,6 +216,9 @@ class Sender:
         else:
             await self._in(self._marking, self._fail, one, later.code, doubtful)
             _log.error("notice_failed", extra={**about, "code": later.code})
+
+    async def _left(self, key: str, by: str) -> None:
+        await self._marked(key, by, self._now())
 
     async def _marked(self, key: str, by: str, at: datetime) -> None:
         """Marks it as sent, and remembers that it has left where the outbox cannot be written: it must not leave twice."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -84,8 +84,11 @@ class Way:
         self._rests_until: datetime | None = None
         self._probing = False
 
-    async def send(self, letter: Letter) -> None:
-        """As the channel. Raises `Postponed` also where it rests, and where nothing was heard for `EACH` seconds."""
+    async def send(self, letter: Letter, mark: Callable[[], Awaitable[None]]) -> None:
+        """As the channel, and then marks what has left. Raises `Postponed` also where it rests, and where nothing was heard for `EACH`.
+
+        The mark counts as part of the way: so a worker that dies has never more than `AT_ONCE` letters that left and are not marked.
+        """
         self._demand_awake()
         try:
             async with asyncio.timeout(EACH):
@@ -95,6 +98,7 @@ class Way:
         try:
             self._demand_awake()  # others may have failed meanwhile
             await self._send(letter)
+            await asyncio.shield(mark())
         finally:
             self._gate.release()
 

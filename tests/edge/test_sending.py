@@ -307,12 +307,16 @@ async def test_a_channel_that_is_dead_is_left_in_peace_and_one_letter_tries_for_
 
 async def test_letters_for_which_it_is_too_early_are_told_different_instants() -> None:
     """Told the same one, they would all come back at once, and all but a few in vain."""
+
+    async def never() -> None:
+        raise AssertionError("nothing has left")
+
     hand = Hand()
     way = Way(Told("mail", raising(Postponed(PACED, 2.0))), hand)
     told_each = []
     for _ in range(4):
         with pytest.raises(Postponed) as caught:
-            await way.send(PlainText().letter(a_notice(), Reader(handle="dana")))
+            await way.send(PlainText().letter(a_notice(), Reader(handle="dana")), never)
         told_each.append(caught.value.after)
 
     assert told_each == sorted(set(told_each))

@@ -13,7 +13,7 @@ from random import Random
 import pytest
 
 from tests.support.faults.bench import bench
-from tests.support.faults.checker import Evidence, check, check_all
+from tests.support.faults.checker import IN_HAND, Evidence, check, check_all
 from tests.support.faults.loops import figures, judge, settle, talking
 from tests.support.faults.oplog import Attempt, Operation, Told
 from tests.support.faults.tiers import Tier
@@ -146,3 +146,17 @@ def test_a_repeat_is_found_where_no_fault_explains_it(clean: Evidence) -> None:
 
     assert check_all([twice], repeats=1) == []
     assert len(check_all([twice], repeats=0)) == 1
+
+
+def test_a_fault_repeats_a_letter_once_and_no_more_letters_than_one_channel_takes_at_once(clean: Evidence) -> None:
+    """One key twice over is one fault too few, and so is one key more than were on their way."""
+    key = next(iter(clean.heard["notice"]))
+
+    def heard(*more: str) -> Evidence:
+        return replace(clean, heard={**clean.heard, "notice": clean.heard["notice"] + Counter(more)})
+
+    many = [f"letter-{n}" for n in range(IN_HAND["notice"])]
+    assert len(check_all([heard(key, key)], repeats=1)) == 1
+    before = len(check_all([heard(*many, *many)], repeats=0))
+    assert len(check_all([heard(*many, *many)], repeats=1)) == before - 1
+    assert len(check_all([heard(*many, *many, key)], repeats=1)) == before

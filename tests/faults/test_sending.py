@@ -85,8 +85,8 @@ async def test_escalations_due_at_one_instant_leave_within_the_cap_and_none_twic
 async def test_three_days_without_a_channel_lose_nothing_and_cost_thirty_tries_an_hour(
     tmp_path: Path, tier: Tier
 ) -> None:
-    """In skipped time; in the short form on the store in memory. Escalations leave when it is back, reminders of the first day do not."""
-    count = tier.of(50, 500)
+    """In skipped time; the short form on the store in memory, the long one on a file, which takes longer for fewer. Escalations leave when it is back, reminders of the first day do not."""
+    count = tier.of(50, 6)
     hand = Hand()
     database = open_database(f"sqlite:///{tmp_path / 'rows.sqlite'}")
     store = tier.of(MemoryStore(hand), SqlNoticeStore(database, hand))

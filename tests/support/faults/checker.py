@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from integrations.trying import AT_ONCE
 from onboarding.engine.state import StartOrder
 from onboarding.reading.views import state_hash
 from tests.support.faults.oplog import Operation, Told
@@ -40,14 +41,18 @@ class Evidence:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
+IN_HAND = {"notice": AT_ONCE, "hook": 1}
+"""Of so many a worker that dies may not know whether they have reached the world: letters leave side by side, and are marked one by one."""
+
+
 def check_all(found: Sequence[Evidence], *, repeats: int) -> list[str]:
-    """Everything that is wrong with these runs. `repeats`: how often the world may have heard something once more, one for each fault."""
+    """Everything that is wrong with these runs. `repeats`: faults, for each of which the world may have heard a key once more."""
     wrong = [one for evidence in found for one in check(evidence)]
-    for kind in ("notice", "hook"):
+    for kind, in_hand in IN_HAND.items():
         again = {key: n - 1 for evidence in found for key, n in evidence.heard[kind].items() if n > 1}
-        if sum(again.values()) > repeats:
+        if sum(again.values()) > repeats * in_hand or max(again.values(), default=0) > repeats:
             wrong.append(
-                f"{sum(again.values())} {kind}s were heard again, and {repeats} faults explain one each: {[*again][:5]}"
+                f"{sum(again.values())} {kind}s were heard again, and {repeats} faults explain {in_hand} keys each, once: {[*again][:5]}"
             )
     return wrong
 
