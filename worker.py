@@ -1,8 +1,8 @@
 """The worker: the process in which runs live. `python worker.py`; settings come from the environment (.env.example).
 
 It logs to stderr, writes nothing to stdout, and stops on SIGTERM or Ctrl-C when what it is doing is done, at most half a
-minute later. Exit codes: 0 stopped as asked, 64 a setting, an argument or the Python is the wrong one, 69 the Temporal server
-or the database cannot be used, 70 a bug, 75 the database can be used later: it is held, full or read-only now.
+minute later. Exit codes: 0 stopped as asked, 64 a setting, an argument or the Python is the wrong one, 65 a file that a setting names
+is wrong, 69 the Temporal server or the database cannot be used, 70 a bug, 75 the database can be used later: it is held, full or read-only now.
 """
 
 from __future__ import annotations
@@ -27,11 +27,15 @@ if TYPE_CHECKING:
     from temporalio.client import Client
     from temporalio.worker import Worker
 
+    from console.channels_here import WaysOut
+    from integrations.hooks import HookRegistry
+    from integrations.sending import Sender
     from runtime.key_cache import KeyCache
     from runtime.releasing import Releaser
     from runtime.settings import Settings
+    from storage.notices import SqlNoticeStore
 
-OK, USAGE, BUG = 0, 64, 70
+OK, USAGE, INVALID, BUG = 0, 64, 65, 70
 
 ACTIVITIES_AT_ONCE: Final = 50
 """Of each sort, remote and local; each has a thread. A database takes no more writers, a hook's system rarely more callers."""
@@ -44,7 +48,9 @@ still for eight."""
 PATIENCE: Final = 30.0
 """Seconds after which a database that says nothing is taken for lost: no attempt of an activity waits for longer than ten."""
 LAST_LOOK: Final = timedelta(seconds=2)
-"""For notices of the last turns, when everything else has stopped."""
+"""For notices of the last turns, when everything else has stopped. `LAST_LETTERS`: for letters on their way; what takes longer leaves
+again elsewhere, under the same key."""
+LAST_LETTERS: Final = timedelta(seconds=4)
 GRACE: Final = timedelta(seconds=30)
 """How long what is running may take after the signal. What takes longer is done again elsewhere."""
 
@@ -56,6 +62,7 @@ def main(arguments: list[str]) -> int:
         arguments
     )
     # Late, so that --help and a wrong argument are answered at once.
+    from onboarding.errors import DefinitionInvalid
     from runtime.errors import SetupError
     from runtime.fault_injection import VARIABLE, arm
     from runtime.logs import set_up_logs
@@ -74,9 +81,13 @@ def main(arguments: list[str]) -> int:
     except (SetupError, DatabaseUnavailable) as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except DefinitionInvalid as error:
+        print(error, file=sys.stderr)
+        return INVALID
 
 
 async def _serve(settings: Settings) -> int:
+    from console.channels_here import channels_here
     from console.letters_here import demand_templates
     from onboarding.language.expressions import warm
     from runtime.connection import connect
@@ -86,13 +97,14 @@ async def _serve(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _stop_or_leave, stop)
     log = logging.getLogger("worker")
+    ways = channels_here(settings.channels)
     demand_templates(settings)
     database = await asyncio.to_thread(_open, settings)
     client = await connect(settings, metrics=settings.metrics_address, keys=_keys(settings, database))
     await _check_search_attributes(client)
-    worker, releaser, gauges = _build(settings, client, database)
+    worker, releaser, sender = _build(settings, client, database, ways)
     running = asyncio.create_task(worker.run())
-    beside = [asyncio.create_task(one) for one in (releaser.run(), *gauges)]
+    beside = [asyncio.create_task(one) for one in (releaser.run(), sender.run(), *_gauges(settings, client, database))]
     log.info("worker_started", extra={"task_queue": settings.task_queue, "environment": settings.environment})
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -106,9 +118,16 @@ async def _serve(settings: Settings) -> int:
     for one in beside:
         one.cancel()
     with contextlib.suppress(Exception):  # what is left goes with the next worker
-        await asyncio.wait_for(releaser.look(), LAST_LOOK.total_seconds())
+        await asyncio.wait_for(_last_look(releaser, sender), LAST_LOOK.total_seconds())
+    await sender.drain(LAST_LETTERS.total_seconds())
+    await ways.close()
     log.info("worker_stopped")
     return OK
+
+
+async def _last_look(releaser: Releaser, sender: Sender) -> None:
+    await releaser.look()
+    await sender.look()
 
 
 def _open(settings: Settings) -> Engine:
@@ -132,9 +151,7 @@ def _keys(settings: Settings, database: Engine) -> KeyCache:
     return KeyCache(CustomerKeys(database, masters))
 
 
-def _build(
-    settings: Settings, client: Client, database: Engine
-) -> tuple[Worker, Releaser, list[Coroutine[Any, Any, None]]]:
+def _build(settings: Settings, client: Client, database: Engine, ways: WaysOut) -> tuple[Worker, Releaser, Sender]:
     """The only place where a worker's parts are put together."""
     from temporalio.worker import Worker
 
@@ -144,7 +161,6 @@ def _build(
     from integrations.hooks import HookRegistry
     from integrations.outbox import OutboxNotifier
     from runtime.releasing import Releaser
-    from storage.leading import Leading
     from storage.notices import SqlNoticeStore
     from storage.records import SqlRecordStore
     from workflows.onboarding_run import OnboardingRun
@@ -172,7 +188,19 @@ def _build(
         sticky_queue_schedule_to_start_timeout=STICKY,
         graceful_shutdown_timeout=GRACE,
     )
-    return worker, Releaser(client, outbox, notifier, Leading(database).lead), _gauges(settings, client, database)
+    return worker, Releaser(client, outbox, notifier), _sender(settings, outbox, database, hooks, ways)
+
+
+def _sender(settings: Settings, outbox: SqlNoticeStore, database: Engine, hooks: HookRegistry, ways: WaysOut) -> Sender:
+    """What brings notices to people. Without channels what is kept counts as sent."""
+    from console.letters_here import directory, renderer
+    from integrations import kept
+    from integrations.sending import Sender
+
+    if ways.routing is not None:
+        people, letters = directory(settings, database, hooks), renderer(settings, database, ways.said.answer)
+        return Sender(outbox, people, letters, ways.routing)
+    return Sender(outbox, kept.Anybody(), kept.PlainText(), kept.OneRoute(kept.KeptChannel()))
 
 
 def _gauges(settings: Settings, client: Client, database: Engine) -> list[Coroutine[Any, Any, None]]:

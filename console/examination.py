@@ -53,6 +53,7 @@ async def examine(*, fix: bool) -> list[Row]:
         *_directory(),
         *_directory_hook(),
         *_templates(),
+        *_channels(),
         *_database(),
         *_keys(),
         *await asyncio.to_thread(_binary),
@@ -98,7 +99,7 @@ def _definitions() -> Iterator[Row]:
     try:
         installation = ground.installation()
     except DefinitionInvalid as invalid:
-        yield row("definitions", "fail", str(invalid).replace("\n", " "), "Mend ONBOARDING_DIRECTORY.")
+        yield row("definitions", "fail", str(invalid).replace("\n", " "), "Mend that file first.")
         return
     broken = [
         name
@@ -160,6 +161,52 @@ def _directory_hook() -> Iterator[Row]:
     sentence = letters_here.unknown_directory_hook(ground.settings(), hooks)
     if sentence is not None:
         yield row("directory", "fail", sentence, f"Registered are {', '.join(hooks.names)}.")
+
+
+def _channels() -> Iterator[Row]:
+    from console.channels_here import channels_here
+
+    path = ground.settings().channels
+    if path is None:
+        yield row("channels", "ok", "ONBOARDING_CHANNELS names no file: a notice that is kept counts as sent.")
+        return
+    try:
+        ways = channels_here(path)
+    except DefinitionInvalid as invalid:
+        for fault in invalid.faults:
+            level = "fail" if fault.severity == "error" else "warn"
+            yield row("channels", level, f"{invalid.file}:{fault}", "Correct ONBOARDING_CHANNELS.")
+        return
+    for fault in ways.said.warnings:
+        yield row("channels", "warn", f"{path}:{fault}")
+    if ways.channels:
+        named = ", ".join(f"{name} ({way.kind})" for name, way in ways.said.channels.items())
+        yield row("channels", "ok", f"{path} can be used: {named}; {len(ways.said.routes)} routes.")
+    else:
+        yield row("channels", "warn", f"{path} names no channel: a notice that is kept counts as sent.")
+    if ways.said.webhooks:
+        yield row("webhooks", "ok", f"Events go to {', '.join(ways.said.webhooks)}, where a definition says so.")
+
+
+async def greet() -> list[Row]:
+    """Each channel, connected to without a letter. Raises `DefinitionInvalid` where the file cannot be used."""
+    from console.channels_here import channels_here
+    from integrations.letters import NotTaken, Postponed
+
+    ways = channels_here(ground.settings().channels)
+    found = []
+    for name, channel in ways.channels.items():
+        try:
+            await channel.hello()
+            found.append(row(name, "ok", "It can be reached; nothing was sent."))
+        except (NotTaken, Postponed, TimeoutError) as error:
+            code = getattr(error, "code", "timeout")
+            found.append(
+                row(name, "fail", f"It cannot be reached now ({code}).", "docs/channels.md says what this means.")
+            )
+        finally:
+            await channel.close()
+    return found or [row("channels", "warn", "No channel is configured: a notice that is kept counts as sent.")]
 
 
 def _database() -> Iterator[Row]:

@@ -93,7 +93,8 @@ def groups() -> dict[str, tuple[str, ...]]:
 
 
 def installation() -> Installation:
-    """The names that definitions may use here: registered hooks, templates, and groups where a directory names them."""
+    """The names that definitions may use here: registered hooks, templates, webhooks, and groups where a directory names them."""
+    from console.channels_here import webhooks_here
     from console.letters_here import template_names
     from integrations.hooks import HookRegistry
     from onboarding.language.installation import Installation
@@ -101,7 +102,8 @@ def installation() -> Installation:
     hooks = HookRegistry()
     hooks.register_installed()
     known = tuple(groups()) if settings().directory is not None else None
-    return Installation(activities=hooks.names, templates=template_names(settings()), groups=known)
+    webhooks = webhooks_here(settings().channels)
+    return Installation(activities=hooks.names, templates=template_names(settings()), webhooks=webhooks, groups=known)
 
 
 def workflow_id(name: str) -> str:

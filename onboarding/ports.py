@@ -34,27 +34,35 @@ class HeldNotice:
     """The batch that the store of rows has taken last from this run, before this was read."""
 
 
-class HeldNotices(Protocol):
-    """Knows which notices wait."""
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A notice that one sender may try for as long as its lease lasts.
 
-    def held(self, most: int, before: datetime | None = None) -> Sequence[HeldNotice]:
-        """So many of those that wait for history, the longest waiting first; only those that have waited since `before`."""
+    `tries` counts this one, too; whoever brings another count than the store's came too late. `ready_at`: since when it could leave.
+    """
+
+    notice: Notice
+    tries: int
+    ready_at: datetime
+
+
+class HeldNotices(Protocol):
+    """Knows which notices wait for history."""
+
+    def held(self, most: int) -> Sequence[HeldNotice]:
+        """So many of those that wait for history, the longest waiting first."""
 
     def forget(self, run: str, batch: str) -> None:
         """Takes away what still waits for a batch that never became history; the keys are free again."""
 
-    def ripe(self, most: int, now: datetime) -> Sequence[Notice]:
-        """So many of those that waited for nothing but their reader's hours, and these have come."""
-
 
 class Notifier(Protocol):
-    """Brings a notice to a person, once for each key."""
+    """Takes what a person shall hear, once for each key; whoever sends comes later, and tells the run nothing."""
 
     def deliver(self, notice: Notice) -> None:
-        """Delivers, or does nothing when this key was delivered before.
+        """Keeps it, ready to leave from `not_before` on; does nothing for a key that is known.
 
-        Before `not_before` it only keeps the notice, which is brought again when that has come. One with `retracts` takes these
-        keys back first; where nobody will read any of them, it is withdrawn itself.
+        One with `retracts` takes these keys back; where nobody will read any of them, it is withdrawn itself.
         """
 
     def withdraw(self, key: str) -> bool:

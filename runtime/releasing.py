@@ -1,16 +1,16 @@
-"""Lets notices go once the turn that asked for them is history, and their reader reads. Runs beside a worker; several may run at once.
+"""Makes notices ready to leave once the turn that asked for them is history. Runs beside a worker; several may run at once.
 
 The rows of a turn, and with them its notices, are written before the server keeps the workflow task that decided them. A
 worker that dies in between has told nobody anything: a notice waits until the marker of its batch stands in the history of the
-run. Looking there adds no event and no Action. See docs/decisions/0004-rows-of-a-turn.md. A notice that came before its reader's
-hours waits here as well, so that no run needs a timer for it.
+run. Looking there adds no event and no Action. See docs/decisions/0004-rows-of-a-turn.md. To make one ready twice is harmless; who
+sends it is decided by a claim (`storage/claims.py`).
 
 Note [A batch that is lost]
     A run writes one batch at a time, so a batch that the store has taken later stands in the history after all that came before it. Where
     the batch that stands in the store is in the history, or the history is over, and an earlier one is not in all of it, that one's turn
     was lost: it will never be there. No clock is needed to know that.
 
-One that cannot leave holds back no other: it is tried again, more and more seldom.
+One that cannot be made ready holds back no other: it is tried again, more and more seldom.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import itertools
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
 from temporalio.api.common.v1 import WorkflowExecution
@@ -43,13 +42,11 @@ LOOK: Final = 0.5
 LONGEST: Final = 600.0
 """Seconds until the same batch is looked for again: it doubles from `LOOK`, since a turn that was lost may never come back."""
 SELDOM: Final = 300.0
-"""Seconds until a notice that could not leave is tried again, at most; it doubles from one second. Twelve attempts an hour."""
-PATIENCE: Final = timedelta(seconds=30)
-"""How long a notice waits for the worker that lets notices go before another one does: that one may live and stand still."""
+"""Seconds until a notice that could not be kept is tried again, at most; it doubles from one second. Twelve attempts an hour."""
 MOST: Final = 1_000
 """Notices taken up in one look."""
 WIDEST: Final = 10_000
-"""So many more where as many of them were put off; a sender that takes none at all is not asked for more."""
+"""So many more where as many of them were put off; a store that takes none at all is not asked for more."""
 AT_ONCE: Final = 10
 """Histories read at once."""
 PAGE: Final = 100
@@ -73,12 +70,9 @@ _log = logging.getLogger("releasing")
 class Releaser:
     """Knows for a while which batches were not found, and looks for them less and less."""
 
-    def __init__(
-        self, client: Client, held: HeldNotices, notifier: Notifier, leads: Callable[[], bool] = lambda: True
-    ) -> None:
-        """`leads` says whether this is the one of several that lets notices go; the others take what has waited for `PATIENCE`."""
+    def __init__(self, client: Client, held: HeldNotices, notifier: Notifier) -> None:
+        """Reads histories by the client; what they confirm goes to the notifier."""
         self._client = client
-        self._leads = leads
         self._held = held
         self._notifier = notifier
         self._again: dict[str, tuple[float, float]] = {}
@@ -95,28 +89,23 @@ class Releaser:
                 _log.warning("release_failed", extra={"code": getattr(error, "code", type(error).__name__)})
 
     async def look(self) -> int:
-        """Delivers what may go; how many notices that were."""
-        # Two that saw the same notice at the same time would both send it.
-        before = datetime.now(UTC) - (timedelta(0) if await asyncio.to_thread(self._leads) else PATIENCE)
+        """Hands on what may go; how many notices that were."""
         # The oldest come first, and what was put off is among them: behind it the others must still be seen.
         most = MOST + min(self._put_off, WIDEST)
-        ripe = await asyncio.to_thread(self._held.ripe, most, before)
-        held = await asyncio.to_thread(self._held.held, most, before)
+        held = await asyncio.to_thread(self._held.held, most)
         self._again = {batch: when for batch, when in self._again.items() if any(one.batch == batch for one in held)}
-        waiting = {one.key for one in ripe} | {one.notice.key for one in held}
+        waiting = {one.notice.key for one in held}
         self._failed = {key: when for key, when in self._failed.items() if key in waiting}
         due = [one for one in held if not self._is_put_off(one.notice.key, one.batch)]
-        counts = await _in_turn(self._deliver, _groups(ripe, lambda one: (one.run,)))
-        counts += await _in_turn(self._release, _groups(due, lambda one: (one.notice.run, one.execution)))
-        self._put_off = sum(self._is_put_off(one.key) for one in ripe)
-        self._put_off += sum(self._is_put_off(one.notice.key, one.batch) for one in held)
+        counts = await _in_turn(self._release, _groups(due, lambda one: (one.notice.run, one.execution)))
+        self._put_off = sum(self._is_put_off(one.notice.key, one.batch) for one in held)
         return sum(counts)
 
     def _is_put_off(self, key: str, batch: str | None = None) -> bool:
         return _later(self._failed, key) or (batch is not None and _later(self._again, batch))
 
     async def _deliver(self, notices: Sequence[Notice]) -> int:
-        """Of one run, in their order: what calls something off must not overtake it. How many have left."""
+        """Of one run, in their order: what calls something off must not overtake it. How many were kept."""
         count = 0
         for notice in notices:
             if _later(self._failed, notice.key):

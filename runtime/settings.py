@@ -83,6 +83,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
+    channels: Path | None = None
+    """A YAML file with the ways by which notices and events leave; without it what is kept counts as sent. See docs/channels.md."""
     codec_token: Annotated[SecretStr, Field(min_length=24, max_length=200), AfterValidator(_token)] | None = None
     """What whoever asks `starter.py codec-server` must know; without it each start makes one of its own."""
     database_url: Annotated[str, AfterValidator(_database_url)] = f"sqlite:///{DATA / 'onboarding.sqlite'}"
@@ -168,7 +170,7 @@ def _sentence(message: str) -> str:
 def _absolute(settings: Settings) -> Settings:
     """A relative path means the folder the command was typed in; a later `chdir` must not move it."""
     found = {}
-    for name in ("definitions", "directory", "keys", "templates"):
+    for name in ("channels", "definitions", "directory", "keys", "templates"):
         path: Path | None = getattr(settings, name)
         try:
             found[name] = path and path.expanduser().absolute()

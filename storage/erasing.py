@@ -161,7 +161,7 @@ def _notices(connection: Connection, run: str, at: datetime) -> int:
         .where(of_run, NOTICES.c.state.in_(("pending", "failed")))
         .values(state="withdrawn", changed_at=at)
     )
-    blank = {"subject": None, "lines": (), "batch": None, "execution": None}
+    blank = {"subject": None, "lines": (), "batch": None, "execution": None, "reason": None}
     return connection.execute(update(NOTICES).where(of_run, NOTICES.c.subject.is_not(None)).values(blank)).rowcount
 
 

@@ -36,8 +36,10 @@ AT_ONCE = 2_000
 """Rows that are fetched, and kept in memory, together."""
 _INSIDE: Mapping[str, tuple[str, ...]] = {
     "runs": ("chain", "batch", "decided_at"),
-    "notices": ("subject", "lines", "template", "batch", "execution"),
-}
+    "notices": (
+        "subject", "lines", "template", "batch", "execution", "ready_at", "next_at", "leased_until", "doubtful", "recalled", "reason",
+    ),
+}  # fmt: skip
 """Columns that stay: our own book-keeping, and the words to a person."""
 TABLES: Mapping[str, Table] = {
     table.name: table

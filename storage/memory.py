@@ -6,10 +6,9 @@ against the tables.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from onboarding.engine.effects import (
@@ -18,7 +17,6 @@ from onboarding.engine.effects import (
     ItemRow,
     LedgerRow,
     MilestoneRow,
-    Notice,
     RunRow,
     StageRow,
     WaitingRow,
@@ -27,18 +25,8 @@ from onboarding.engine.effects import (
 from onboarding.engine.state import Promise, RefusedEntry, TrailEntry
 from onboarding.ports import HeldNotice
 from storage import rows
+from storage.memory_outbox import Kept, MemoryOutbox
 from storage.records import answer_to, told_anew
-
-
-@dataclass(slots=True, kw_only=True)
-class Kept:
-    """A key of the outbox. `notice` is `None` for one that was withdrawn before it came."""
-
-    state: str
-    notice: Notice | None
-    sent_at: datetime | None = None
-    batch: str | None = None
-    execution: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,14 +49,13 @@ class KeptRun:
     waiting: dict[tuple[str, str, str], WaitingRow] = field(default_factory=dict)
 
 
-class MemoryStore:
-    """Fulfils `onboarding.ports.RecordStore` and `integrations.outbox.NoticeStore`, and answers simple reads."""
+class MemoryStore(MemoryOutbox):
+    """Fulfils `onboarding.ports.RecordStore` and what the outbox asks for, and answers simple reads."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         """Empty."""
-        self._lock = threading.RLock()
+        super().__init__(clock)
         self.kept: dict[str, KeptRun] = {}
-        self.notices: dict[str, Kept] = {}
 
     # Writes.
 
@@ -110,31 +97,14 @@ class MemoryStore:
                 self.withdraw(key)
             return records.id
 
-    def early(self, key: str) -> None:
-        """As `SqlNoticeStore.early`."""
-        with self._lock:
-            kept = self.notices.get(key)
-            if kept is not None and kept.state == "pending":
-                kept.batch, kept.execution = None, ""
-
-    def held(self, most: int, before: datetime | None = None) -> Sequence[HeldNotice]:
-        """As `SqlNoticeStore.held`, except that nobody waits long here."""
+    def held(self, most: int) -> Sequence[HeldNotice]:
+        """As `SqlNoticeStore.held`."""
         with self._lock:
             return [
                 HeldNotice(kept.notice, kept.batch, kept.execution, self._stands(kept.notice.run) or kept.batch)
                 for kept in self.notices.values()
                 if kept.state == "pending" and kept.notice is not None and kept.batch is not None
             ][:most]
-
-    def ripe(self, most: int, now: datetime) -> Sequence[Notice]:
-        """As `SqlNoticeStore.ripe`."""
-        with self._lock:
-            waiting = [
-                (kept.notice.not_before, kept.notice.key, kept.notice)
-                for kept in self.notices.values()
-                if kept.state == "pending" and kept.notice is not None and kept.batch is None and kept.notice.not_before is not None
-            ]  # fmt: skip
-            return [notice for at, _, notice in sorted(waiting, key=lambda one: one[:2]) if at <= now][:most]
 
     def _stands(self, run: str) -> str:
         kept = self.kept.get(run)
@@ -153,28 +123,6 @@ class MemoryStore:
         ]
         for key in waits:
             del self.notices[key]
-
-    def keep(self, notice: Notice) -> str:
-        """Keeps a notice as pending unless its key is known; its state now."""
-        with self._lock:
-            return self.notices.setdefault(notice.key, Kept(state="pending", notice=notice)).state
-
-    def settle(self, key: str, state: str, at: datetime) -> bool:
-        """Turns a pending or failed notice into `sent` or `failed`; `False` when it was not either."""
-        with self._lock:
-            kept = self.notices.get(key)
-            if kept is None or kept.state not in ("pending", "failed"):
-                return False
-            kept.state, kept.sent_at = state, at if state == "sent" else None
-            return True
-
-    def withdraw(self, key: str) -> bool:
-        """`True` when nobody will read the notice. A key that is not known stays withdrawn for ever."""
-        with self._lock:
-            kept = self.notices.setdefault(key, Kept(state="withdrawn", notice=None))
-            if kept.state in ("pending", "failed"):
-                kept.state = "withdrawn"
-            return kept.state == "withdrawn"
 
     # Reads, in the shapes of `ReadTable`, without pages.
 
@@ -208,7 +156,7 @@ class MemoryStore:
     def outbox(self, run: str | None = None) -> dict[str, Any]:
         """What was sent, or would be."""
         found = [
-            rows.notice_shape(kept.notice, kept.state)
+            rows.notice_shape(kept.notice, kept)
             for kept in self.notices.values()
             if kept.notice is not None and run in (None, kept.notice.run)
         ]

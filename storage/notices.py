@@ -1,75 +1,85 @@
-"""The outbox: what would be sent to whom, and what became of it. Fulfils `integrations.outbox.NoticeStore`."""
+"""The outbox: what is sent to whom, and what became of it. Fulfils `integrations.outbox.NoticeStore` and `integrations.sending.Outbox`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, Engine, Table, and_, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Engine, and_, delete, select, update
 
 from onboarding.engine.effects import Notice, WriteRecords
-from onboarding.ports import HeldNotice
+from onboarding.ports import Claimed, HeldNotice
+from storage import claims
+from storage.claims import insert as insert, withdraw as withdraw
 from storage.engine import reading, writing
 from storage.rows import values_of
 from storage.standing import is_erased
 from storage.tables import NOTICES, RUNS
 
-_CONTENT = tuple(field.name for field in fields(Notice))
-
 
 class SqlNoticeStore:
     """Notices in the `notices` table, once for each key, whoever brings them first."""
 
-    def __init__(self, engine: Engine) -> None:
-        """The engine stays the caller's: it is not disposed here."""
+    def __init__(self, engine: Engine, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        """The engine stays the caller's: it is not disposed here. By the clock it is known what may leave."""
         self._engine = engine
+        self._clock = clock
 
     def keep(self, notice: Notice) -> str:
-        """Keeps a notice as pending unless its key is known; its state now. To a run that was erased nobody writes any more."""
+        """Keeps a notice, ready to leave, unless its key is known; its state now. To a run that was erased nobody writes any more.
+
+        One that waited for history waits no more. What it calls off is taken back; where nobody reads any of it, it goes as well.
+        """
+        now = self._now()
         with writing(self._engine) as connection:
             if is_erased(connection, notice.run):
                 return "withdrawn"
-            add(connection, notice, _now())
+            add(connection, notice, now)
+            _make_ready(connection, notice, now)
+            if _state(connection, notice.key) == "pending" and notice.retracts:
+                gone = [withdraw(connection, key, now) for key in notice.retracts]
+                if all(gone):
+                    withdraw(connection, notice.key, now)
             return _state(connection, notice.key) or "pending"
 
-    def settle(self, key: str, state: str, at: datetime) -> bool:
-        """Turns a pending or failed notice into `sent` or `failed`; `False` when it was not either."""
-        sent_at = at if state == "sent" else None
-        with writing(self._engine) as connection:
-            changed = connection.execute(
-                update(NOTICES)
-                .where(NOTICES.c.key == key, NOTICES.c.state.in_(("pending", "failed")))
-                .values(state=state, sent_at=sent_at, changed_at=at)
-            )
-            return changed.rowcount == 1
-
-    def early(self, key: str) -> None:
-        """The notice waits for nothing any more but its reader's hours: its rows are history."""
-        with writing(self._engine) as connection:
-            waits = and_(NOTICES.c.key == key, NOTICES.c.state == "pending")
-            connection.execute(update(NOTICES).where(waits).values(batch=None, execution=None))
-
-    def ripe(self, most: int, now: datetime) -> Sequence[Notice]:
-        """Notices whose reader's hours have come, the longest waiting first."""
-        waits = and_(NOTICES.c.state == "pending", NOTICES.c.batch.is_(None), NOTICES.c.not_before <= now)
-        query = select(NOTICES).where(waits).order_by(NOTICES.c.not_before, NOTICES.c.key).limit(most)
+    def claim(self, most: int, now: datetime, lease: timedelta) -> Sequence[Claimed]:
+        """So many of what is ready to leave, the longest waiting first: nobody else has them until the lease is over."""
         with reading(self._engine) as connection:
-            return tuple(_notice(row) for row in connection.execute(query).mappings())
+            if not claims.any_due(connection, now):
+                return ()
+        with writing(self._engine) as connection:
+            return claims.claim(connection, most, now, lease)
 
-    def held(self, most: int, before: datetime | None = None) -> Sequence[HeldNotice]:
-        """Notices that wait for their rows to be history, the longest waiting first; only those that have since `before`."""
+    def mark_sent(self, key: str, by: str, at: datetime) -> bool:
+        """The channel `by` has taken it; `False` when that was known."""
+        with writing(self._engine) as connection:
+            return claims.mark_sent(connection, key, by, at)
+
+    def put_off(self, claimed: Claimed, code: str, next_at: datetime, *, doubtful: bool) -> bool:
+        """Not now. `doubtful`: it may have arrived all the same. `False` for a claim that is over."""
+        with writing(self._engine) as connection:
+            return claims.put_off(connection, claimed, code, next_at, doubtful)
+
+    def fail(self, claimed: Claimed, code: str, at: datetime, *, doubtful: bool = False) -> bool:
+        """Nothing helps, or it was tried for long enough: a person must look. `False` for a claim that is over."""
+        with writing(self._engine) as connection:
+            return claims.give_up(connection, claimed, "failed", code, at, doubtful)
+
+    def lapse(self, claimed: Claimed, at: datetime, *, doubtful: bool = False) -> bool:
+        """It makes sense no more. `False` for a claim that is over."""
+        with writing(self._engine) as connection:
+            return claims.give_up(connection, claimed, "withdrawn", claims.OVERTAKEN, at, doubtful)
+
+    def held(self, most: int) -> Sequence[HeldNotice]:
+        """Notices that wait for their rows to be history, the longest waiting first."""
         stands = RUNS.c.batch.label("stands")
         query = select(NOTICES, stands).join(RUNS, RUNS.c.run == NOTICES.c.run, isouter=True)
         query = query.where(NOTICES.c.state == "pending", NOTICES.c.batch.is_not(None))
-        if before is not None:
-            query = query.where(NOTICES.c.changed_at <= before)
         with reading(self._engine) as connection:
             found = connection.execute(query.order_by(NOTICES.c.changed_at).limit(most)).mappings().all()
         return tuple(
-            HeldNotice(_notice(row), row["batch"], row["execution"], row["stands"] or row["batch"]) for row in found
+            HeldNotice(claims.notice_of(row), row["batch"], row["execution"], row["stands"] or row["batch"])
+            for row in found
         )
 
     def forget(self, run: str, batch: str) -> None:
@@ -78,9 +88,12 @@ class SqlNoticeStore:
             forget(connection, run, batch)
 
     def withdraw(self, key: str) -> bool:
-        """`True` when nobody will read the notice: not sent yet, or not even known (and then never sent)."""
+        """As `storage.claims.withdraw`, in a transaction of its own."""
         with writing(self._engine) as connection:
-            return withdraw(connection, key, _now())
+            return withdraw(connection, key, self._now())
+
+    def _now(self) -> datetime:
+        return self._clock().replace(microsecond=0)
 
 
 def add(connection: Connection, notice: Notice, at: datetime, records: WriteRecords | None = None) -> None:
@@ -89,7 +102,8 @@ def add(connection: Connection, notice: Notice, at: datetime, records: WriteReco
     One that waits for its rows to be history is replaced: if the turn was decided again, this is what it says now.
     """
     source = {"batch": records.id, "execution": records.execution} if records else {"batch": None, "execution": None}
-    row = values_of(notice) | {"state": "pending", "changed_at": at, "sent_at": None} | source
+    new = {"state": "pending", "changed_at": at, "sent_at": None, "tries": 0, "doubtful": False, "recalled": False}
+    row = values_of(notice) | new | source
     statement = insert(connection, NOTICES).values(row)
     if records is None:
         connection.execute(statement.on_conflict_do_nothing())
@@ -105,30 +119,12 @@ def forget(connection: Connection, run: str, batch: str) -> None:
     connection.execute(delete(NOTICES).where(waits))
 
 
-def withdraw(connection: Connection, key: str, at: datetime) -> bool:
-    """As `SqlNoticeStore.withdraw`, in the caller's transaction."""
-    tombstone = {"key": key, "state": "withdrawn", "changed_at": at, "lines": (), "items": ()}
-    connection.execute(insert(connection, NOTICES).values(tombstone).on_conflict_do_nothing())
-    connection.execute(
-        update(NOTICES)
-        .where(NOTICES.c.key == key, NOTICES.c.state.in_(("pending", "failed")))
-        .values(state="withdrawn", changed_at=at)
-    )
-    return _state(connection, key) == "withdrawn"
-
-
-def insert(connection: Connection, table: Table) -> Any:
-    """An insert that can say what happens on a conflict: both dialects spell it alike, the common one not at all."""
-    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
-
-
-def _notice(row: Mapping[Any, Any]) -> Notice:
-    return Notice(**{name: row[name] for name in _CONTENT})
+def _make_ready(connection: Connection, notice: Notice, at: datetime) -> None:
+    waits = and_(NOTICES.c.key == notice.key, NOTICES.c.state == "pending", NOTICES.c.next_at.is_(None))
+    leaves = notice.not_before or at
+    ready = {"batch": None, "execution": None, "ready_at": max(leaves, at), "next_at": leaves}
+    connection.execute(update(NOTICES).where(waits).values(ready))
 
 
 def _state(connection: Connection, key: str) -> str | None:
     return connection.execute(select(NOTICES.c.state).where(NOTICES.c.key == key)).scalar()
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(microsecond=0)

@@ -202,8 +202,8 @@ def refused_shape(row: Any) -> dict[str, Any]:
     }
 
 
-def notice_shape(row: Any, state: str) -> dict[str, Any]:
-    """A line of `outbox`."""
+def notice_shape(row: Any, kept: Any) -> dict[str, Any]:
+    """A line of `outbox`: what it says, and what became of it (in the database one row holds both)."""
     return {
         "key": row.key,
         "at": instant(row.at),
@@ -212,9 +212,14 @@ def notice_shape(row: Any, state: str) -> dict[str, Any]:
         "kind": str(row.kind),
         "item": row.item,
         "step": row.step,
-        "state": state,
+        "state": kept.state,
+        "tries": kept.tries or 0,
+        "next_at": instant(kept.next_at),
+        "code": kept.last_code,
+        "sent_by": kept.sent_by,
         "subject": row.subject,
         "run": row.run,
         "lines": list(row.lines),
         "not_before": instant(row.not_before),
+        "retracts": list(row.retracts or ()),
     }

@@ -350,7 +350,11 @@ class NoticeRecord(SQLModel, table=True):
     """
 
     __tablename__ = "notices"
-    __table_args__ = (Index("notices_by_run", "run", "at"), Index("notices_by_state", "state", "changed_at"))
+    __table_args__ = (
+        Index("notices_by_run", "run", "at"),
+        Index("notices_by_state", "state", "changed_at"),
+        Index("notices_due", "state", "next_at"),
+    )
     key: str = Field(primary_key=True)
     state: str
     changed_at: datetime = Field(sa_type=UtcInstant)
@@ -378,6 +382,22 @@ class NoticeRecord(SQLModel, table=True):
     batch: str | None
     """The rows it came with, and the execution that decided them: it leaves once these are history."""
     execution: str | None
+    ready_at: datetime | None = Field(sa_type=UtcInstant)
+    """Since when it could leave: how long it is tried counts from here. `next_at`: not before that; empty while it waits for history."""
+    next_at: datetime | None = Field(sa_type=UtcInstant)
+    leased_until: datetime | None = Field(sa_type=UtcInstant)
+    """Until then one sender has it. One whose lease ran out may have left."""
+    tries: int | None
+    doubtful: bool | None
+    """Whether a try that did not succeed may have reached its reader all the same."""
+    recalled: bool | None
+    """Taken back while it was being tried: it is not tried again."""
+    last_code: str | None
+    """Why it has not left."""
+    sent_by: str | None
+    """The channel that took it."""
+    reason: str | None
+    """Why somebody dropped it, in their words."""
 
 
 class PersonRecord(SQLModel, table=True):

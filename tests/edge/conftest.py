@@ -14,6 +14,8 @@ from storage.memory import MemoryStore
 from storage.notices import SqlNoticeStore
 from storage.read_table import ReadTable
 from storage.records import SqlRecordStore
+from tests.support import certificates as throw_away
+from tests.support.certificates import Certificates
 from tests.support.house import House
 from tests.support.stores import SqlStore
 
@@ -79,3 +81,9 @@ def house(request: pytest.FixtureRequest) -> Iterator[House]:
     engine = open_database(url_of(request, request.param))
     yield House(SqlRecordStore(engine), SqlNoticeStore(engine), ReadTable(engine))
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Of a server called `localhost`."""
+    return throw_away.make(tmp_path_factory.mktemp("certificates"))

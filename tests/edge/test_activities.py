@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from temporalio import activity
@@ -15,10 +15,10 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.notices import NoticeActivities
 from activities.records import RecordActivities
-from integrations.outbox import OutboxNotifier
 from onboarding.engine.effects import Notice, NoticeKind, RunHook, WriteRecords
 from storage.memory import MemoryStore
 from tests.support.house import House
+from tests.support.prompt import Prompt, ripe
 from tests.support.records import RUN, a_hook, a_notice, a_refusal, a_trail, a_turn, at
 
 
@@ -114,9 +114,12 @@ def test_who_never_heard_an_alarm_does_not_hear_that_it_is_settled(house: House,
 
 def test_an_alarm_that_waits_or_failed_is_taken_back_together_with_what_calls_it_off(house: House) -> None:
     """Kept and not brought to anybody yet: neither leaves."""
-    for n, state in enumerate(("pending", "failed")):
-        house.notices._notifier._store.keep(a_notice(f"alarm-{n}"))
-        house.notices._notifier._store.settle(f"alarm-{n}", state, at(0))
+    for n, state in enumerate(("failed", "pending")):
+        house.held.keep(a_notice(f"alarm-{n}"))
+        if state == "failed":
+            (claimed,) = house.held.claim(1, datetime.now(UTC), timedelta(seconds=60))
+            house.held.fail(claimed, "mailbox_unknown", at(0))
+        assert house.states()[f"alarm-{n}"] == state
         house.run(house.notices.deliver_notice, a_notice(f"settled-{n}", retracts=(f"alarm-{n}",)))
 
     assert set(house.states().values()) == {"withdrawn"}
@@ -140,7 +143,7 @@ def test_what_calls_an_alarm_off_waits_for_its_readers_hours_only_if_the_alarm_h
         house.run(house.notices.deliver_notice, a_notice(f"{alarm}-not", not_before=later, retracts=(alarm,)))
 
     assert house.states() == {"heard": "sent", "heard-not": "pending", "unheard-not": "withdrawn"}
-    assert [one.retracts for one in house.notices._notifier._store.ripe(10, later)] == [("heard",)]
+    assert [one.retracts for one in ripe(house.held, 10, later)] == [("heard",)]
 
 
 def test_many_attempts_at_once_send_once(house: House) -> None:
@@ -182,7 +185,7 @@ def test_a_store_that_is_away_is_tried_again(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(store, "write", away)
 
     with pytest.raises(ApplicationError) as caught:
-        ActivityEnvironment().run(RecordActivities(store, OutboxNotifier(store)).write_records, a_turn(1))
+        ActivityEnvironment().run(RecordActivities(store, Prompt(store)).write_records, a_turn(1))
 
     assert caught.value.type == "ConnectionError"
     assert not caught.value.non_retryable

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from tests.support.house import House
+from tests.support.prompt import ripe
 from tests.support.records import RUN, a_notice, a_turn
 
 LATER = datetime(2999, 1, 1, 9, 0, tzinfo=UTC)
@@ -32,10 +33,9 @@ def test_a_notice_without_an_instant_says_so(house: House) -> None:
 async def test_it_is_let_go_when_its_instant_has_come_and_not_before(house: House) -> None:
     """One whose hours have come, one whose have not."""
     house.held.keep(a_notice("now", not_before=PAST))
-    house.notifier.deliver(a_notice("then", not_before=LATER))
+    house.held.keep(a_notice("then", not_before=LATER))
 
-    assert await house.releaser.look() == 1
-    assert await house.releaser.look() == 0
+    assert [await house.send(), await house.send()] == [1, 0]
 
     assert house.states() == {"now": "sent", "then": "pending"}
 
@@ -43,12 +43,12 @@ async def test_it_is_let_go_when_its_instant_has_come_and_not_before(house: Hous
 def test_the_longest_waiting_is_ripe_first(house: House) -> None:
     """By the instant at which each may leave, as many as are asked for."""
     for n, key in enumerate(("c", "a", "b")):
-        house.notifier.deliver(a_notice(key, not_before=LATER + timedelta(hours=n)))
+        house.notifier.deliver(a_notice(key, to=f"reader-{n}", not_before=LATER + timedelta(hours=n)))
 
-    assert list(house.held.ripe(10, LATER - timedelta(seconds=1))) == []
-    assert [one.key for one in house.held.ripe(10, LATER + timedelta(hours=1))] == ["c", "a"]
-    assert [one.key for one in house.held.ripe(1, LATER + timedelta(hours=5))] == ["c"]
-    assert a_notice("c", not_before=LATER) == house.held.ripe(1, LATER)[0]
+    assert list(ripe(house.held, 10, LATER - timedelta(seconds=1))) == []
+    assert a_notice("c", to="reader-0", not_before=LATER) == ripe(house.held, 1, LATER)[0]
+    assert [one.key for one in ripe(house.held, 10, LATER + timedelta(hours=1))] == ["c", "a"]
+    assert [one.key for one in ripe(house.held, 1, LATER + timedelta(hours=5))] == ["c"]
 
 
 def test_one_that_is_overtaken_never_leaves(house: House) -> None:
@@ -57,7 +57,7 @@ def test_one_that_is_overtaken_never_leaves(house: House) -> None:
 
     assert house.notifier.withdraw("n-1")
 
-    assert list(house.held.ripe(10, LATER + timedelta(days=1))) == []
+    assert list(ripe(house.held, 10, LATER + timedelta(days=1))) == []
     assert house.states() == {"n-1": "withdrawn"}
 
 
@@ -69,10 +69,10 @@ def test_one_that_travels_with_rows_waits_for_history_first(house: House) -> Non
     held = house.held.held(10)
 
     assert [one.notice.key for one in held] == ["n-1"]
-    assert list(house.held.ripe(10, LATER)) == [], "nothing leaves before its turn is history"
+    assert list(ripe(house.held, 10, LATER)) == [], "nothing leaves before its turn is history"
     house.notifier.deliver(held[0].notice)
     assert list(house.held.held(10)) == []
-    assert [one.key for one in house.held.ripe(10, LATER)] == ["n-1"]
+    assert [one.key for one in ripe(house.held, 10, LATER)] == ["n-1"]
 
 
 def test_a_turn_that_is_decided_again_does_not_bring_it_twice(house: House) -> None:
@@ -82,4 +82,4 @@ def test_a_turn_that_is_decided_again_does_not_bring_it_twice(house: House) -> N
     house.store.write(a_turn(1, notices=(a_notice(subject="second", not_before=PAST),)))
 
     assert [line["subject"] for line in house.reads.outbox()["rows"]] == ["first"]
-    assert list(house.held.ripe(10, PAST)) == []
+    assert list(ripe(house.held, 10, PAST)) == []

@@ -185,7 +185,7 @@ class TestEveryStore:
         """Until it is settled; a notice that goes on its own waits for nothing."""
         store.keep(a_notice("own"))
         store.write(a_turn(1, notices=(a_notice("a"), a_notice("b"))))
-        store.settle("b", "sent", at(1))
+        store.mark_sent("b", "outbox", at(1))
 
         assert [(one.notice, one.batch, one.execution) for one in store.held(9)] == [(a_notice("a"), "b-1", "first")]
         assert store.held(0) in ((), [])
@@ -193,7 +193,7 @@ class TestEveryStore:
     def test_what_waits_for_a_batch_is_forgotten_alone(self, store: Any) -> None:
         """By run and batch; who waits is told which batch stands now, and what was sent stays."""
         store.write(a_turn(1, notices=(a_notice("a"), a_notice("sent"))))
-        store.settle("sent", "sent", at(1))
+        store.mark_sent("sent", "outbox", at(1))
         store.write(a_turn(2, notices=(a_notice("b"),)))
         assert {one.notice.key: one.stands for one in store.held(9)} == {"a": "b-2", "b": "b-2"}
 
@@ -247,7 +247,7 @@ class TestEveryStore:
     def test_a_withdrawal_reaches_what_has_not_left(self, store: Any) -> None:
         """Pending becomes withdrawn, sent stays sent."""
         store.write(a_turn(1, notices=(a_notice("a"), a_notice("b"))))
-        store.settle("a", "sent", at(1))
+        store.mark_sent("a", "outbox", at(1))
 
         store.write(a_turn(2, withdrawn=("a", "b")))
 
@@ -261,7 +261,7 @@ class TestEveryStore:
         assert store.withdraw("n-1")
 
         assert store.keep(a_notice()) == "withdrawn"
-        assert not store.settle("n-1", "sent", at(1))
+        assert not store.mark_sent("n-1", "outbox", at(1))
         assert store.outbox()["rows"] == []
 
     def test_writers_of_many_threads_lose_nothing(self, store: Any) -> None:

@@ -15,7 +15,6 @@ import pytest
 from sqlalchemy import make_url
 from temporalio.client import Client
 
-from integrations.outbox import OutboxNotifier
 from onboarding.engine.effects import WriteRecords
 from storage.engine import DatabaseUnavailable, open_database
 from storage.notices import SqlNoticeStore
@@ -33,6 +32,7 @@ from tests.support.faults.process import spread_of
 from tests.support.faults.proxy import Fault, FaultProxy, Weather
 from tests.support.faults.tiers import Tier
 from tests.support.postgresql import PostgresServer
+from tests.support.prompt import Prompt
 from tests.support.shell import Edge, a_run, a_worker, an_order, instant
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(1200)]
@@ -107,7 +107,7 @@ async def test_six_hours_without_the_database_pass_and_then_every_row_of_them_is
     """In skipped time: deadlines pass and are told, messages are judged, and rows are tried for at most once a minute."""
     database = open_database(f"sqlite:///{tmp_path / 'rows.sqlite'}")
     store = Away(database)
-    edge = Edge(records=store, notifier=OutboxNotifier(SqlNoticeStore(database)))
+    edge = Edge(records=store, notifier=Prompt(SqlNoticeStore(database)))
     order = an_order("six-hours", customer="six-hours")
     async with a_worker(client, edge, "six-hours"):
         run = await a_run(client, order, "six-hours")

@@ -12,7 +12,6 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
-from integrations.outbox import OutboxNotifier
 from onboarding.engine.calendars import Calendar, Zone
 from onboarding.engine.state import StartOrder
 from runtime.releasing import Releaser
@@ -20,6 +19,7 @@ from storage.engine import open_database
 from storage.notices import SqlNoticeStore
 from storage.read_table import ReadTable
 from storage.records import SqlRecordStore
+from tests.support.prompt import Prompt, leave
 from tests.support.shell import Edge, Run, a_run, a_worker, an_order
 
 pytestmark = pytest.mark.live
@@ -41,7 +41,7 @@ async def test_words_wait_for_their_reader_and_cost_the_run_nothing(
     """An ask travels with rows, a handover is an activity of its own; both wait in the outbox, and no timer waits with them."""
     database = open_database(f"sqlite:///{tmp_path / 'rows.sqlite'}")
     notices = SqlNoticeStore(database)
-    notifier = OutboxNotifier(notices)
+    notifier = Prompt(notices)
     edge = Edge(records=SqlRecordStore(database), notifier=notifier)
     releaser = Releaser(client, notices, notifier)
     async with a_worker(client, edge, f"early-{customer}"):
@@ -58,7 +58,7 @@ async def test_words_wait_for_their_reader_and_cost_the_run_nothing(
     assert {"pending"} == {line["state"] for line in later}
     assert all(datetime.fromisoformat(line["not_before"]) > datetime.now(UTC) for line in later)
     assert list(notices.held(9)) == [], "their rows are history, whatever becomes of it"
-    assert len(later) == len(notices.ripe(99, datetime(2999, 1, 1, tzinfo=UTC)))
+    assert len(later) == len(leave(notices, datetime(2999, 1, 1, tzinfo=UTC)))
     assert sum(event.event_type == EventType.EVENT_TYPE_TIMER_STARTED for event in events) == 1, (
         "the alarm of the run alone"
     )

@@ -14,7 +14,6 @@ import pytest
 from sqlalchemy import Engine, select
 from temporalio.client import Client
 
-from integrations.outbox import OutboxNotifier
 from onboarding.engine.state import StartOrder
 from onboarding.language.model import ContactPolicy
 from runtime.devserver import DevServer
@@ -25,6 +24,7 @@ from storage.read_table import ReadTable
 from storage.records import SqlRecordStore
 from storage.tables import RUNS
 from tests.support.agreement import rows_are_history
+from tests.support.prompt import Prompt
 from tests.support.records import a_notice, a_run as a_row, a_trail, a_turn, an_item
 from tests.support.shell import ROOT, Edge, a_run, a_worker, an_order, answer_all
 
@@ -93,7 +93,7 @@ async def test_killed_between_rows_and_history(
         await asyncio.sleep(0.05)
     assert (await run.handle.result())["outcome"] == "live"
     await rows_are_history(run, database)
-    await Releaser(client, SqlNoticeStore(database), OutboxNotifier(SqlNoticeStore(database))).look()
+    await Releaser(client, SqlNoticeStore(database), Prompt(SqlNoticeStore(database))).look()
     states = {line["state"] for line in ReadTable(database).outbox(order.run)["rows"]}
     assert states == {"sent"}
 
@@ -102,7 +102,7 @@ async def test_a_turn_whose_sender_gave_up_leaves_nothing(client: Client, databa
     """Nobody repeats the message, so the turn never happens: its rows go with the next one, its notice never left."""
     order = heard_at_once(customer)
     notices = SqlNoticeStore(database)
-    edge = Edge(records=SqlRecordStore(database), notifier=OutboxNotifier(notices))
+    edge = Edge(records=SqlRecordStore(database), notifier=Prompt(notices))
     async with a_worker(client, edge, f"lost-{customer}"):
         run = await a_run(client, order, f"lost-{customer}")
         await run.say("note", actor="dana", text="first")
@@ -114,7 +114,7 @@ async def test_a_turn_whose_sender_gave_up_leaves_nothing(client: Client, databa
             execution=run.handle.result_run_id, decided_at=stands.decided_at,
         )  # fmt: skip
         assert SqlRecordStore(database).write(phantom) == "never"
-        released = Releaser(client, notices, OutboxNotifier(notices))
+        released = Releaser(client, notices, Prompt(notices))
         assert await released.look() > 0
         assert [one.batch for one in notices.held(9)] == ["never"]
 
@@ -132,8 +132,8 @@ async def test_of_several_turns_that_one_task_lost_nothing_is_left_pending(
     """The store knows only the last of them when the true history comes; notices of the others are forgotten by the releaser."""
     order = heard_at_once(customer)
     notices = SqlNoticeStore(database)
-    edge = Edge(records=SqlRecordStore(database), notifier=OutboxNotifier(notices))
-    released = Releaser(client, notices, OutboxNotifier(notices))
+    edge = Edge(records=SqlRecordStore(database), notifier=Prompt(notices))
+    released = Releaser(client, notices, Prompt(notices))
     async with a_worker(client, edge, f"lost-{customer}"):
         run = await a_run(client, order, f"lost-{customer}")
         await run.say("note", actor="dana", text="first")
@@ -153,7 +153,7 @@ async def test_of_several_turns_that_one_task_lost_nothing_is_left_pending(
         assert (await run.say("note", actor="dana", text="second"))["outcome"] == "accepted"
 
         await rows_are_history(run, database)
-        released = Releaser(client, notices, OutboxNotifier(notices))
+        released = Releaser(client, notices, Prompt(notices))
         await released.look()
         states = {line["key"]: line["state"] for line in ReadTable(database).outbox(order.run)["rows"]}
         assert before == ["never", "nor-this", "nor-that"], "what may still become history stays"
@@ -166,7 +166,7 @@ async def test_what_a_history_that_is_over_does_not_hold_is_forgotten(
 ) -> None:
     """A run that somebody has ended by force in the middle of a turn: nobody waits for that turn any more."""
     notices = SqlNoticeStore(database)
-    edge = Edge(records=SqlRecordStore(database), notifier=OutboxNotifier(notices))
+    edge = Edge(records=SqlRecordStore(database), notifier=Prompt(notices))
     async with a_worker(client, edge, f"lost-{customer}"):
         run = await a_run(client, heard_at_once(customer), f"lost-{customer}")
         await run.say("note", actor="dana", text="first")
@@ -178,7 +178,7 @@ async def test_what_a_history_that_is_over_does_not_hold_is_forgotten(
         )  # fmt: skip
         assert SqlRecordStore(database).write(phantom) == "never"
         await run.handle.terminate()
-        await Releaser(client, notices, OutboxNotifier(notices)).look()
+        await Releaser(client, notices, Prompt(notices)).look()
 
     assert list(notices.held(9)) == []
     assert "never" not in {line["key"] for line in ReadTable(database).outbox(run.handle.id)["rows"]}

@@ -20,13 +20,13 @@ from sqlalchemy import Engine
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
-from integrations.outbox import OutboxNotifier
 from runtime.devserver import DevServer, client_of
 from storage.engine import open_database
 from storage.notices import SqlNoticeStore
 from storage.read_table import ReadTable
 from storage.records import SqlRecordStore
 from tests.support.agreement import replays, rows_are_history, rows_of_trail
+from tests.support.prompt import Prompt
 from tests.support.races import Told, answer_to, deadline_order, decision_order, judge
 from tests.support.shell import Edge, Run, a_run, a_worker, instant, send
 
@@ -55,7 +55,7 @@ def database(tmp_path: Path) -> Iterator[Engine]:
 @pytest.fixture
 def edge(database: Engine) -> Edge:
     """Rows and notices go to the database."""
-    return Edge(records=SqlRecordStore(database), notifier=OutboxNotifier(SqlNoticeStore(database)))
+    return Edge(records=SqlRecordStore(database), notifier=Prompt(SqlNoticeStore(database)))
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from temporalio.client import Client, WorkflowHistory, WorkflowQueryFailedError
 from temporalio.service import RPCError
 
 from console.replaying import Replayed, checking
-from integrations.outbox import OutboxNotifier
 from onboarding.engine import rules
 from runtime.connection import plugin
 from runtime.devserver import DevServer
@@ -20,6 +19,7 @@ from storage.engine import open_database
 from storage.notices import SqlNoticeStore
 from storage.records import SqlRecordStore
 from tests.support.agreement import rows_are_history, whole_trail
+from tests.support.prompt import Prompt
 from tests.support.shell import Edge, Run, a_run, a_worker, an_order
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
@@ -30,7 +30,7 @@ async def test_a_run_that_no_build_carries_on_is_brought_back_by_a_reset(
 ) -> None:
     """A build that was changed in the middle of its work is gone; check-replay names the event, and all that was said is heard again."""
     database = open_database(f"sqlite:///{tmp_path / 'rows.sqlite'}")
-    edge = Edge(records=SqlRecordStore(database), notifier=OutboxNotifier(SqlNoticeStore(database)))
+    edge = Edge(records=SqlRecordStore(database), notifier=Prompt(SqlNoticeStore(database)))
     order, queue = an_order("reference", customer=customer), f"reset-{customer}"
     async with a_worker(client, edge, queue):
         run = await a_run(client, order, queue)

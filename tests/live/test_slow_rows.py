@@ -11,12 +11,12 @@ from sqlalchemy import Engine
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
-from integrations.outbox import OutboxNotifier
 from runtime.devserver import DevServer, client_of
 from storage.engine import open_database
 from storage.notices import SqlNoticeStore
 from storage.records import SqlRecordStore
 from tests.support.agreement import replays, rows_are_history
+from tests.support.prompt import Prompt
 from tests.support.shell import Edge, Run, a_worker
 from tests.support.slow_rows import SlowStore, busy_run
 
@@ -31,7 +31,7 @@ async def test_a_run_whose_rows_outlast_its_tasks_replays_and_tells_the_same(
 ) -> None:
     """Asked and told things all the time; then by another worker, that knows nothing but the history, trail and rows are one."""
     database = open_database(f"sqlite:///{tmp_path / 'rows.sqlite'}")
-    notifier = OutboxNotifier(SqlNoticeStore(database))
+    notifier = Prompt(SqlNoticeStore(database))
     slow = Edge(records=SlowStore(SqlRecordStore(database), seed=7), notifier=notifier)
     async with a_worker(client, slow, "slow-rows"):
         runs = await asyncio.gather(
@@ -50,7 +50,7 @@ async def test_a_run_whose_rows_outlast_its_tasks_replays_and_tells_the_same(
     assert bare > 0, "no row outlasted its task, so nothing was tried"
 
 
-async def _told_the_same(client: Client, database: Engine, notifier: OutboxNotifier, runs: list[Run]) -> None:
+async def _told_the_same(client: Client, database: Engine, notifier: Prompt, runs: list[Run]) -> None:
     async with a_worker(client, Edge(records=SqlRecordStore(database), notifier=notifier), "slow-rows"):
         for run in runs:
             await rows_are_history(run, database)

@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from integrations.outbox import OutboxNotifier
 from onboarding.engine import machine
 from onboarding.engine.state import StartOrder
 from onboarding.language.units import parse_duration
@@ -27,6 +26,7 @@ from storage.records import SqlRecordStore
 from tests.live.test_dashboards import free_port, shown
 from tests.support.calls import Answer, Door
 from tests.support.doors import WorkerProcess, environment_of, worker_process
+from tests.support.prompt import Prompt
 from tests.support.shell import Edge, a_run, a_worker, an_order
 
 pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(400)]
@@ -70,7 +70,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     """Empty."""
     async with DevServer(tmp_path / "server") as server:
         engine = open_database(f"sqlite:///{tmp_path / 'rows.sqlite'}")
-        edge = Edge(records=SqlRecordStore(engine), notifier=OutboxNotifier(SqlNoticeStore(engine)))
+        edge = Edge(records=SqlRecordStore(engine), notifier=Prompt(SqlNoticeStore(engine)))
         door = Door(tmp_path, **environment_of(server.address, tmp_path, QUEUE))
         yield Site(await client_of(server), server, door, edge)
         engine.dispose()

@@ -10,10 +10,10 @@ from tests.support.records import a_run, a_trail, a_turn
 
 
 def many_pages(url: str) -> Path:
-    """Rows of forty turns, all in the file and none beside it; the file."""
+    """Rows of so many turns that most pages hold nothing else, all in the file and none beside it; the file."""
     engine = open_database(url)
     store = SqlRecordStore(engine)
-    for n in range(1, 41):
+    for n in range(1, 121):
         store.write(a_turn(n, trail=(a_trail(n, sentence="x" * 2_000),), run=a_run(asks=n)))
     with engine.connect() as connection:
         connection.exec_driver_sql("COMMIT")

@@ -10,12 +10,12 @@ import asyncio
 import os
 import sys
 
-from integrations.outbox import OutboxNotifier
 from onboarding.engine.effects import WriteRecords
 from runtime.connection import connect
 from storage.engine import open_database
 from storage.notices import SqlNoticeStore
 from storage.records import SqlRecordStore
+from tests.support.prompt import Prompt
 from tests.support.shell import Edge, a_worker
 
 
@@ -40,7 +40,7 @@ async def main(address: str, url: str, task_queue: str, writes: int) -> None:
     store = Dying(database)
     store.left = writes
     client = await connect(address=address, namespace="default")
-    async with a_worker(client, Edge(records=store, notifier=OutboxNotifier(SqlNoticeStore(database))), task_queue):
+    async with a_worker(client, Edge(records=store, notifier=Prompt(SqlNoticeStore(database))), task_queue):
         print("up", flush=True)
         await asyncio.Event().wait()
 

@@ -8,8 +8,10 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.notices import NoticeActivities
 from activities.records import RecordActivities
-from integrations.outbox import OutboxNotifier
-from runtime.releasing import Releaser
+from integrations.kept import Anybody, KeptChannel, OneRoute, PlainText
+from integrations.letters import Channel
+from integrations.sending import Sender
+from tests.support.prompt import Prompt
 
 
 class House:
@@ -17,15 +19,23 @@ class House:
 
     def __init__(self, store: Any, notices: Any, reads: Any) -> None:
         self.store, self.held, self.reads = store, notices, reads
-        self.notifier = OutboxNotifier(notices)
+        self.notifier = Prompt(notices)
         self.records = RecordActivities(store, self.notifier)
         self.notices = NoticeActivities(self.notifier)
         self.environment = ActivityEnvironment()
 
-    @property
-    def releaser(self) -> Releaser:
-        """The task beside the worker; nothing here waits for a history, so it needs no server."""
-        return Releaser(None, self.held, self.notifier)  # type: ignore[arg-type]
+    def sender(self, *channels: Channel, **options: Any) -> Sender:
+        """One that brings everything by these channels, or by the one that keeps."""
+        routes = OneRoute(*(channels or (KeptChannel(),)))
+        return Sender(self.held, options.pop("directory", Anybody()), PlainText(), routes, **options)
+
+    async def send(self) -> int:
+        """Lets go what may leave now; how many that were."""
+        sender = self.sender()
+        count = await sender.look()
+        assert await sender.drain(10)
+        await sender.close()
+        return count
 
     def run(self, function: Any, *arguments: Any) -> Any:
         """Calls an activity as a worker does."""

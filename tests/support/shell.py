@@ -21,7 +21,6 @@ from activities.hooks import HookActivities
 from activities.notices import NoticeActivities
 from activities.records import RecordActivities
 from integrations.hooks import HookRegistry
-from integrations.outbox import OutboxNotifier
 from onboarding.engine.orders import build_order, write_order
 from onboarding.engine.state import StartOrder
 from onboarding.language.model import FieldType, ItemKind
@@ -30,6 +29,7 @@ from runtime.holidays_data import public_holidays
 from runtime.library import load, read_mapping
 from runtime.zones import zone
 from storage.memory import MemoryStore
+from tests.support.prompt import Prompt
 from workflows.address import update_id, workflow_id
 from workflows.onboarding_run import OnboardingRun
 from workflows.surplus import OneArgument
@@ -82,7 +82,7 @@ class Edge:
 
     def activities(self) -> list[Any]:
         """The activities of a worker."""
-        notifier = self.notifier or OutboxNotifier(self.store)
+        notifier = self.notifier or Prompt(self.store)
         records = RecordActivities(self.records or self.store, notifier)
         notices, hooks = NoticeActivities(notifier), HookActivities(self.hooks)
         return [records.write_records, notices.deliver_notice, hooks.run_hook]

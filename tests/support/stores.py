@@ -22,8 +22,9 @@ class SqlStore:
     def __init__(self, engine: Engine) -> None:
         records, notices, reads = SqlRecordStore(engine), SqlNoticeStore(engine), ReadTable(engine)
         self.write = records.write
-        self.keep, self.settle, self.withdraw = notices.keep, notices.settle, notices.withdraw
-        self.held, self.ripe, self.early, self.forget = notices.held, notices.ripe, notices.early, notices.forget
+        self.keep, self.withdraw, self.held, self.forget = notices.keep, notices.withdraw, notices.held, notices.forget
+        self.claim, self.mark_sent, self.put_off = notices.claim, notices.mark_sent, notices.put_off
+        self.fail, self.lapse = notices.fail, notices.lapse
         self.find, self.stages, self.items = reads.find, reads.stages, reads.items
         self.trail, self.ledger, self.refused = reads.trail, reads.ledger, reads.refused
         self.outbox = reads.outbox

@@ -131,7 +131,7 @@ class Bench:
             raw = (await run.handle.describe()).raw_description
             if raw.pending_activities or raw.HasField("pending_workflow_task"):
                 return f"{run.handle.id}: {raw.pending_workflow_task} {list(raw.pending_activities)}"[:1_000]
-        waits = NOTICES.c.batch.is_not(None) | (NOTICES.c.not_before <= now)
+        waits = NOTICES.c.batch.is_not(None) | (NOTICES.c.ready_at <= now)
         with reading(self.database) as connection:
             query = select(NOTICES.c.key).where(NOTICES.c.state == "pending", waits)
             held = connection.execute(query).scalars().all()

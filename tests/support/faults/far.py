@@ -14,12 +14,12 @@ from tests.support.faults.bench import REST_WITHIN, Bench, Worker
 from tests.support.faults.oplog import OperationLog
 from tests.support.shell import ROOT
 
-AGAIN = 300.0
+AGAIN = 150.0
 """Seconds between two attempts at a notice, at most: so much longer may it take after a long outage until all rests."""
 
 
 class MoodyWorker(Worker):
-    """The shipped worker, and a notifier that does what a file says."""
+    """The shipped worker, and a channel that does what a file says."""
 
     program = ("-m", "tests.support.faults.moody")
 

@@ -1,24 +1,22 @@
-"""A worker whose notifier has moods: `python -m tests.support.faults.moody`. A file says which one holds; without it all is well."""
+"""A worker whose channel has moods: `python -m tests.support.faults.moody`. A file says which one holds; without it all is well."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
-import time
 from enum import StrEnum
 from pathlib import Path
 
 import integrations.examples
-import integrations.outbox
+import integrations.kept
 import worker
-from onboarding.engine.effects import Notice
+from integrations.letters import Letter, Postponed
 from tests.support.faults import sink
 from tests.support.faults.worker import Heard
 
 VARIABLE = "FAULTS_MOOD"
 """Names the file to a worker."""
-LONGEST = 60.0
-"""Seconds after which a call that hangs is given up by whatever it is made with."""
 
 
 class Mood(StrEnum):
@@ -31,26 +29,18 @@ class Mood(StrEnum):
     """As an answer of the other side that a repetition does not change, while the mood lasts."""
 
 
-class NotNow(Exception):
-    """The other side says no."""
-
-    code = "not_now"
-
-
 class Moody(Heard):
-    """Sends as its mood lets it."""
+    """Takes letters as its mood lets it."""
 
-    def _send(self, notice: Notice) -> None:
-        began = time.monotonic()
+    async def send(self, letter: Letter) -> None:
+        """Hangs until somebody gives up, raises what no channel should, or says no."""
         while (mood := _mood()) is not Mood.WELL:
             if mood is Mood.FAILS:
                 raise ConnectionError("nobody is there")
             if mood is Mood.REFUSES:
-                raise NotNow
-            if time.monotonic() - began > LONGEST:
-                raise TimeoutError
-            time.sleep(0.05)
-        super()._send(notice)
+                raise Postponed("busy")
+            await asyncio.sleep(0.05)
+        await super().send(letter)
 
 
 def _mood() -> Mood:
@@ -62,6 +52,6 @@ def _mood() -> Mood:
 
 if __name__ == "__main__":
     # The door looks both up when it builds its worker.
-    integrations.outbox.OutboxNotifier = Moody  # type: ignore[misc]
+    integrations.kept.KeptChannel = Moody  # type: ignore[misc]
     integrations.examples.EXAMPLES["enable_production"] = sink.hook  # type: ignore[index]
     worker._leave(worker.main(sys.argv[1:]))

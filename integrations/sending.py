@@ -1,0 +1,266 @@
+"""Brings notices to people: claims what may leave, asks who that is and how it reads, and tries the channels in their order.
+
+An asyncio loop beside the worker; any number of them may share one outbox, see docs/decisions/0014-outbox.md. Nothing here is waited for
+by a run: a channel that hangs holds up its own letters and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import random
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Protocol, TypeVar
+
+from integrations.letters import Channel, Directory, Letter, NotTaken, Postponed, Reader
+from integrations.trying import PACED, PASSING, Way, is_doubtful, lasts, pause
+from onboarding.crash_points import reached
+from onboarding.engine.effects import Notice
+from onboarding.ports import Claimed
+
+_T = TypeVar("_T")
+LOOK: Final = 0.5
+"""Seconds between two looks at the outbox, where nothing happens."""
+SOONEST: Final = 0.05
+"""The same while letters leave: one that has left may let the next one of its run go."""
+AT_ONCE: Final = 100
+"""Letters in hand; what is ready beyond waits in the database."""
+WHOLE: Final = 50.0
+"""Seconds for one notice, all its channels together."""
+LEASE: Final = timedelta(seconds=60)
+"""For so long nobody else tries a notice: longer than `WHOLE`, so that it only runs out where a worker died or stood still."""
+ASKING: Final = 8
+"""Threads that ask directories and fill in templates: neither may keep the worker's own waiting."""
+
+_log = logging.getLogger("sending")
+
+
+class Outbox(Protocol):
+    """Where notices wait. `storage.notices` and `storage.memory` fulfil it; what each does is said there."""
+
+    def claim(self, most: int, now: datetime, lease: timedelta) -> Sequence[Claimed]: ...
+    def mark_sent(self, key: str, by: str, at: datetime) -> bool: ...
+    def put_off(self, claimed: Claimed, code: str, next_at: datetime, *, doubtful: bool) -> bool: ...
+    def fail(self, claimed: Claimed, code: str, at: datetime, *, doubtful: bool = False) -> bool: ...
+    def lapse(self, claimed: Claimed, at: datetime, *, doubtful: bool = False) -> bool: ...
+
+
+class Renderer(Protocol):
+    """Makes a notice readable for one person. Called in a thread."""
+
+    def letter(self, notice: Notice, reader: Reader) -> Letter:
+        """Raises `NotTaken` where this notice can never be rendered; anything else is tried again."""
+
+
+class Routes(Protocol):
+    """Knows by which ways a notice goes."""
+
+    def channels(self, notice: Notice, reader: Reader) -> Sequence[Channel]:
+        """In the order in which they are tried; the same objects every time. Empty where none leads to this reader."""
+
+
+class Sender:
+    """One of any number of senders on one outbox."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        directory: Directory,
+        renderer: Renderer,
+        routes: Routes,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        draw: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        """Directory and renderer are called in threads of our own; channels on the loop that runs this."""
+        self._outbox, self._directory, self._renderer, self._routes = outbox, directory, renderer, routes
+        self._clock, self._draw = clock, draw
+        self._ways: dict[str, Way] = {}
+        self._busy: dict[str, asyncio.Task[None]] = {}
+        self._unmarked: dict[str, tuple[str, datetime]] = {}
+        self._moved = asyncio.Event()
+        self._asking = ThreadPoolExecutor(ASKING, thread_name_prefix="letters")
+        self._marking = ThreadPoolExecutor(2, thread_name_prefix="outbox")
+
+    async def run(self) -> None:
+        """Sends until it is cancelled; whatever fails is tried again."""
+        while True:
+            try:
+                await self.look()
+            except Exception as error:
+                _log.warning("outbox_unread", extra={"code": _code(error)})
+            await asyncio.sleep(SOONEST)
+            try:
+                async with asyncio.timeout(LOOK - SOONEST):
+                    await self._moved.wait()
+            except TimeoutError:
+                pass
+            self._moved.clear()
+
+    async def look(self) -> int:
+        """Takes in hand what may leave, as much as there is room for; how many that were. Does not wait until they have left."""
+        for key, (by, at) in list(self._unmarked.items()):
+            await self._marked(key, by, at)
+        room = AT_ONCE - len(self._busy) - len(self._unmarked)
+        if room <= 0:
+            return 0
+        claiming = asyncio.get_running_loop().run_in_executor(self._marking, self._claim, room)
+        # Whoever cancels the look must not leave behind what was claimed: nobody else would have it for a minute.
+        claiming.add_done_callback(self._take)
+        return len(await asyncio.shield(claiming))
+
+    async def drain(self, seconds: float) -> bool:
+        """Waits for what is in hand; whether all of it is done. What is not is sent again by somebody when its lease is over."""
+        if self._busy:
+            await asyncio.wait(list(self._busy.values()), timeout=seconds)
+        return not self._busy
+
+    async def close(self) -> None:
+        """Lets go of what is in hand; nothing of it is marked any more."""
+        for task in list(self._busy.values()):
+            task.cancel()
+        await asyncio.gather(*self._busy.values(), return_exceptions=True)
+        self._asking.shutdown(wait=False, cancel_futures=True)
+        self._marking.shutdown(wait=False, cancel_futures=True)
+
+    def _claim(self, room: int) -> Sequence[Claimed]:
+        claimed = self._outbox.claim(room, self._clock(), LEASE)
+        for _ in claimed:
+            reached("outbox.after_claim")
+        return claimed
+
+    def _take(self, claiming: asyncio.Future[Sequence[Claimed]]) -> None:
+        if claiming.cancelled() or claiming.exception() is not None:
+            return
+        for one in claiming.result():
+            key = one.notice.key
+            if (
+                key not in self._unmarked and key not in self._busy
+            ):  # else its mark could not be kept for longer than its lease
+                self._busy[key] = asyncio.create_task(self._bring(one))
+                self._busy[key].add_done_callback(functools.partial(self._done, key))
+
+    def _done(self, key: str, _: asyncio.Task[None]) -> None:
+        self._busy.pop(key, None)
+        self._moved.set()
+
+    async def _bring(self, one: Claimed) -> None:
+        """One notice, and what became of it. What the outbox does not take is known again when the lease is over."""
+        about = {"run_key": one.notice.run, "kind": str(one.notice.kind)}
+        try:
+            if one.notice.kind in PASSING and self._is_old(one):
+                await self._in(self._marking, self._lapse, one, False)
+                _log.info("notice_overtaken", extra=about)
+                return
+            try:
+                async with asyncio.timeout(WHOLE):
+                    by = await self._send(one.notice)
+            except NotTaken as never:
+                await self._in(self._marking, self._fail, one, never.code, False)
+                _log.error("notice_failed", extra={**about, "code": never.code})
+            except Postponed as later:
+                await self._put_off(one, later, about)
+            except TimeoutError:
+                await self._put_off(one, Postponed("timeout"), about)
+            else:
+                await self._marked(one.notice.key, by, self._now())
+        except Exception as error:
+            _log.warning("outbox_unwritten", extra={**about, "code": _code(error)})
+
+    async def _send(self, notice: Notice) -> str:
+        """The name of the channel that took it. Raises `NotTaken` where none ever will, and `Postponed` where one may later."""
+        reader = await self._asked("directory_failed", self._directory.reader, notice.run, notice.to)
+        if reader is None:
+            raise NotTaken("reader_unknown")
+        channels = await self._asked("no_route", self._routes.channels, notice, reader)
+        letter = await self._asked("not_rendered", self._renderer.letter, notice, reader)
+        later: list[Postponed] = []
+        never = NotTaken("no_channel")
+        for channel in channels:
+            way = self._ways.setdefault(channel.name, Way(channel, self._clock))
+            try:
+                await way.send(letter)
+                return channel.name
+            except NotTaken as refused:
+                never = refused
+            except Postponed as put_off:
+                later.append(put_off)
+            except Exception as error:
+                # A fault in one channel must not keep a notice from the next one.
+                _log.warning("channel_failed", extra={"channel": channel.name, "code": type(error).__name__})
+                later.append(Postponed("channel_failed"))
+        if later:
+            raise _soonest(later)
+        raise never
+
+    async def _asked(self, code: str, function: Callable[..., _T], *arguments: Any) -> _T:
+        """What a helper in a thread says; whatever it raises, but a refusal, may be over the next time."""
+        try:
+            return await self._in(self._asking, function, *arguments)
+        except (NotTaken, Postponed):
+            raise
+        except Exception as error:
+            _log.warning("letter_delayed", extra={"code": code, "reason": type(error).__name__})
+            raise Postponed(code) from None
+
+    async def _put_off(self, one: Claimed, later: Postponed, about: dict[str, str]) -> None:
+        doubtful = is_doubtful(later.code)
+        if not self._is_old(one):
+            await self._in(self._marking, self._wait, one, later, doubtful)
+            _log.warning("notice_delayed", extra={**about, "code": later.code})
+        elif one.notice.kind in PASSING:
+            await self._in(self._marking, self._lapse, one, doubtful)
+            _log.info("notice_overtaken", extra=about)
+        else:
+            await self._in(self._marking, self._fail, one, later.code, doubtful)
+            _log.error("notice_failed", extra={**about, "code": later.code})
+
+    async def _marked(self, key: str, by: str, at: datetime) -> None:
+        """Marks it as sent, and remembers that it has left where the outbox cannot be written: it must not leave twice."""
+        try:
+            await self._in(self._marking, self._mark, key, by, at)
+            self._unmarked.pop(key, None)
+        except Exception as error:
+            self._unmarked[key] = by, at
+            _log.warning("mark_delayed", extra={"code": _code(error)})
+
+    def _mark(self, key: str, by: str, at: datetime) -> None:
+        if key not in self._unmarked:
+            reached("outbox.after_send")
+        self._outbox.mark_sent(key, by, at)
+        reached("outbox.after_mark")
+
+    def _wait(self, one: Claimed, later: Postponed, doubtful: bool) -> None:
+        after = (
+            timedelta(seconds=later.after or 1.0) if later.code == PACED else pause(one.tries, later.after, self._draw)
+        )
+        self._outbox.put_off(one, later.code, self._clock() + after, doubtful=doubtful)
+
+    def _fail(self, one: Claimed, code: str, doubtful: bool) -> None:
+        self._outbox.fail(one, code, self._now(), doubtful=doubtful)
+
+    def _lapse(self, one: Claimed, doubtful: bool) -> None:
+        self._outbox.lapse(one, self._now(), doubtful=doubtful)
+
+    def _is_old(self, one: Claimed) -> bool:
+        return self._clock() - one.ready_at >= lasts(one.notice.kind)
+
+    def _now(self) -> datetime:
+        return self._clock().replace(microsecond=0)
+
+    @staticmethod
+    async def _in(pool: ThreadPoolExecutor, function: Callable[..., _T], *arguments: Any) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
+
+
+def _soonest(later: Sequence[Postponed]) -> Postponed:
+    """What the channels say together: the soonest that any of them may be tried; one that may have arrived makes all doubtful."""
+    told = next((one for one in later if is_doubtful(one.code)), later[0])
+    return Postponed(told.code, min(one.after or 0.0 for one in later) or None)
+
+
+def _code(error: Exception) -> str:
+    return str(getattr(error, "code", type(error).__name__))

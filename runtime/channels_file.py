@@ -1,0 +1,286 @@
+"""The file that ONBOARDING_CHANNELS names: by which ways notices leave, which notice takes which, and where events go.
+
+It is read whole or refused whole. Every fault has line and column, a code, and a sentence with the way out; secrets are named in the
+file and never stand in it, so none can be in a sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path as FilePath
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import SecretStr
+
+from onboarding.errors import DefinitionInvalid, Fault
+from onboarding.language.places import Path
+from onboarding.nearest import nearest
+from runtime.channels_grammar import (
+    Capped,
+    ChannelsFile,
+    MailEntry,
+    NotifyEntry,
+    RouteEntry,
+    SlackEntry,
+    TeamsEntry,
+    WebhookChannelEntry,
+    WebhookEntry,
+)
+from runtime.placed import PlacedFaults, fit
+from runtime.secret_values import SecretMissing, SecretSource
+from runtime.yaml_text import YamlText
+
+Network = IPv4Network | IPv6Network
+
+_EMPTY: Final = "The file says nothing: begin with `channels:`, see docs/channels.md."
+_PORTS: Final = {"tls": 465, "starttls": 587, "none": 25}
+_NOT_THE_WORLD: Final = tuple(
+    map(
+        ip_network,
+        ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16", "100.64.0.0/10", "fc00::/7", "fe80::/10", "::1/128"),
+    )
+)  # fmt: skip
+_LIKE_SECRETS: Final = ("token", "secret", "key", "sig", "pass", "auth", "credential")
+_REFUSALS: Final = {
+    "bad_url": "This is no address that can be used: write https://host/path, without blanks and without a name or password in it.",
+    "scheme_not_allowed": "The address begins with https://, or with http:// where the entry says `plain: true`.",
+    "host_not_allowed": "The host of the address is not among those of `allow`: add it there, if it is the right one.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checks:
+    """What only those who make connections know; a door hands it in."""
+
+    url: Callable[[str, Sequence[str], bool], str | None]
+    """Why an address cannot be asked, as a code: the address, the hosts that are allowed, whether http is."""
+    signing: Callable[[SecretStr], str | None]
+    """Why nothing can be signed with a secret, as the end of a sentence."""
+    notify: Callable[[SecretStr], str | None]
+    """Why the library of the extra cannot use an address, as a code."""
+    notify_installed: bool
+    hosts: Mapping[str, Sequence[str]]
+    """The hosts of services that everybody uses, by kind of channel."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One entry with its secrets read: what a channel is built from."""
+
+    kind: str
+    values: Mapping[str, Any] = field(repr=False)
+    per_minute: int | None = None
+    at_once: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channels:
+    """What the file says. Without `channels` a notice that is kept counts as sent."""
+
+    inside: tuple[Network, ...] = ()
+    channels: Mapping[str, Way] = field(default_factory=dict)
+    routes: tuple[Mapping[str, Any], ...] = ()
+    webhooks: Mapping[str, Way] = field(default_factory=dict)
+    answer: Mapping[str, str] = field(default_factory=dict)
+    """How to answer a notice, by the side of its reader, where that is not what its language says."""
+    warnings: tuple[Fault, ...] = ()
+
+
+def read_channels(path: FilePath, checks: Checks, environ: Mapping[str, str] | None = None) -> Channels:
+    """The file as values. Raises `DefinitionInvalid` with every fault; `environ` is where secrets are, by default that of the process."""
+    text = YamlText.of(path, empty=_EMPTY)
+    if text.faults:
+        raise DefinitionInvalid(text.faults, str(path))
+    faults = PlacedFaults(text.document)
+    file = fit(ChannelsFile, text.document, faults)
+    found = _Reading(path.parent, checks, faults, environ).read(file) if file is not None else Channels()
+    faults.demand_none(str(path))
+    return found
+
+
+def webhook_names(path: FilePath) -> tuple[str, ...]:
+    """The names of the webhooks for events, in the order of the file. Reads no secret. Raises `DefinitionInvalid` for its shape."""
+    text = YamlText.of(path, empty=_EMPTY)
+    if text.faults:
+        raise DefinitionInvalid(text.faults, str(path))
+    faults = PlacedFaults(text.document)
+    file = fit(ChannelsFile, text.document, faults)
+    faults.demand_none(str(path))
+    return tuple(file.webhooks) if file is not None else ()
+
+
+@dataclass(slots=True)
+class _Reading:
+    folder: FilePath
+    checks: Checks
+    faults: PlacedFaults
+    environ: Mapping[str, str] | None
+
+    def read(self, file: ChannelsFile) -> Channels:
+        inside = tuple(net for at, text in enumerate(file.inside) if (net := self.network(("inside", at), text)))
+        channels = {name: self.way(("channels", name), entry) for name, entry in file.channels.items()}
+        webhooks = {name: self.way(("webhooks", name), entry) for name, entry in file.webhooks.items()}
+        routes = tuple(self.route(("routes", at), entry, tuple(channels)) for at, entry in enumerate(file.routes))
+        self.order(file.routes)
+        return Channels(
+            inside=inside, channels=channels, routes=routes, webhooks=webhooks, answer={str(side): text for side, text in file.answer.items()},
+            warnings=tuple(one for one in self.faults.found if one.severity == "warning"),
+        )  # fmt: skip
+
+    def network(self, path: Path, text: str) -> Network | None:
+        try:
+            found = ip_network(text)
+        except ValueError:
+            self.faults.add("bad_network", path, f"{text[:60]!r} is no network: write it as 10.1.0.0/16.")
+            return None
+        if any(found.version == one.version and found.subnet_of(one) for one in _NOT_THE_WORLD):  # type: ignore[arg-type]
+            return found
+        sentence = f"{text[:60]!r} is no private network, or more than one: name each that is needed; the rest of the world is open anyway."
+        self.faults.add("bad_network", path, sentence)
+        return None
+
+    def way(self, path: Path, entry: Capped) -> Way:
+        match entry:
+            case MailEntry():
+                values = self.mail(path, entry)
+            case SlackEntry():
+                values = self.slack(path, entry)
+            case TeamsEntry():
+                values = {"url": self.address(path, entry.url, self.hosts(entry), entry.plain)}
+            case NotifyEntry():
+                values = {"url": self.notify(path, entry)}
+            case _:
+                assert isinstance(entry, WebhookEntry)
+                values = self.webhook(path, entry)
+        if isinstance(entry, SlackEntry | TeamsEntry | WebhookEntry):
+            values |= {"allow": self.hosts(entry), "plain": entry.plain}
+        values["seconds"] = float(entry.seconds)
+        kind = str(getattr(entry, "kind", "events"))
+        return Way(kind=kind, values=values, per_minute=entry.per_minute, at_once=entry.at_once)
+
+    def hosts(self, entry: SlackEntry | TeamsEntry | WebhookEntry) -> tuple[str, ...]:
+        """Those of the entry, or of the service that it is for."""
+        return tuple(entry.allow or self.checks.hosts[str(getattr(entry, "kind", ""))])
+
+    def mail(self, path: Path, entry: MailEntry) -> dict[str, Any]:
+        if entry.security == "none" and not entry.plain:
+            sentence = "Without TLS a mail can be read on its way: say `security: tls` or `starttls`, or `plain: true` for a server of your own network."
+            self.faults.add("not_encrypted", (*path, "security"), sentence)
+        if (entry.user is None) != (entry.password is None):
+            missing = "password" if entry.password is None else "user"
+            self.faults.add("missing_key", path, f"A login has `user` and `password`: add {missing!r}.", key=True)
+        name, address = self.mailbox((*path, "from"), entry.sender)
+        return {
+            "host": entry.host, "port": entry.port or _PORTS[entry.security], "security": entry.security, "user": entry.user or "",
+            "password": self.secret((*path, "password"), entry.password) if entry.password else None,
+            "address": address, "name": name,
+            "reply_to": self.mailbox((*path, "reply_to"), entry.reply_to)[1] if entry.reply_to else "",
+        }  # fmt: skip
+
+    def mailbox(self, path: Path, text: str) -> tuple[str, str]:
+        """Name and address."""
+        try:
+            found = validate_email(
+                text, check_deliverability=False, globally_deliverable=False, allow_display_name=True
+            )
+        except (EmailNotValidError, UnicodeError):
+            found = None
+        if found is None or found.ascii_email is None:
+            self.faults.add(
+                "bad_address", path, "This is no mail address: write it as Name <name@firm.example>, in quotes."
+            )
+            return "", ""
+        return found.display_name or "", found.ascii_email
+
+    def slack(self, path: Path, entry: SlackEntry) -> dict[str, Any]:
+        if (entry.url is None) == (entry.token is None):
+            sentence = "Slack is reached by exactly one of `url` (an incoming webhook) and `token` (a bot)."
+            self.faults.add("missing_key", path, sentence, key=True)
+        if entry.room is not None and entry.token is None:
+            self.faults.add(
+                "unknown_key", (*path, "room"), "A webhook has its room already: `room` is for a bot.", key=True
+            )
+        return {
+            "url": self.address(path, entry.url, self.hosts(entry), entry.plain) if entry.url else None,
+            "token": self.secret((*path, "token"), entry.token) if entry.token else None,
+            "room": entry.room or "",
+        }  # fmt: skip
+
+    def webhook(self, path: Path, entry: WebhookEntry) -> dict[str, Any]:
+        secret = self.secret((*path, "secret"), entry.secret) if entry.secret else None
+        why = self.checks.signing(secret) if secret else None
+        if why is not None:
+            sentence = f"Nothing can be signed with this secret, because {why}: make one of whsec_ and 24 to 64 random bytes in base64."
+            self.faults.add("secret_unusable", (*path, "secret"), sentence)
+        values: dict[str, Any] = {
+            "url": self.address(path, entry.url, entry.allow, entry.plain),
+            "headers": {name: self.secret((*path, "headers", name), one) for name, one in entry.headers.items()},
+            "secret": secret,
+        }
+        if isinstance(entry, WebhookChannelEntry):
+            values["address"] = entry.address or ""
+        return values
+
+    def notify(self, path: Path, entry: NotifyEntry) -> SecretStr:
+        url = self.secret((*path, "url"), entry.url)
+        if not self.checks.notify_installed:
+            sentence = "This kind needs the package apprise: install the extra `notify`, or remove the entry."
+            self.faults.add("not_installed", (*path, "kind"), sentence)
+        elif url.get_secret_value() and (code := self.checks.notify(url)):
+            sentence = "The library apprise knows no service at this address, or one that only shows something on this machine."
+            self.faults.add(code, (*path, "url"), sentence)
+        return url
+
+    def address(self, path: Path, url: str | SecretSource, allow: Sequence[str], plain: bool) -> SecretStr:
+        """An address, looked at without asking for its name. A wrong one is not repeated where it was named as a secret."""
+        place = (*path, "url")
+        found = SecretStr(url) if isinstance(url, str) else self.secret(place, url)
+        if not found.get_secret_value():
+            return found
+        code = self.checks.url(found.get_secret_value(), allow, plain)
+        if code is not None:
+            self.faults.add(code, place, _REFUSALS.get(code, "This address cannot be used."))
+        elif isinstance(url, str) and any(_like_secret(name) for name, _ in parse_qsl(urlsplit(url).query)):
+            sentence = "There seems to be a secret in this address: name the whole address as one, `url: {env: NAME}`."
+            self.faults.add("secret_written_down", place, sentence)
+        return found
+
+    def secret(self, path: Path, source: SecretSource) -> SecretStr:
+        if source.open_to_others(self.folder):
+            sentence = "Other users of this machine may read the file of this secret: `chmod 600` it."
+            self.faults.add("secret_open", path, sentence, severity="warning")
+        try:
+            return source.read(self.folder, self.environ)
+        except SecretMissing as missing:
+            self.faults.add(missing.code, path, missing.sentence)
+            return SecretStr("")
+
+    def route(self, path: Path, entry: RouteEntry, known: tuple[str, ...]) -> Mapping[str, Any]:
+        for at, name in enumerate(entry.to):
+            if name not in known:
+                way_out = nearest(name, known) or (
+                    f"; configured are {', '.join(known)}." if known else ": name it under `channels`."
+                )
+                # One channel may stand there without the brackets of a list.
+                place = (*path, "to", at) if (*path, "to", at) in self.faults.document.places else (*path, "to")
+                self.faults.add("unknown_channel", place, f"No channel {name!r} is configured{way_out}")
+        values = {name: getattr(entry, name) or "" for name in ("side", "role", "handle", "definition")}
+        return {**values, "to": tuple(entry.to), "kinds": tuple(entry.kind or ()), "urgent": entry.urgent}
+
+    def order(self, routes: Sequence[RouteEntry]) -> None:
+        """Tells routes that nothing reaches, and notices that may find none."""
+        catch_all = next((at for at, one in enumerate(routes) if one.model_fields_set == {"to"}), None)
+        if catch_all is not None and catch_all + 1 < len(routes):
+            sentence = f"Nothing comes here, because route {catch_all + 1} fits everything: put that one last."
+            self.faults.add("route_unreached", ("routes", catch_all + 1), sentence, severity="warning")
+        elif routes and catch_all is None:
+            sentence = "A notice that fits none of the routes reaches nobody who asks for no channel: end with a route that has only `to`."
+            self.faults.add("no_last_route", ("routes",), sentence, key=True, severity="warning")
+
+
+def _like_secret(name: str) -> bool:
+    return any(part in name.lower() for part in _LIKE_SECRETS)

@@ -1,0 +1,34 @@
+"""A notifier for tests that are not about sending: what may leave has left when it returns."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from integrations.outbox import OutboxNotifier
+from onboarding.engine.effects import Notice
+
+
+class Prompt(OutboxNotifier):
+    """Keeps a notice as the shipped one, and lets go at once whatever may leave."""
+
+    def deliver(self, notice: Notice) -> None:
+        """As the shipped one, and a sender that never fails right behind it."""
+        super().deliver(notice)
+        leave(self._store)
+
+
+def leave(outbox: Any, at: datetime | None = None) -> list[str]:
+    """Everything that may leave at this instant leaves; the keys in their order."""
+    now = at or datetime.now(UTC)
+    keys: list[str] = []
+    while claimed := outbox.claim(100, now, timedelta(seconds=60)):
+        for one in claimed:
+            outbox.mark_sent(one.notice.key, "outbox", now.replace(microsecond=0))
+            keys.append(one.notice.key)
+    return keys
+
+
+def ripe(outbox: Any, most: int, at: datetime) -> list[Notice]:
+    """What a sender would be given at this instant, and gives back at once."""
+    return [one.notice for one in outbox.claim(most, at, timedelta(0))]
