@@ -88,6 +88,7 @@ def main(arguments: list[str]) -> int:
 
 async def _serve(settings: Settings) -> int:
     from console.channels_here import channels_here
+    from console.events_here import events_beside
     from console.letters_here import demand_templates
     from onboarding.language.expressions import warm
     from runtime.connection import connect
@@ -104,7 +105,8 @@ async def _serve(settings: Settings) -> int:
     await _check_search_attributes(client)
     worker, releaser, sender = _build(settings, client, database, ways)
     running = asyncio.create_task(worker.run())
-    beside = [asyncio.create_task(one) for one in (releaser.run(), sender.run(), *_gauges(settings, client, database))]
+    others = (*events_beside(settings, client, database, ways.said), *_gauges(settings, client, database))
+    beside = [asyncio.create_task(one) for one in (releaser.run(), sender.run(), *others)]
     log.info("worker_started", extra={"task_queue": settings.task_queue, "environment": settings.environment})
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -120,7 +122,8 @@ async def _serve(settings: Settings) -> int:
     with contextlib.suppress(Exception):  # what is left goes with the next worker
         await asyncio.wait_for(_last_look(releaser, sender), LAST_LOOK.total_seconds())
     await sender.drain(LAST_LETTERS.total_seconds())
-    await ways.close()
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(sender.close(), LAST_LOOK.total_seconds())
     log.info("worker_stopped")
     return OK
 

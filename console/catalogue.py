@@ -124,6 +124,15 @@ ENTRIES: tuple[Entry, ...] = (
             "outbox drop": "take notices out that have not left",
         },
     ),
+    *_entries(
+        "All runs",
+        "events",
+        **{
+            "events": "what other systems were told; --to: by one webhook",
+            "events resend": "tell it again from a number or an instant on, or go on where it was refused",
+            "events schema": "JSON Schema of what they are told",
+        },
+    ),
     *_entries("All runs", "report", report="time-to-value numbers of one run, or over all of them"),
     *_entries("All runs", "export", export="whole tables as CSV, JSON lines or Parquet"),
     *_entries("All runs", "erasing", erase="what people said in a customer's runs, for ever; numbers and trails stay"),

@@ -55,6 +55,7 @@ async def examine(*, fix: bool) -> list[Row]:
         *_templates(),
         *_channels(),
         *_database(),
+        *_events(),
         *_keys(),
         *await asyncio.to_thread(_binary),
     ]
@@ -226,6 +227,35 @@ def _database() -> Iterator[Row]:
     good = words == "ok"
     way_out = "" if good else "Restore it from a backup."
     yield row("database", "ok" if good else "fail", f"{where} can be read and written; the file says {words}.", way_out)
+
+
+def _events() -> Iterator[Row]:
+    """What other systems have not been told yet; a minute is nothing, and a refusal is."""
+    from console.channels_here import webhooks_here
+    from storage.event_reading import EventReading
+
+    try:
+        named = webhooks_here(ground.settings().channels)
+        with ground.database() as engine:
+            behind = EventReading(engine).behind()
+    except OnboardingError:  # said by the lines of that file and of the database
+        return
+    for one in behind:
+        since = f" since {one.since:%Y-%m-%d %H:%M} UTC" if one.since else ""
+        said = f"{one.webhook} has not got {one.events} events of {one.runs} runs{since}"
+        codes = f" ({', '.join(one.codes)})" if one.codes else ""
+        if one.webhook not in named:
+            yield row(
+                "events", "warn", f"{said}: ONBOARDING_CHANNELS names no such webhook.", "Name it under `webhooks`."
+            )
+        elif one.parked:
+            way_out = f"Mend the receiver, then `python starter.py events resend --to {one.webhook}`."
+            yield row("events", "warn", f"{said}{codes}; {one.parked} of the runs were refused for good.", way_out)
+        else:
+            way_out = f"`python starter.py events --to {one.webhook}` shows them." if codes else ""
+            yield row("events", "warn" if codes else "ok", f"{said}{codes}.", way_out)
+    if not behind:
+        yield row("events", "ok", "Every event has arrived where it was to go.")
 
 
 def _keys() -> Iterator[Row]:

@@ -98,6 +98,10 @@ class Way:
         finally:
             self._gate.release()
 
+    async def close(self) -> None:
+        """As the channel."""
+        await self._channel.close()
+
     async def _send(self, letter: Letter) -> None:
         self._probing = self._rests_until is not None
         self._inside += 1

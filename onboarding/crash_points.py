@@ -20,6 +20,8 @@ POINTS: Mapping[str, str] = {
     "outbox.after_claim": "a sender has claimed a notice, and has not sent it",
     "outbox.after_send": "a notice was sent, and is not marked as sent",
     "outbox.after_mark": "a notice is marked as sent, and its sender was not told",
+    "events.after_send": "an event has arrived at its receiver, and is not marked as sent",
+    "events.after_mark": "an event is marked as sent, and the next one waits",
     "start.after_run": "a run was started, and its people are not kept",
     "deliver.before_update": "the command line is about to send a message",
     "deliver.after_accept": "a message has its verdict, and its sender was not told",

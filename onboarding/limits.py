@@ -112,6 +112,9 @@ CHANGES_SHORT = 20
 CHANGE_LENGTH = 40
 """About how many bytes one changed value takes."""
 
+EVENTS_KEPT = 200
+"""Events to the outside that a run carries, a quarter of a kilobyte each; all of them stand in the rows."""
+
 LEDGER_KEPT = 1_000
 """Booked intervals a run carries. Older ones stand in the rows; the sums by side go on, so that they always add up."""
 

@@ -19,22 +19,16 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import EventType
-from temporalio.api.workflowservice.v1 import (
-    GetWorkflowExecutionHistoryReverseRequest as Request,
-    GetWorkflowExecutionHistoryReverseResponse as Response,
-)
 from temporalio.client import Client
-from temporalio.converter import WorkflowSerializationContext
 from temporalio.service import RPCError
 
 from onboarding.engine.effects import Notice
 from onboarding.errors import PayloadUndecodable
 from onboarding.ports import HeldNotice, HeldNotices, Notifier
+from runtime.written import ENDED, written
 
 _One = TypeVar("_One")
 LOOK: Final = 0.5
@@ -49,21 +43,6 @@ WIDEST: Final = 10_000
 """So many more where as many of them were put off; a store that takes none at all is not asked for more."""
 AT_ONCE: Final = 10
 """Histories read at once."""
-PAGE: Final = 100
-"""Events of one page of a history, newest first."""
-_MARKER: Final = "core_local_activity"
-_OVER: Final = frozenset(
-    (
-        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED, EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED,
-        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT, EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED,
-        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED, EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW,
-    )
-)  # fmt: skip
-"""Events after which a history holds no more."""
-
-_ENDED: Final = ""
-"""Stands among the batches of a history that is over; no batch has this id."""
-
 _log = logging.getLogger("releasing")
 
 
@@ -126,7 +105,7 @@ class Releaser:
         found: set[str] = set()
         read_whole = False
         try:
-            async for batch in self._written(waiting[0].notice.run, waiting[0].execution):
+            async for batch in written(self._client, waiting[0].notice.run, waiting[0].execution):
                 found.add(batch)
                 if wanted <= found:
                     break
@@ -137,7 +116,7 @@ class Releaser:
         except PayloadUndecodable as error:  # of an erased customer: nothing of theirs leaves any more
             _log.info("history_unread", extra={"run_key": waiting[0].notice.run, "code": error.code})
         count = await self._deliver([one.notice for one in waiting if one.batch in found])
-        if read_whole and (_ENDED in found or waiting[0].stands in found):
+        if read_whole and (ENDED in found or waiting[0].stands in found):
             wanted -= await self._forget(waiting[0].notice.run, wanted - found)
         for batch in wanted - found:
             _put_off(self._again, batch, first=LOOK, longest=LONGEST)
@@ -149,35 +128,6 @@ class Releaser:
             await asyncio.to_thread(self._held.forget, run, batch)
             _log.info("notices_forgotten", extra={"run_key": run})
         return lost
-
-    async def _written(self, run: str, execution: str) -> AsyncIterator[str]:
-        """The results of the activities in a history, the newest first, ids of batches among them; `_ENDED` where it holds no more."""
-        context = WorkflowSerializationContext(namespace=self._client.namespace, workflow_id=run)
-        converter = self._client.data_converter.with_context(context)
-        token = b""
-        while True:
-            page: Response = await self._client.workflow_service.get_workflow_execution_history_reverse(
-                Request(
-                    namespace=self._client.namespace,
-                    execution=WorkflowExecution(workflow_id=run, run_id=execution),
-                    maximum_page_size=PAGE,
-                    next_page_token=token,
-                )
-            )
-            for event in page.history.events:
-                if event.event_type in _OVER:
-                    yield _ENDED
-                marker = event.marker_recorded_event_attributes
-                local = marker.marker_name == _MARKER
-                own = event.activity_task_completed_event_attributes
-                payloads = (marker.details["result"] if local else own.result).payloads
-                if payloads:
-                    for result in await converter.decode(payloads):
-                        if isinstance(result, str):
-                            yield result
-            token = page.next_page_token
-            if not token:
-                return
 
 
 def _put_off(waits: dict[str, tuple[float, float]], name: str, *, first: float, longest: float) -> None:

@@ -19,8 +19,21 @@ from onboarding.messages import BY_NAME
 from storage.engine import reading, writing
 from storage.keys import DESTROYED
 from storage.notices import insert
-from storage.records import alone_with
-from storage.tables import ERASURES, FAULTS, KEYS, NOTICES, PEOPLE, PROMISES, REFUSED, RUNS, TRAIL, WAITING
+from storage.standing import alone_with
+from storage.tables import (
+    ERASURES,
+    EVENT_CURSORS,
+    EVENTS,
+    FAULTS,
+    KEYS,
+    NOTICES,
+    PEOPLE,
+    PROMISES,
+    REFUSED,
+    RUNS,
+    TRAIL,
+    WAITING,
+)
 
 _AT_ONCE = 500
 
@@ -99,6 +112,8 @@ class Erasures:
                 "sentences": _trail(connection, run) + _refused(connection, run) + _promises(connection, run),
             }
             _faults(connection, run)
+            for table in (EVENTS, EVENT_CURSORS):  # what had not left will not leave
+                connection.execute(delete(table).where(table.c.run == run))
             connection.execute(
                 delete(WAITING).where(WAITING.c.run == run)
             )  # of one that was terminated: nobody can act in it

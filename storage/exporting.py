@@ -16,6 +16,8 @@ from storage.engine import reading
 from storage.rows import instant
 from storage.tables import (
     ERASURES,
+    EVENT_CURSORS,
+    EVENTS,
     FAULTS,
     HANDOFFS,
     ITEMS,
@@ -36,6 +38,8 @@ AT_ONCE = 2_000
 """Rows that are fetched, and kept in memory, together."""
 _INSIDE: Mapping[str, tuple[str, ...]] = {
     "runs": ("chain", "batch", "decided_at"),
+    "events": ("batch", "execution"),
+    "event_cursors": ("leased_until", "leased_by"),
     "notices": (
         "subject", "lines", "template", "batch", "execution", "ready_at", "next_at", "leased_until", "doubtful", "recalled", "reason",
     ),
@@ -44,7 +48,7 @@ _INSIDE: Mapping[str, tuple[str, ...]] = {
 TABLES: Mapping[str, Table] = {
     table.name: table
     for table in (
-        RUNS, LEDGER, TRAIL, ITEMS, STAGES, MILESTONES, HANDOFFS, PROMISES, FAULTS, REFUSED, NOTICES, ERASURES,
+        RUNS, LEDGER, TRAIL, ITEMS, STAGES, MILESTONES, HANDOFFS, PROMISES, FAULTS, REFUSED, NOTICES, EVENTS, EVENT_CURSORS, ERASURES,
     )
 }  # fmt: skip
 """What can be exported, by name."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, literal, tuple_
+from sqlalchemy import ColumnElement, Connection, Integer, Row, Select, literal, tuple_
 
 from onboarding.errors import OnboardingError
 from storage.tables import UtcInstant
@@ -105,13 +105,17 @@ def _opened(cursor: str) -> list[Any]:
     return found
 
 
-def _written(value: Any) -> str | None:
+def _written(value: Any) -> str | int | None:
     return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
 
 
 def _read(column: ColumnElement[Any], value: Any, empty: bool) -> Any:
     if value is None and empty:
         return None
+    if isinstance(column.type, Integer):
+        if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= 2**31:
+            raise CursorInvalid
+        return value
     if not isinstance(value, str) or "\x00" in value or any("\ud800" <= char <= "\udfff" for char in value):
         raise CursorInvalid
     if not isinstance(column.type, UtcInstant):

@@ -13,16 +13,17 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, and_, delete, func, select
+from sqlalchemy import Connection, Engine, Table, and_, delete, select
 
 from onboarding.crash_points import reached
 from onboarding.engine.effects import WriteRecords
 from onboarding.errors import RecordConflict
 from onboarding.ports import INCOMPLETE, STALE
 from storage.engine import writing
+from storage.events import put_events, take_back
 from storage.notices import add, forget, insert, withdraw
 from storage.rows import kept_fault, values_of
-from storage.standing import is_erased
+from storage.standing import alone_with, is_erased
 from storage.tables import (
     FAULTS,
     HANDOFFS,
@@ -63,6 +64,7 @@ class SqlRecordStore:
                 return answer
             if records.whole:
                 _clear(connection, records)
+                take_back(connection, records)
                 if stored is not None and stored.batch != records.follows:
                     forget(connection, run, stored.batch)
             place = {"chain": records.chain, "batch": records.id, "decided_at": records.decided_at}
@@ -71,18 +73,13 @@ class SqlRecordStore:
             _make_way(connection, records)
             for table, rows in (*states(records), *entries(records)):
                 _put(connection, table, _of_run(records, rows))
+            put_events(connection, _of_run(records, records.events), records, now)
             for notice in records.notices:
                 add(connection, notice, now, records)
             for key in records.withdrawn:
                 withdraw(connection, key, now)
         reached("rec.after_commit")
         return records.id
-
-
-def alone_with(connection: Connection, run: str) -> None:
-    """From here on nobody else writes or erases the rows of this run. SQLite has one writer anyhow."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(run))))
 
 
 def answer_to(records: WriteRecords, stored: Any) -> str | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from storage.tables import ERASURES, RUNS, WAITING
 
@@ -40,6 +40,12 @@ def overdue(at: datetime) -> ColumnElement[bool]:
     """
     late = and_(WAITING.c.due_at < at, WAITING.c.status.not_in(("answered", "in_review")), WAITING.c.kind != "gate")
     return and_(late, or_(RUNS.c.state == "running", and_(RUNS.c.state == "on_hold", WAITING.c.kind == "hold")))
+
+
+def alone_with(connection: Connection, run: str) -> None:
+    """From here on nobody else writes or erases the rows of this run. SQLite has one writer anyhow."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(run))))
 
 
 def is_erased(connection: Connection, run: str) -> bool:

@@ -400,6 +400,55 @@ class NoticeRecord(SQLModel, table=True):
     """Why somebody dropped it, in their words."""
 
 
+class EventRecord(OfRun, table=True):
+    """Something that other systems are told: the n-th of its run. Holds ids, instants and numbers, nothing that a person said."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        Index("events_held", "run", "batch", sqlite_where=text("batch IS NOT NULL"), postgresql_where=text("batch IS NOT NULL")),
+        Index("events_by_instant", "at", "run", "n"),
+    )  # fmt: skip
+    n: int = Field(primary_key=True)
+    id: str
+    type: str
+    at: datetime = Field(sa_type=UtcInstant)
+    subject: str
+    data: dict[str, Any] = Field(sa_type=JSON)
+    to: tuple[str, ...] = Field(sa_type=Words)
+    """The webhooks that want it."""
+    batch: str | None
+    """The rows it came with, and the execution that decided them: it leaves once these are history."""
+    execution: str | None
+
+
+class EventCursorRecord(SQLModel, table=True):
+    """How far a webhook is in the events of a run: all up to `sent` have arrived, the last one that may leave is `last`.
+
+    A lease (`leased_until`, `leased_by`) keeps two workers from sending the same at the same time. `parked` waits for a person.
+    """
+
+    __tablename__ = "event_cursors"
+    __table_args__ = (
+        Index(
+            "event_cursors_behind", "webhook", "changed_at", "run",
+            sqlite_where=text("sent < last"), postgresql_where=text("sent < last"),
+        ),
+        Index("event_cursors_by_run", "run"),
+    )  # fmt: skip
+    webhook: str = Field(primary_key=True)
+    run: str = Field(primary_key=True)
+    sent: int
+    last: int
+    tries: int
+    parked: bool
+    code: str | None
+    """Why the last attempt failed."""
+    next_at: datetime | None = Field(sa_type=UtcInstant)
+    leased_until: datetime | None = Field(sa_type=UtcInstant)
+    leased_by: str | None
+    changed_at: datetime = Field(sa_type=UtcInstant)
+
+
 class PersonRecord(SQLModel, table=True):
     """How to reach whoever holds a role in a run: the only table with personal data."""
 
@@ -472,9 +521,12 @@ PROMISES: Table = _TABLES["promises"]
 FAULTS: Table = _TABLES["faults"]
 WAITING: Table = _TABLES["waiting"]
 NOTICES: Table = _TABLES["notices"]
+EVENTS: Table = _TABLES["events"]
+EVENT_CURSORS: Table = _TABLES["event_cursors"]
 PEOPLE: Table = _TABLES["people"]
 KEYS: Table = _TABLES["customer_keys"]
 ERASURES: Table = _TABLES["erasures"]
 ALL: tuple[Table, ...] = (
-    RUNS, STAGES, ITEMS, LEDGER, MILESTONES, HANDOFFS, PROMISES, FAULTS, WAITING, TRAIL, REFUSED, NOTICES, PEOPLE, KEYS, ERASURES,
+    RUNS, STAGES, ITEMS, LEDGER, MILESTONES, HANDOFFS, PROMISES, FAULTS, WAITING, TRAIL, REFUSED, NOTICES, EVENTS, EVENT_CURSORS,
+    PEOPLE, KEYS, ERASURES,
 )  # fmt: skip

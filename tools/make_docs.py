@@ -4,12 +4,14 @@
     python tools/make_docs.py --check    exit 1 on a difference
 
 Generated are the keyword list in definitions/README.md, docs/machine.md, in docs/integrating.md the messages and the search
-attributes, and in docs/hostile-input.md the limits.
+attributes, in docs/hostile-input.md the limits, in docs/events.md the types of events, and their schemas beside it.
 """
 
 import ast
+import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +24,7 @@ README = Path("definitions/README.md")
 MACHINE = Path("docs/machine.md")
 INTEGRATING = Path("docs/integrating.md")
 HOSTILE = Path("docs/hostile-input.md")
+EVENTS = Path("docs/events.md")
 
 
 def keyword_table() -> str:
@@ -145,18 +148,48 @@ def machine_page() -> str:
     return str(import_module("onboarding.reading.picture").machine_page()).rstrip("\n") + "\n"
 
 
+def schema_of_event(name: str) -> str:
+    """JSON Schema of one type of event, as receivers get it."""
+    return json.dumps(import_module("onboarding.emitted").schema_of(name), indent=2, ensure_ascii=False) + "\n"
+
+
+def event_table() -> str:
+    """Every type of event with what it says."""
+    types = import_module("onboarding.emitted").TYPES
+    rows = []
+    for name, (told, meaning) in types.items():
+        common = import_module("onboarding.emitted").Told.model_fields
+        own = ", ".join(f"`{field}`" for field in told.model_fields if field not in common)
+        rows.append(f"| `{name}` | {meaning} | {own or '–'} |")
+    return "\n".join(["| type | what has happened | what it says, beside whose it is |", "|---|---|---|", *rows])
+
+
+def events_page() -> str:
+    """docs/events.md with the types of today."""
+    return between(EVENTS, types=event_table)
+
+
+def event_schemas() -> dict[Path, Callable[[], str]]:
+    """A file for each type of event and its version."""
+    emitted = import_module("onboarding.emitted")
+    return {
+        Path(f"docs/events/{name}.{emitted.VERSION}.json"): partial(schema_of_event, name) for name in emitted.TYPES
+    }
+
+
 PAGES: dict[Path, Callable[[], str]] = {
     README: readme,
     MACHINE: machine_page,
     INTEGRATING: integrating,
     HOSTILE: hostile,
+    EVENTS: events_page,
 }
 
 
 def main(check: bool) -> int:
     """Writes every page, or only compares; the exit code is 1 when `check` found a difference."""
     different = []
-    for path, make in PAGES.items():
+    for path, make in (PAGES | event_schemas()).items():
         wanted, target = make(), ROOT / path
         if target.is_file() and target.read_text(encoding="utf-8") == wanted:
             continue

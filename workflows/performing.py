@@ -76,11 +76,11 @@ _WORDS = {
 }
 _SUMMARY_BYTES = 200
 _ID_LENGTH = 24
-_ENTRIES = ("trail", "ledger", "refused", "promises")
+_ENTRIES = ("trail", "ledger", "refused", "promises", "events")
 _ROWS: TypeAdapter[WriteRecords] = TypeAdapter(WriteRecords)
 _HOOK: TypeAdapter[RunHook] = TypeAdapter(RunHook)
 _PARTS = (
-    "trail", "ledger", "items", "stages", "refused", "handoffs", "promises", "faults", "waited", "waiting", "notices", "withdrawn",
+    "trail", "ledger", "items", "stages", "refused", "handoffs", "promises", "faults", "events", "waited", "waiting", "notices", "withdrawn",
 )  # fmt: skip
 
 
@@ -189,6 +189,7 @@ def merge(a: WriteRecords, b: WriteRecords) -> WriteRecords:
         handoffs=tuple({(row.item, row.n): row for row in (*a.handoffs, *b.handoffs)}.values()),
         promises=(*a.promises, *b.promises),
         faults=(*a.faults, *b.faults),
+        events=(*a.events, *b.events),
         waiting=(*(row for row in a.waiting if (row.kind, row.about) not in b.waited), *b.waiting),
         waited=tuple(dict.fromkeys((*a.waited, *b.waited))),
         notices=(*a.notices, *b.notices),

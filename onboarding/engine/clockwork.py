@@ -17,6 +17,7 @@ from onboarding.engine import (
     flow,
     gates,
     going_live,
+    health,
     holding,
     reminding,
     rota,
@@ -127,6 +128,7 @@ def advance(turn: Turn, apply_held: flow.ApplyHeld, most: int | None = None) -> 
         else:
             reminding.report(turn)
         flow.settle(turn, apply_held)
+        health.tell(turn)
 
 
 def _review(turn: Turn) -> None:

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from onboarding.engine.state import Promise, RefusedEntry, RunState, TrailEntry
+import pydantic
+
+from onboarding.engine.state import EmittedEvent, Promise, RefusedEntry, RunState, TrailEntry
 from onboarding.messages import Verdict
 
 
@@ -295,6 +297,8 @@ class WriteRecords:
     handoffs: tuple[HandoffRow, ...] = ()
     promises: tuple[Promise, ...] = ()
     faults: tuple[FaultRow, ...] = ()
+    events: Annotated[tuple[EmittedEvent, ...], pydantic.Field(exclude_if=lambda events: not events)] = ()
+    """What the outside is told. It leaves like a notice, once these rows are history."""
     waiting: tuple[WaitingRow, ...] = ()
     waited: tuple[tuple[str, str], ...] = ()
     """What `waiting` tells anew, by kind and name: what stood there before is gone. A whole batch tells everything anew."""

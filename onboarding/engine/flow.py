@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from onboarding.engine import deadlines, gates, holding, rota
 from onboarding.engine.effects import NoticeKind, RunHook
+from onboarding.engine.emitting import item_event
 from onboarding.engine.notices import all_over, goes_on, paid, say, settled
 from onboarding.engine.people import holder
 from onboarding.engine.state import (
@@ -217,6 +218,8 @@ def open_item(turn: Turn, item: Item, status: ItemStatus = ItemStatus.OPEN) -> N
     owner, assign_at = rota.first_owner(turn, item)
     turn.item(item.id, status=status, owner=owner, opened_at=turn.at, awaits=(), assign_at=assign_at)
     deadlines.lay(turn, item)
+    name = "item.returned" if status is ItemStatus.RETURNED else "item.opened"
+    turn.happen(item_event(turn.plan, name, turn.state.items[item.id]))
     turn.opened.append(item.id)
     if item.kind is ItemKind.HOOK:
         call_hook(turn, item)

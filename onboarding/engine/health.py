@@ -4,9 +4,11 @@ from datetime import datetime
 
 from onboarding.engine import booking, going_live
 from onboarding.engine.deadlines import WAITING, pending
+from onboarding.engine.emitting import Happened
 from onboarding.engine.people import acting, main_contact, stage_owner
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import ItemStatus, PlannedKind, RunState, RunStatus, StageStatus
+from onboarding.engine.turn import Turn
 from onboarding.language.model import Mark, Side
 
 ON_TRACK, NOBODY = "on_track", "nobody"
@@ -43,6 +45,18 @@ def health(plan: Plan, state: RunState) -> str:
         )
     )
     return Mark.AT_RISK if Mark.AT_RISK in marks or late else ON_TRACK
+
+
+def tell(turn: Turn) -> None:
+    """The outside hears how the run does where that has changed. That it is on hold is told by itself."""
+    if not turn.plan.listeners or turn.state.status is RunStatus.CLOSED:
+        return
+    if turn.health is None:
+        turn.health = health(turn.plan, turn.before) if turn.before.items else ON_TRACK
+    before, turn.health = turn.health, health(turn.plan, turn.state)
+    if turn.health not in (before, RunStatus.ON_HOLD):
+        stage = booking.open_stage(turn.plan, turn.state)
+        turn.happen(Happened(f"run.{turn.health}", "", {"stage": stage, "before": str(before)}))
 
 
 def waiting_on(plan: Plan, state: RunState) -> str:

@@ -32,6 +32,7 @@ from onboarding.engine import (
     fullness,
     going_live,
     handoffs,
+    health,
     hooks_back,
     moves,
     new_dates,
@@ -45,6 +46,7 @@ from onboarding.engine import (
     waiving,
 )
 from onboarding.engine.effects import Decision, DeliverNotice, Effect, RunHook
+from onboarding.engine.emitting import Happened
 from onboarding.engine.events import (
     ClockAdvanced,
     Event,
@@ -165,6 +167,7 @@ def start(plan: Plan, at: datetime) -> Decision:
         holders=dict(plan.order.people),
         booked={str(side): 0 for side in booking.SIDES},
     )
+    turn.happen(Happened("run.started", "", {}))
     going_live.first(turn)
     turn.record("start", actor=plan.order.started_by, code="started", sentence=f"{definition.title} begins")
     silence.begin(turn)
@@ -291,12 +294,14 @@ def _apply_held(turn: Turn, held: HeldMessage) -> None:
         return
     message = received.message
     before, effects, opened, withdrawn = turn.state, list(turn.effects), list(turn.opened), list(turn.withdrawn)
+    happened = list(turn.happened)
     person = who_is(turn.plan, turn.state, message.actor)
     turn.received_at = held.at
     try:
         told = MOVES[held.name](turn, message, person)
     except Refuse as no:
         turn.state, turn.effects, turn.opened, turn.withdrawn = before, effects, opened, withdrawn
+        turn.happened = happened
         told = Told(item=held.item, code=no.code, sentence=no.sentence)
         turn.refuse(
             via=held.via, name=held.name, message_id=message.message_id, code=no.code, sentence=no.sentence, item=held.item, faults=no.faults,
@@ -389,6 +394,7 @@ def _decide(turn: Turn, verdict: Verdict | None) -> Decision:
     handoffs.follow(turn)
     if turn.state.status is RunStatus.CLOSED:
         turn.effects = [effect for effect in turn.effects if not _is_idle(effect)]
+    health.tell(turn)
     booked = booking.book(turn)
     turn.finish()
     written = records.rows(turn, booked)

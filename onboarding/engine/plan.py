@@ -34,6 +34,11 @@ class Plan:
         self.stage_place: dict[str, int] = {stage: n for n, stage in enumerate(self.stages)}
         self.groups: dict[str, bool] = {role.id: role.source is RoleSource.GROUP for role in definition.roles}
         self._shared: dict[tuple[Calendar, Calendar], Clock] = {}
+        self.listeners: dict[str, tuple[str, ...]] = {}
+        """For each type of event the webhooks that want it; empty where the definition has no `emit`."""
+        for rule in definition.emits:
+            for event in rule.events:
+                self.listeners[event] = (*self.listeners.get(event, ()), rule.webhook)
         self.contacts = self._contacts()
         self.dependents = self._dependents()
         self.stage_followers = self._stage_followers()

@@ -55,6 +55,7 @@ def rows(turn: Turn, booked: tuple[LedgerRow, ...]) -> WriteRecords:
         handoffs=handoffs,
         promises=promises,
         faults=(*_faults_of_answers(after, before), *_faults_of_signals(refused)),
+        events=tuple(event for event in after.events if event.n > before.event_count),
         waiting=waits,
         waited=waited,
         withdrawn=tuple(dict.fromkeys(turn.withdrawn)),
@@ -136,6 +137,7 @@ def whole(plan: Plan, state: RunState) -> WriteRecords:
         handoffs=handoff_rows(state),
         promises=state.promises,
         faults=(*_faults_of_answers(state, None), *_faults_of_signals(state.refused)),
+        events=state.events,
         waiting=waiting.everything(plan, state),
         whole=True,
     )

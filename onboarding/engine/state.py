@@ -7,7 +7,9 @@ Only `engine/` builds a changed `RunState`. Dictionaries are treated as frozen t
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
+
+import pydantic
 
 from onboarding.engine import rules
 from onboarding.engine.calendars import Calendar
@@ -449,6 +451,22 @@ class TrailEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EmittedEvent:
+    """Something that the outside is told: the n-th of its run. `data` is JSON, see `onboarding/emitted.py`; `to` names webhooks.
+
+    `id` is its identity for ever: the same event has the same one, however often it is decided or sent.
+    """
+
+    n: int
+    id: str
+    type: str
+    at: datetime
+    subject: str
+    data: dict[str, Any]
+    to: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Booking:
     """A stretch of the run's time and who had it. `to` is `None` while it goes on; `item` is empty when nobody had it."""
 
@@ -537,3 +555,6 @@ class RunState:
     """Of rounds that are over: how many of the customer had a due date and were answered or overdue, and how many in time."""
     silence_at: datetime | None = None
     """When the customer is told how it stands, if they hear nothing before."""
+    events: Annotated[tuple[EmittedEvent, ...], pydantic.Field(exclude_if=lambda events: not events)] = ()
+    """The latest of what the outside is told; all of it stands in the rows. A run whose definition has no `emit` says nothing of this."""
+    event_count: Annotated[int, pydantic.Field(exclude_if=lambda count: not count)] = 0

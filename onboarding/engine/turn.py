@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from onboarding import limits
+from onboarding.engine import emitting
 from onboarding.engine.chain import beginning, content_of, digest_of
 from onboarding.engine.changes import Changes
 from onboarding.engine.effects import DeliverNotice, Effect, Notice, RunHook
@@ -70,28 +71,40 @@ class Turn:
         """Items whose round gave way to a new one, and the state in which each stood last."""
         self.handed_over: list[Handoff] = []
         """Handoffs that ended."""
+        self.happened: list[emitting.Happened] = []
+        """What the outside is told of this turn, where the definition says that it is told anything."""
+        self.health: str | None = None
+        """How the run did when somebody last looked in this turn."""
 
     # What changes. Every change goes through these, so that nothing is half-changed.
 
     def set(self, **changes: Any) -> None:
         """Changes fields of the run itself."""
-        self.state = replace(self.state, **changes)
+        before = self.state
+        self.state = replace(before, **changes)
+        if self.plan.listeners:
+            self.happened += emitting.of_run(self.plan, before, self.state)
 
     def item(self, name: str, **changes: Any) -> ItemState:
         """Changes one item and returns it as it is now."""
-        current = replace(self.state.items[name], **changes)
-        self.state = replace(self.state, items={**self.state.items, name: current})
-        return current
+        return self.item_anew(replace(self.state.items[name], **changes))
 
     def item_anew(self, state: ItemState) -> ItemState:
         """Puts an item into a state that has nothing to do with the one before."""
+        before = self.state.items[state.id]
         self.state = replace(self.state, items={**self.state.items, state.id: state})
+        if self.plan.listeners:
+            for one in emitting.of_item(self.plan, before, state):
+                self.happen(one)
         return state
 
     def stage(self, name: str, **changes: Any) -> StageState:
         """Changes one stage and returns it as it is now."""
-        current = replace(self.state.stages[name], **changes)
+        before = self.state.stages[name]
+        current = replace(before, **changes)
         self.state = replace(self.state, stages={**self.state.stages, name: current})
+        if self.plan.listeners:
+            self.happened += emitting.of_stage(before, current)
         return current
 
     def learn(self, values: Mapping[str, Any], item: str, by: str) -> None:
@@ -114,6 +127,13 @@ class Turn:
     def notify(self, notice: Notice) -> None:
         """Asks for a notice."""
         self.effects.append(DeliverNotice(notice=notice))
+
+    def happen(self, one: emitting.Happened) -> None:
+        """The outside is told, where it wants to know. Said twice in a row, it is said once, as it stands then."""
+        if self.happened and (self.happened[-1].type, self.happened[-1].subject) == (one.type, one.subject):
+            self.happened.pop()
+        if self.plan.listeners:
+            self.happened.append(one)
 
     def call(self, hook: RunHook) -> None:
         """Asks for a hook."""
@@ -166,6 +186,8 @@ class Turn:
         new = self.state.trail_count - self.before.trail_count
         if new:
             self.set(trail=_bounded(self.state.trail, new))
+        if len(self.state.events) > limits.EVENTS_KEPT:
+            self.set(events=self.state.events[-limits.EVENTS_KEPT :])
 
     def refuse(
         self,
@@ -195,6 +217,9 @@ class Turn:
 
     def finish(self) -> RunState:
         """The state at the end of the turn."""
+        events = emitting.numbered(self.plan, self.state, self.happened, self.at)
+        if events:
+            self.set(events=(*self.state.events, *events), event_count=events[-1].n)
         if self.state is not self.before:
             self.set(at=self.at)
         return self.state

@@ -1,5 +1,6 @@
 """Cross rules about the world around a run: numbers, signals, and what this installation provides."""
 
+from onboarding import emitted
 from onboarding.language.check_names import refer_clock, refer_input
 from onboarding.language.checking import Checking
 from onboarding.language.model import FieldType, ItemKind
@@ -12,6 +13,7 @@ def check_outside(checking: Checking) -> None:
     """Metrics and signals name what exists, and this installation has what the file asks of it."""
     _metrics(checking)
     _signals(checking)
+    _emitted(checking)
     _installed(checking)
 
 
@@ -80,6 +82,27 @@ def _signals(checking: Checking) -> None:
             checking.faults.add("event_elsewhere", (*entry.path, "event"), sentence)
 
 
+def _emitted(checking: Checking) -> None:
+    """What the run tells the outside is known, and nobody is told anything twice."""
+    emit = checking.source.file.emit
+    here: list[str] = []
+    for index, receiver in enumerate(emit.to if emit else ()):
+        path: Path = ("emit", "to", index)
+        if receiver.webhook in here:
+            sentence = f"The webhook {receiver.webhook!r} stands under `emit` before: put all its events there."
+            checking.faults.add("told_twice", (*path, "webhook"), sentence)
+        here.append(receiver.webhook)
+        told: dict[str, str] = {}
+        for n, named in enumerate(receiver.events):
+            place = (*path, "events", n)
+            checking.refer("unknown_event", place, named, (*emitted.GROUPS, *emitted.TYPES), "event that runs tell")
+            again = next((told[name] for name in emitted.expanded(named) if name in told), None)
+            if again is not None:
+                sentence = f"{named!r} tells what {again!r} tells already: leave one of them out."
+                checking.faults.add("told_twice", place, sentence)
+            told |= dict.fromkeys(emitted.expanded(named), named)
+
+
 def _installed(checking: Checking) -> None:
     """Names that this installation must provide."""
     here, file = checking.installation, checking.source.file
@@ -102,10 +125,15 @@ def _installed(checking: Checking) -> None:
     groups: list[tuple[Path, str]] = [
         (("roles", name, "group"), role.group) for name, role in file.roles.items() if role.group
     ]
+    webhooks: list[tuple[Path, str]] = [
+        (("emit", "to", index, "webhook"), receiver.webhook)
+        for index, receiver in enumerate(file.emit.to if file.emit else ())
+    ]
     tables = (
         ("unknown_activity", activities, here.activities, "activity in this installation"),
         ("unknown_template", templates, here.templates, "template in this installation"),
         ("unknown_group", groups, here.groups, "group in this installation"),
+        ("unknown_webhook", webhooks, here.webhooks, "webhook in this installation"),
     )
     for rule, named, registered, what in tables:
         for path, name in named if registered is not None else ():

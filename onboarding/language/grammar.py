@@ -409,6 +409,23 @@ class SignalModel(Model):
     match: dict[str, Text] = Field({}, description="Inputs and the payload fields that must equal them: payload.x.")
 
 
+class ReceiverModel(Model):
+    """A system outside that is told something."""
+
+    webhook: Text = Field(description="A webhook of this installation.")
+    events: Annotated[Strings, Field(min_length=1)] = Field(
+        description="What it is told: types such as stage.entered, or item.* for all of one beginning."
+    )
+
+
+class EmitModel(Model):
+    """What the run tells the outside."""
+
+    to: Annotated[list[ReceiverModel], Field(min_length=1, max_length=MAX_LIST)] = Field(
+        description="Who is told what."
+    )
+
+
 class RetentionModel(Model):
     """How long things are kept once a run has closed."""
 
@@ -439,7 +456,9 @@ class FileModel(Model):
     variants: list[VariantModel] = Field([], description="Patches chosen at the start.")
     metrics: dict[Id, MetricModel] = Field({}, description="Numbers of a run.")
     signals: dict[EventName, SignalModel] = Field({}, description="How outside events reach the run.")
-    emit: Later = Field(None, description="What the run tells the outside (not built yet).")
+    emit: EmitModel | None = Field(
+        None, description="What the run tells other systems, signed and at least once; nothing when left out."
+    )
     portal: Later = Field(None, description="Rules of the customer's links (not built yet).")
     retention: RetentionModel | None = Field(None, description="How long things are kept; for ever when left out.")
     on_new_version: Later = Field("stay", description="What running customers do; only stay is built.")

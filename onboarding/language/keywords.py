@@ -41,6 +41,8 @@ LEVELS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("variant", grammar.VariantModel),
     ("metric", grammar.MetricModel),
     ("signal", grammar.SignalModel),
+    ("emit", grammar.EmitModel),
+    ("receiver", grammar.ReceiverModel),
     ("retention", grammar.RetentionModel),
 )
 

@@ -6,6 +6,7 @@ with errors is never handed out.
 
 from typing import Any
 
+from onboarding import emitted
 from onboarding.language.expressions import reference_kind
 from onboarding.language.grammar import (
     ActionModel,
@@ -13,6 +14,7 @@ from onboarding.language.grammar import (
     Common,
     EventModel,
     FieldRule,
+    FileModel,
     GateModel,
     HolidaysOf,
     HookCommon,
@@ -30,6 +32,7 @@ from onboarding.language.model import (
     Condition,
     ContactPolicy,
     Definition,
+    Emission,
     Field,
     FileRule,
     Gate,
@@ -67,6 +70,14 @@ def lower(source: Source, *, digest: str, variant: str = "", scale: Scale | None
 def fields_of(rules: dict[str, Any]) -> tuple[Field, ...]:
     """Named field rules as fields, in file order."""
     return tuple(_field(name, rule) for name, rule in rules.items())
+
+
+def emissions(file: FileModel) -> tuple[Emission, ...]:
+    """Who is told what, each type in full: what a later release adds to a group is for runs that start then."""
+    return tuple(
+        Emission(webhook=one.webhook, events=tuple(name for named in one.events for name in emitted.expanded(named)))
+        for one in (file.emit.to if file.emit else ())
+    )
 
 
 def _field(name: str, rule: FieldRule) -> Field:
@@ -121,6 +132,7 @@ class _Lowering:
             variant=variant,
             scale=self.scale,
             keep_facts=file.retention.facts if file.retention else None,
+            emits=emissions(file),
         )
 
     def duration(self, written: Duration | None) -> Duration | None:

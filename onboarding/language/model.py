@@ -318,6 +318,14 @@ class SignalRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Emission:
+    """What the run tells one receiver: the name of a webhook of the installation, and types of events, each in full."""
+
+    webhook: str
+    events: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContactPolicy:
     """How people are written to: `send_in` is `any_time` or `working_hours`; `request_budget` caps separate asks.
 
@@ -370,3 +378,5 @@ class Definition:
     keep_facts: Annotated[Duration | None, pydantic.Field(exclude_if=lambda kept: kept is None)] = None
     """How long what people said is kept after the run has closed, in real time also under a scale; `None`: for ever, and then not in an
     order either, so that workers of the release before read it."""
+    emits: Annotated[tuple[Emission, ...], pydantic.Field(exclude_if=lambda rules: not rules)] = ()
+    """What is told to the outside; where that is nothing, an order does not say so."""

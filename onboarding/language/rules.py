@@ -80,7 +80,9 @@ RULES: dict[str, Rule] = {
         unknown_activity      An activity is registered in this installation.
         unknown_template      A template is registered in this installation.
         unknown_group         A group is registered in this installation.
-        unknown_event         An event is declared under `signals`.
+        unknown_webhook       A webhook is one of this installation.
+        unknown_event         An event is declared under `signals`, or under `emit` one that runs tell.
+        told_twice            `emit` names a webhook once, and an event once for each.
         unknown_field         A check looks at fields of its own request.
         unknown_fact          A fact is named that some item gives.
         unknown_milestone     A milestone is named that some stage sets.

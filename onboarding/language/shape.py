@@ -127,7 +127,6 @@ def _names(data: Any) -> Iterator[str]:
 
 
 _LATER: tuple[tuple[Path, str], ...] = (
-    (("emit",), "Events to other systems"),
     (("portal",), "The customer portal"),
     (("retention", "files"), "A time to keep files"),
     (("retention", "redact_on_close"), "Forgetting single fields"),

@@ -45,7 +45,7 @@ def test_the_example_of_the_language_uses_what_is_not_built_and_nothing_else_is_
     ]
 
     assert {"not_built_yet"} == {fault.rule for fault in errors}
-    assert ["emit", "portal", "retention.files", "retention.redact_on_close", "on_new_version"] == [
+    assert ["portal", "retention.files", "retention.redact_on_close", "on_new_version"] == [
         fault.place for fault in errors
     ]
 

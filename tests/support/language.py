@@ -9,7 +9,7 @@ from runtime.library import check_text, parse
 HERE = Installation(
     activities=("check_vat", "make_tenant"),
     templates=("welcome", "received"),
-    webhooks=(),
+    webhooks=("crm",),
     groups=("implementation",),
 )
 

@@ -1,0 +1,96 @@
+"""Lets events to the outside go once the turn that told them is history. Runs beside a worker; several may do so at once.
+
+The rule is that of notices, see Note [A batch that is lost] in `runtime/releasing.py`. To let go twice is to let go once, so nobody leads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from onboarding.errors import PayloadUndecodable
+from onboarding.event_ports import HeldBatch, HeldEvents
+from runtime.written import ENDED, written
+
+LOOK: Final = 0.5
+"""Seconds between two looks at the rows."""
+LONGEST: Final = 600.0
+"""Seconds until the same batch is looked for again: it doubles from `LOOK`, since a turn that was lost may never come back."""
+MOST: Final = 1_000
+"""Batches taken up in one look."""
+WIDEST: Final = 10_000
+"""So many more where as many were put off: behind them the others must still be seen."""
+AT_ONCE: Final = 10
+"""Histories read at once."""
+
+_log = logging.getLogger("releasing")
+
+
+class EventReleaser:
+    """Knows for a while which batches were not found, and looks for them less and less."""
+
+    def __init__(self, client: Client, held: HeldEvents, now: Callable[[], float] = time.monotonic) -> None:
+        """`now`: seconds of a clock that never goes back."""
+        self._client = client
+        self._held = held
+        self._now = now
+        self._again: dict[str, tuple[float, float]] = {}
+
+    async def run(self) -> None:
+        """Looks until it is cancelled; whatever fails is tried again."""
+        while True:
+            await asyncio.sleep(LOOK)
+            try:
+                await self.look()
+            except Exception as error:
+                _log.warning("release_failed", extra={"code": getattr(error, "code", type(error).__name__)})
+
+    async def look(self) -> int:
+        """Lets go what may; how many events that were."""
+        held = await asyncio.to_thread(self._held.held, MOST + min(len(self._again), WIDEST))
+        known = {one.batch for one in held}
+        self._again = {batch: when for batch, when in self._again.items() if batch in known}
+        due = [one for one in held if self._again.get(one.batch, (0.0, 0.0))[0] <= self._now()]
+        groups = [
+            list(group)
+            for _, group in itertools.groupby(
+                sorted(due, key=lambda one: (one.run, one.execution)), key=lambda one: (one.run, one.execution)
+            )
+        ]
+        count = 0
+        for first in range(0, len(groups), AT_ONCE):
+            count += sum(await asyncio.gather(*(self._release(group) for group in groups[first : first + AT_ONCE])))
+        return count
+
+    async def _release(self, waiting: Sequence[HeldBatch]) -> int:
+        """Of one execution: what its history holds."""
+        run, wanted = waiting[0].run, {one.batch for one in waiting}
+        found: set[str] = set()
+        read_whole = False
+        try:
+            async for batch in written(self._client, run, waiting[0].execution):
+                found.add(batch)
+                if wanted <= found:
+                    break
+            else:
+                read_whole = True
+        except (RPCError, PayloadUndecodable) as error:
+            code = str(error.status) if isinstance(error, RPCError) else error.code
+            _log.info("history_unread", extra={"run_key": run, "code": code})
+        there, missing = sorted(wanted & found), sorted(wanted - found)
+        count = await asyncio.to_thread(self._held.release, run, there) if there else 0
+        if missing and read_whole and (ENDED in found or waiting[0].stands in found):
+            await asyncio.to_thread(self._held.forget, run, missing)
+            _log.info("events_forgotten", extra={"run_key": run})
+            missing = []
+        for batch in missing:
+            pause = min(2 * self._again[batch][1], LONGEST) if batch in self._again else LOOK
+            self._again[batch] = self._now() + pause, pause
+        return count
