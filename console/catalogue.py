@@ -67,7 +67,13 @@ ENTRIES: tuple[Entry, ...] = (
         submit="the customer delivers an answer",
         decide="a decision of an approval or a review",
         complete="a person on our side finishes a task",
-        happen="something happened in the outside world",
+    ),
+    *_entries(
+        "Messages to a run", "happening", happen="something happened in the outside world; --match finds its run"
+    ),
+    *_entries(
+        "Messages to a run",
+        "messages",
         hold="stop the clocks of a run",
         resume="start them again",
         extend="a new due date for an item or stage",
@@ -85,7 +91,12 @@ ENTRIES: tuple[Entry, ...] = (
         note="record a text",
         cancel="close a run as lost or cancelled",
     ),
-    *_entries("Messages to every run", "absence", absence="somebody is away: who stands in, in all their runs"),
+    *_entries(
+        "Messages to many runs",
+        "ingesting",
+        ingest="a file of messages, each with its verdict; goes on where it was cut off",
+    ),
+    *_entries("Messages to many runs", "absence", absence="somebody is away: who stands in, in all their runs"),
     *_entries(
         "One run",
         "reads",
@@ -131,6 +142,15 @@ ENTRIES: tuple[Entry, ...] = (
             "events": "what other systems were told; --to: by one webhook",
             "events resend": "tell it again from a number or an instant on, or go on where it was refused",
             "events schema": "JSON Schema of what they are told",
+        },
+    ),
+    *_entries(
+        "All runs",
+        "hooks",
+        **{
+            "hook list": "hooks whose answer comes later: which, since when, how far",
+            "hook finish": "brings the answer of one of them",
+            "hook fail": "says that its work failed",
         },
     ),
     *_entries("All runs", "report", report="time-to-value numbers of one run, or over all of them"),

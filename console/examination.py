@@ -56,6 +56,7 @@ async def examine(*, fix: bool) -> list[Row]:
         *_channels(),
         *_database(),
         *_events(),
+        *_hooks(),
         *_keys(),
         *await asyncio.to_thread(_binary),
     ]
@@ -208,6 +209,22 @@ async def greet() -> list[Row]:
         finally:
             await channel.close()
     return found or [row("channels", "warn", "No channel is configured: a notice that is kept counts as sent.")]
+
+
+def _hooks() -> Iterator[Row]:
+    from console.hooks_here import hooks_here
+
+    path = ground.settings().hooks
+    try:
+        hooks = hooks_here(path)
+    except DefinitionInvalid as invalid:
+        for fault in invalid.faults:
+            yield row("hooks", "fail", f"{invalid.file}:{fault}", "Correct ONBOARDING_HOOKS.")
+        return
+    if path is None:
+        yield row("hooks", "ok", f"{len(hooks.names)} are registered; ONBOARDING_HOOKS names no file of more.")
+    else:
+        yield row("hooks", "ok", f"{len(hooks.names)} are registered, as {path} says.")
 
 
 def _database() -> Iterator[Row]:

@@ -95,12 +95,11 @@ def groups() -> dict[str, tuple[str, ...]]:
 def installation() -> Installation:
     """The names that definitions may use here: registered hooks, templates, webhooks, and groups where a directory names them."""
     from console.channels_here import webhooks_here
+    from console.hooks_here import hooks_here
     from console.letters_here import template_names
-    from integrations.hooks import HookRegistry
     from onboarding.language.installation import Installation
 
-    hooks = HookRegistry()
-    hooks.register_installed()
+    hooks = hooks_here(settings().hooks)
     known = tuple(groups()) if settings().directory is not None else None
     webhooks = webhooks_here(settings().channels)
     return Installation(activities=hooks.names, templates=template_names(settings()), webhooks=webhooks, groups=known)

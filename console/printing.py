@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from onboarding import limits
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
@@ -79,6 +81,11 @@ def console(stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else WIDE
     return Console(file=stream, markup=False, emoji=False, highlight=False, width=width)
+
+
+def shown(name: str) -> str:
+    """A name from outside as it may be repeated: short, and nothing in it that a screen would obey."""
+    return "".join(char if char.isprintable() else "?" for char in name[: limits.NAME_LENGTH])
 
 
 def hint(sentence: str) -> None:

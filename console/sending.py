@@ -59,7 +59,10 @@ async def send_update(client: Client, run: str, name: str, content: Mapping[str,
             reached("deliver.after_accept")
             return verdict
         except WorkflowUpdateFailedError as failed:
-            return await _refused(client, run, failed)
+            if not _comes_again(failed):
+                return await _refused(client, run, failed)
+            problem = "many signals wait before this message"
+            await asyncio.sleep(PAUSE)
         except (WorkflowUpdateRPCTimeoutOrCancelledError, TimeoutError):
             _or_stop()
             continue
@@ -108,6 +111,13 @@ def as_verdict(answer: Mapping[str, Any], message_id: str) -> dict[str, Any]:
     return {**first, "message_id": message_id, **empty, **answer}
 
 
+async def heard_before(client: Client, run: str, name: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The verdict `duplicate` where the server knows that this run took this very message; `None` also where it cannot say."""
+    from workflows.address import update_id
+
+    return await _known(client, run, update_id(str(content["message_id"]), name, content))
+
+
 async def _known(client: Client, run: str, update: str) -> dict[str, Any] | None:
     """The first answer to this very message where the server has it: a repeat that costs the run nothing."""
     from temporalio.api.common.v1 import WorkflowExecution
@@ -132,6 +142,12 @@ async def _known(client: Client, run: str, update: str) -> dict[str, Any] | None
         return None
     sentence = "This message was seen before, and nothing more happened. The first answer: " + verdict["sentence"]
     return {**verdict, "outcome": "duplicate", "sentence": sentence}
+
+
+def _comes_again(failed: WorkflowUpdateFailedError) -> bool:
+    """Whether the run has asked for the same once more in a moment."""
+    details = getattr(failed.cause, "details", ())
+    return any(isinstance(one, dict) and one.get("code") == "signals_wait" for one in details)
 
 
 async def _refused(client: Client, run: str, failed: WorkflowUpdateFailedError) -> dict[str, Any]:

@@ -22,6 +22,14 @@ CALL = timedelta(seconds=5)
 
 async def describe(client: Client, run: str) -> WorkflowExecutionDescription:
     """What the server knows of a run. `Answered` closed or unknown for one that it does not (any more)."""
+    found = await look(client, run)
+    if found is None:
+        raise not_there(run)
+    return found
+
+
+async def look(client: Client, run: str) -> WorkflowExecutionDescription | None:
+    """What the server knows of a run, or `None`; nobody is told anything."""
     from temporalio.service import RPCError, RPCStatusCode
 
     try:
@@ -29,7 +37,7 @@ async def describe(client: Client, run: str) -> WorkflowExecutionDescription:
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND or no_namespace(error):
             raise
-        raise not_there(run) from error
+        return None
 
 
 def no_namespace(error: RPCError) -> bool:

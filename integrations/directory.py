@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 from integrations.letters import Postponed, Reader
 from onboarding.errors import HookRefused
-from onboarding.ports import HookRunner
+from onboarding.ports import HookRunner, Later
 
 SORTS: Final = ("mail", "slack", "phone", "teams", "webhook")
 """The sorts of addresses that channels use."""
@@ -93,6 +93,9 @@ class AskedDirectory:
             code = error.code if isinstance(error, HookRefused) else type(error).__name__
             _log.warning("directory_hook_failed", extra={"run_key": run, "code": code})
             raise Postponed("directory_hook") from None
+        if isinstance(answer, Later):  # whoever is written to now must be known now
+            _log.warning("directory_hook_failed", extra={"run_key": run, "code": "hook_answers_later"})
+            raise Postponed("directory_hook")
         return answer["provides"] if answer["ok"] else None
 
 

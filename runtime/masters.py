@@ -240,13 +240,13 @@ def demand(file: MasterFile, environment: str, used: Callable[[], bool]) -> None
 def read_keys(path: Path) -> KeyFile:
     """What a key file says. Raises `KeysUnavailable`, in words that hold nothing of it."""
     try:
-        mode = path.stat().st_mode
+        found = path.stat()
         content = read_at_most(path, MOST_BYTES + 1)
     except Unreadable as reason:
         raise _unreadable(path, str(reason)) from None
     except OSError as error:
         raise _unreadable(path, error.strerror or "it cannot be looked at") from None
-    if stat.S_IMODE(mode) & _OTHERS:
+    if stat.S_IMODE(found.st_mode) & _OTHERS and not _mounted(found):
         raise KeysUnavailable(
             f"The key file {str(path)!r} can be read by others.",
             place=str(path),
@@ -264,6 +264,12 @@ def read_keys(path: Path) -> KeyFile:
             way_out="Restore it from the copy that you keep. Without it nothing that was encrypted can be read.",
             code="keys_damaged",
         ) from None
+
+
+def _mounted(found: os.stat_result) -> bool:
+    """Whether a file is there as containers are given their secrets: to be read, by a group that this process is in, and written by nobody."""
+    mounted = stat.S_IMODE(found.st_mode) in (0o440, 0o040)
+    return mounted and found.st_uid in (0, os.geteuid()) and found.st_gid in (os.getegid(), *os.getgroups())
 
 
 def _parsed(content: Any) -> KeyFile:

@@ -97,6 +97,8 @@ class Settings(BaseSettings):
     """A YAML file with the members of groups and how people are reached; a group that is in none has one member, of its own name."""
     directory_hook: Word | None = None
     """The registered hook that is asked how people are reached, before the file and the start input."""
+    hooks: Path | None = None
+    """A YAML file with the hooks that are requests to other systems, and with the limits of all; see docs/hooks.md."""
     keys: Path = DATA / "keys.json"
     """The master keys. Where the file is missing nothing is encrypted, which `production` refuses."""
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})?$")] = "en"
@@ -170,7 +172,7 @@ def _sentence(message: str) -> str:
 def _absolute(settings: Settings) -> Settings:
     """A relative path means the folder the command was typed in; a later `chdir` must not move it."""
     found = {}
-    for name in ("channels", "definitions", "directory", "keys", "templates"):
+    for name in ("channels", "definitions", "directory", "hooks", "keys", "templates"):
         path: Path | None = getattr(settings, name)
         try:
             found[name] = path and path.expanduser().absolute()

@@ -40,6 +40,11 @@ class ReadTable:
         with reading(self._engine) as connection:
             return run_list.page(connection, filters, run_list.order_of(sort, reverse), cursor, limit)
 
+    def open_kinds(self) -> list[str]:
+        """One open run of each form of a definition that open runs follow."""
+        with reading(self._engine) as connection:
+            return run_list.open_kinds(connection)
+
     def any_run(self) -> bool:
         """Whether there is a run at all."""
         with reading(self._engine) as connection:

@@ -123,6 +123,12 @@ def page(
     return {"rows": [rows.run_shape(found[name]) for name in names if name in found], "next_cursor": following}
 
 
+def open_kinds(connection: Connection) -> list[str]:
+    """A run of each form of a definition that open runs follow."""
+    query = select(func.min(RUNS.c.run)).where(RUNS.c.state != "closed").group_by(RUNS.c.definition, RUNS.c.hash)
+    return sorted(connection.execute(query).scalars())
+
+
 def any_run(connection: Connection) -> bool:
     """Whether there is one."""
     return bool(connection.execute(select(exists().where(RUNS.c.run.is_not(None)))).scalar())

@@ -1,6 +1,6 @@
 """Writes a migration for what the tables have become: `python tools/make_migration.py "the sentence that says what"`.
 
-It compares `storage/tables.py` with what the migrations make so far, in a database of a moment. Read what it writes: a new
+It compares the tables of `storage` with what the migrations make so far, in a database of a moment. Read what it writes: a new
 column that may not be empty needs a value for the rows that are there.
 """
 

@@ -4,7 +4,7 @@ Note [In parts]
     A worker that was away finds everything at once that came meanwhile, and a workflow task that computes for more than two seconds
     is given up and tried again, with the same end. So a task applies only so many signals, and acts on only so many instants, and
     sets a timer for the rest. No signal overtakes another: while some wait, later ones wait behind them, and the clock stands still. An
-    update may overtake them, because its sender waits for the answer. Runs of earlier releases do everything at once, see `onboarding/engine/rules.py`.
+    update may overtake a few, because its sender waits for the answer; while there are many, it is told to come again. Runs of earlier releases do everything at once, see `onboarding/engine/rules.py`.
 """
 
 from collections import deque
@@ -14,6 +14,7 @@ from datetime import timedelta
 from temporalio.common import RawValue
 
 from onboarding import limits
+from onboarding.messages import OutcomeWord, Verdict
 
 PAUSE = timedelta(milliseconds=1)
 """Until the next part: whatever ends this workflow task."""
@@ -34,6 +35,11 @@ class Backlog:
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether so many wait that nothing may overtake them any more."""
+        return len(self._waiting) >= limits.SIGNALS_PER_TURN
 
     def keeps(self, signal: Signal) -> bool:
         """Whether a signal that has just arrived waits for another turn."""
@@ -61,6 +67,16 @@ class Backlog:
     def _take(self, signal: Signal) -> None:
         self._count += 1
         self._bytes += _size(signal)
+
+
+def come_again(update_id: str) -> Verdict:
+    """What a sender hears whose update would overtake too many signals: nothing of it is kept."""
+    sentence = (
+        "Many signals wait before this message, and it would overtake them. Send the same again in a few seconds."
+    )
+    return Verdict(
+        outcome=OutcomeWord.RETRY_LATER, code="signals_wait", sentence=sentence, message_id=update_id[: limits.MESSAGE_ID_LENGTH],
+    )  # fmt: skip
 
 
 def _size(signal: Signal) -> int:

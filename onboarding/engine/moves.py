@@ -8,13 +8,13 @@ A move that cannot happen raises `Refuse` before it has changed anything.
 from dataclasses import dataclass
 from typing import Any
 
-from onboarding.engine import flow, gates
+from onboarding.engine import flow, gates, matching, rules
 from onboarding.engine.notices import receipt
 from onboarding.engine.people import Person, item_owner, may_complete, speaks_for, who_is
 from onboarding.engine.refusing import Refuse, conflict, forbidden, rejected, rejected_for, unknown
 from onboarding.engine.state import ItemStatus, StageStatus
 from onboarding.engine.turn import Turn
-from onboarding.language.model import Item, ItemKind, Side
+from onboarding.language.model import Item, ItemKind, Side, SignalRule
 from onboarding.language.values import check_fields
 from onboarding.messages import Complete, Happen, OutcomeWord
 from onboarding.nearest import nearest
@@ -166,12 +166,7 @@ def happen(turn: Turn, message: Happen, person: Person) -> Told:
             "not_entitled", f"{person.named_as!r} may not report events; integrations and our side may.", item=item.id
         )
     refuse_closed(turn, item, "already_done")
-    for name, path in rule.match.items():
-        steps = path.removeprefix("payload.").split(".")
-        expected = turn.plan.order.customer if name == "customer_id" else turn.plan.order.inputs.get(name)
-        if not _names(message.data, steps, expected):
-            said = f"The event's {'.'.join(steps)!r} names another {name}."
-            raise rejected("not_this_run", said, place="/data/" + "/".join(steps), item=item.id)
+    _refuse_another_run(turn, rule, message.data)
     current = turn.state.items[item.id]
     if current.status is ItemStatus.NOT_READY:
         return kept(item, "the event")
@@ -182,11 +177,19 @@ def happen(turn: Turn, message: Happen, person: Person) -> Told:
     return Told(item=item.id, code="happened", sentence=progress_sentence(turn, item))
 
 
-def _names(data: dict[str, Any], steps: list[str], expected: Any) -> bool:
-    """Whether an event names this run; one that is sent to a run need not repeat its name, but must not contradict it."""
-    found: Any = data
-    for step in steps:
-        if not isinstance(found, dict) or step not in found:
-            return True
-        found = found[step]
-    return type(found) is type(expected) and bool(found == expected)
+def _refuse_another_run(turn: Turn, rule: SignalRule, data: dict[str, Any]) -> None:
+    """Refuses an event about another customer, and one that does not say about whom it is."""
+    order = turn.plan.order
+    strict = order.rules_version >= rules.EVENTS_NAME_THEIR_RUN
+    for name, path in rule.match.items():
+        steps = matching.steps(path)
+        found, wanted = matching.found(data, steps), matching.expected(order, name)
+        if found is matching.SILENT and not strict:
+            continue  # it was sent to this run by its name, which was enough
+        if found is matching.SILENT:
+            said = f"The event does not say which {name} it is about; give it as {'.'.join(steps)!r}."
+        elif matching.fits(found, wanted) and not (strict and wanted is None):
+            continue
+        else:
+            said = f"The event's {'.'.join(steps)!r} names another {name}."
+        raise rejected("not_this_run", said, place="/data/" + "/".join(steps), item=rule.fulfils)

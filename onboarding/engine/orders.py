@@ -19,13 +19,10 @@ from onboarding.engine.plan import Plan
 from onboarding.engine.roster import Person, Roster, contact_handle
 from onboarding.engine.state import StartOrder
 from onboarding.errors import StartRefused
-from onboarding.language.model import CalendarRule, Definition, Field, FieldType, Item, Stage
+from onboarding.language.model import CUSTOMER, CalendarRule, Definition, Field, FieldType, Item, Stage
 from onboarding.language.units import Duration
 from onboarding.language.values import HANDLE, check_fields
 from onboarding.messages import MessageFault, canonical_actor, canonical_json
-
-CUSTOMER_INPUT = "customer_id"
-"""The one input that we know by name: it repeats the customer's key, for conditions and for integrations."""
 
 _FALLBACK = Calendar(zone=Zone(name="UTC", transitions=((0, 0),)), week=(0, 1, 2, 3, 4), hours=((540, 1_020),))
 
@@ -72,10 +69,8 @@ def build_order(
         )
     values, found = check_fields(compiled.inputs, _with_customer(compiled, customer, inputs), prefix="")
     faults += found
-    if values.get(CUSTOMER_INPUT, customer) != customer:
-        faults.append(
-            _fault(f"/{CUSTOMER_INPUT}", "other_customer", "Expected the key of the customer that is started.")
-        )
+    if values.get(CUSTOMER, customer) != customer:
+        faults.append(_fault(f"/{CUSTOMER}", "other_customer", "Expected the key of the customer that is started."))
     try:
         definition = compiled.choose(values)
     except LookupError:  # inputs with faults may fit no combination of variants
@@ -240,9 +235,9 @@ def _input_of(place: str) -> str:
 
 
 def _with_customer(compiled: Compiled, customer: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-    declared = any(rule.name == CUSTOMER_INPUT for rule in compiled.inputs)
-    if declared and inputs.get(CUSTOMER_INPUT) is None:
-        return {**inputs, CUSTOMER_INPUT: customer}
+    declared = any(rule.name == CUSTOMER for rule in compiled.inputs)
+    if declared and inputs.get(CUSTOMER) is None:
+        return {**inputs, CUSTOMER: customer}
     return inputs
 
 

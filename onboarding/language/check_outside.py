@@ -3,7 +3,7 @@
 from onboarding import emitted
 from onboarding.language.check_names import refer_clock, refer_input
 from onboarding.language.checking import Checking
-from onboarding.language.model import FieldType, ItemKind
+from onboarding.language.model import CUSTOMER, FieldType, ItemKind
 from onboarding.language.places import Path
 
 _INSTANT = (FieldType.DATETIME, FieldType.DATE)
@@ -72,6 +72,10 @@ def _signals(checking: Checking) -> None:
             checking.refer(
                 "unknown_input", (*path, "match", name), name, checking.source.file.inputs, "input", key=True
             )
+            given = checking.source.file.inputs.get(name)
+            if given is not None and name != CUSTOMER and not given.required and given.default is None:
+                sentence = f"The input {name!r} may be left out, and then no event fits: make it required, or give it a default."
+                checking.faults.add("match_may_lack", (*path, "match", name), sentence, key=True)
             if not payload.startswith("payload.") or payload == "payload.":
                 sentence = f"What must equal the input {name!r} is a field of the event, written payload.x."
                 checking.faults.add("bad_reference", (*path, "match", name), sentence)
@@ -118,6 +122,8 @@ def _installed(checking: Checking) -> None:
             activities.append(((*entry.path, "checks", index, "activity"), check.activity))
         if entry.kind is ItemKind.HOOK:
             activities.append(((*entry.path, "activity"), getattr(entry.item, "activity", "")))
+            undo = getattr(entry.item, "undo", None)
+            activities += [((*entry.path, "undo"), undo)] if undo else []
         confirm = getattr(entry.item, "confirm", None)
         templates += [((*entry.path, "confirm"), confirm)] if confirm else []
     if file.defaults.request.confirm:

@@ -7,7 +7,7 @@ All values are frozen and travel as JSON inside the start order of a run.
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import pydantic
 
@@ -200,6 +200,7 @@ class Item:
     backoff: float = 2.0
     timeout: Duration | None = None
     on_failure: str = "task"
+    undo: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,6 +307,10 @@ class Metric:
     goal: Duration | None = None
     sum: str | None = None
     count: str | None = None
+
+
+CUSTOMER: Final = "customer_id"
+"""The one input that we know by name: it repeats the customer's key, for conditions and for integrations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

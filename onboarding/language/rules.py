@@ -150,6 +150,7 @@ RULES: dict[str, Rule] = {
         due_over_target       An item is due within the target of its stage.
         deputy_missing        Where a ladder turns to the deputy, the owner has one.
         in_order_alone        An order of deciding has several owners.
+        match_may_lack        What an event is matched by is always given.
         no_calendar           Business time has a declared provider calendar.
         always_true           A condition can become false.
         """,

@@ -17,7 +17,7 @@ from onboarding.errors import CustomerErased
 from runtime.codec import ENCODING, KEY_ID, NoRun, PayloadEncryption, marker
 from runtime.errors import KeysUnavailable
 from runtime.key_cache import KeyCache
-from runtime.masters import MasterFile
+from runtime.masters import MasterFile, read_keys
 from storage.engine import DatabaseUnavailable, open_database, reading, writing
 from storage.keys import CustomerKeys, destroy, holds_keys
 from storage.tables import KEYS
@@ -287,6 +287,24 @@ def test_the_key_file_is_the_owners_alone(masters: MasterFile) -> None:
         with pytest.raises(KeysUnavailable) as refused:
             MasterFile(masters.path).read()
         assert refused.value.code == "keys_exposed"
+
+
+def test_a_key_file_that_a_container_was_given_is_read(masters: MasterFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody can write it, and of all groups only one of this process can read it. Of another group or owner it is refused."""
+    masters.path.chmod(0o440)
+    found = masters.path.stat()
+    assert MasterFile(masters.path).current() == masters.current()
+
+    for uid, gid in ((os.geteuid() + 1, found.st_gid), (found.st_uid, 987_654)):
+        other = os.stat_result((found.st_mode, *found[1:4], uid, gid, *found[6:]))
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "stat", lambda self, other=other, **_: other)
+            with pytest.raises(KeysUnavailable) as refused:
+                read_keys(masters.path)
+        assert refused.value.code == "keys_exposed"
+    masters.path.chmod(0o444)
+    with pytest.raises(KeysUnavailable):
+        MasterFile(masters.path).read()
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ CASES = {
     "submit": Case(PAPERS[1:4], "customer:owner"),
     "decide": Case(("sign", "accept"), "hugo", before=(PAPERS,)),
     "complete": Case(("call", "--provides", '{"goal": "G"}'), "lena", stranger="customer:owner"),
-    "happen": Case(("bank.paid",), "integration:bank", stranger="customer:owner"),
+    "happen": Case(("bank.paid", "--data", '{"customer": "CUSTOMER"}'), "integration:bank", stranger="customer:owner"),
     "hold": Case(("--reason", "r"), "lena", stranger="customer:owner"),
     "resume": Case((), "lena", before=(("hold", "--reason", "r", "--actor", "lena"),), stranger="customer:owner"),
     "extend": Case(("papers", "--due", "2031-01-01T00:00:00Z", "--reason", "r"), "lena", stranger="customer:owner"),
@@ -101,10 +101,11 @@ def _every_answer(cli: Door, name: str) -> None:
     run = started(cli)
     for command, *words in case.before:
         assert say(cli, run, command, *words).code == 0
-    words = (*case.words, "--actor", case.actor)
+    plain = tuple(word.replace("CUSTOMER", run.split("/")[1]) for word in case.words)
+    words = (*plain, "--actor", case.actor)
     refused = {
         "rejected": (run, name, *words, "--sent-at", "yesterday"),
-        "forbidden": (run, name, *case.words, "--actor", case.stranger),
+        "forbidden": (run, name, *plain, "--actor", case.stranger),
         "unknown": (run.replace("cli-", "cli-0"), name, *words),
     }
     with ThreadPoolExecutor(3) as pool:  # none of them changes anything, so their order does not matter
@@ -136,6 +137,11 @@ REFUSALS: tuple[tuple[tuple[str, ...], int, str], ...] = (
     (("decide", "sign", "acept", "--actor", "hugo"), 23, "unknown_outcome"),
     (("happen", "bank.payed", "--actor", "integration:bank"), 23, "unknown_event"),
     (("happen", "bank.paid", "--actor", "integration:bank", "--data", '{"customer": "another"}'), 20, "not_this_run"),
+    (
+        ("happen", "bank.paid", "--actor", "integration:bank", "--data", '{"customer_id": "another"}'),
+        20,
+        "not_this_run",
+    ),
     (("extend", "firsd", "--due", "2031-01-01T00:00:00Z", "--reason", "r", "--actor", "lena"), 23, "unknown_item"),
     (("extend", "first", "--due", "2031-01-01T00:00:00Z", "--reason", "r", "--actor", "lena"), 0, "extended"),
     (("set-calendar", "custommer", "--week", "mon", "--reason", "r", "--actor", "lena"), 23, "unknown_calendar"),

@@ -71,6 +71,30 @@ def test_signals_are_applied_in_their_order_and_the_clock_waits_for_them() -> No
     assert list(run.state.remembered)[:-1] == [f"m-{n}" for n in range(count)]
 
 
+def test_no_update_overtakes_a_hundred_signals() -> None:
+    """Its sender is told to come again; nothing of it is kept, and behind the signals the same one is accepted. A few may be overtaken."""
+    run = Activated(an_order("short", customer="c-1"), NOW)
+    part = limits.SIGNALS_PER_TURN
+    run.signals(
+        ("note", {"message_id": f"m-{n}", "actor": "dana", "text": "x"}) for n in range(3 * part - 1)
+    )  # one part is applied at once
+    before = run.state
+    mine = {"message_id": "mine", "actor": "dana", "text": "y"}
+    first = run.update("note", mine)
+    told = run.state
+    run.wait(run.now + timedelta(milliseconds=1))
+    few = run.update("note", mine)
+
+    assert first is not None
+    assert (first["outcome"], first["code"]) == ("retry_later", "signals_wait")
+    assert told == before
+    assert few is not None
+    assert few["outcome"] == "accepted"
+    assert list(run.state.remembered).index("mine") == 2 * part
+    run.wait(run.now + timedelta(seconds=1))
+    assert len(run.state.remembered) == 3 * part
+
+
 def test_a_usual_run_knows_nothing_of_parts() -> None:
     """What is not too much is done at once, and no timer is set for it."""
     run = Activated(an_order("short", customer="c-1"), NOW)

@@ -21,7 +21,7 @@ _CHANGES = {
         f"TELLS_ITS_BUILD = {rules.NEWEST + 1}\nNEWEST = TELLS_ITS_BUILD",
     ),
     # Another order of commands, and one more for each message: without its number no older run would replay.
-    "workflows/onboarding_run.py": (
+    "workflows/behaviour.py": (
         "    def _hear(self, decision: Decision) -> None:\n        self._heard += 1\n",
         (
             "    def _hear(self, decision: Decision) -> None:\n        self._heard += 1\n"

@@ -81,7 +81,10 @@ async def every_message(stage: Stage) -> list[Run]:
     for way in ("update", "signal"):
         order = an_order(str(EVERY_MESSAGE), customer=stage.customer(f"every-{way}"), inputs=_CONTACTS)
         run = await a_run(stage.client, order, stage.queue)
-        for name, content in SAID:
+        for name, said in SAID:
+            content = (
+                {**said, "data": {"customer": order.customer}} if CUSTOMER in said.get("data", {}).values() else said
+            )
             if way == "update":
                 await run.say(name, **content)
             else:
@@ -242,6 +245,7 @@ STORIES: tuple[Story, ...] = (
 )  # fmt: skip
 
 _CONTACTS = {"contacts": [{"role": "owner", "email": "lea@bakery.example", "name": "Lea", "handle": "owner"}]}
+CUSTOMER = "the customer of the run"
 SAID: tuple[tuple[str, dict[str, Any]], ...] = (
     ("note", {"actor": "lena", "text": "Begun."}),
     ("submit", {"actor": "customer:owner", "item": "papers", "fields": {"count": 0}}),
@@ -260,6 +264,7 @@ SAID: tuple[tuple[str, dict[str, Any]], ...] = (
     ("waive", {"actor": "hugo", "stage": "first", "condition": "facts.count >= 5", "reason": "Enough."}),
     ("reopen", {"actor": "lena", "items": ["papers"], "reason": "A page is missing."}),
     ("happen", {"actor": "integration:bank", "event": "bank.paid", "data": {"customer_id": "nobody"}}),
+    ("happen", {"actor": "integration:bank", "event": "bank.paid", "channel": "bank", "data": {"customer": CUSTOMER}}),
     ("nonsense", {"actor": "lena"}),
 )  # fmt: skip
 """What the run of every message hears, in this order; some of it is refused."""

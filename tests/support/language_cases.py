@@ -8,6 +8,11 @@ SMALL = (Path(__file__).parent.parent / "core" / "data" / "small.yaml").read_tex
 EVERY_MONDAY = ", ".join(str(date(2026, 1, 5) + timedelta(weeks=week)) for week in range(110))
 TO_REQUESTS = SMALL[SMALL.index("  customer: {from") : SMALL.index("owner: champion, due")]
 TO_PREPARE = SMALL[SMALL.index("calendars:") : SMALL.index(" title: Prepare,")]
+# An event is also matched by an input that need not be given.
+MATCHED = ("  account: {type: string}\n" + SMALL[SMALL.index("  sso: {") :]).replace(
+    "match: {customer_id: payload.reference}",
+    "match: {customer_id: payload.reference, account: payload.account #!\n   }",
+)
 # Nobody of the customer owns anything here.
 SILENT = """max_silence: 3bd #!
    }
@@ -249,5 +254,6 @@ WARNINGS: list[tuple[str, str, str]] = [
     ("due_over_target", "      - id: signature\n", "      - id: signature\n        due: 6bd #!\n"),
     ("due_over_target", "remove: [sso_link]", "override: {intake: {target: 2bd}} #!"),
     ("in_order_alone", "      - id: accepted\n", "      - {id: alone, title: Alone, owner: boss, in_order: true} #!\n      - id: accepted\n"),
+    ("match_may_lack", SMALL[SMALL.index("  sso: {") :], MATCHED),
     ("always_true", "input.sso, needs", "'true', #!\n        needs"),
 ]  # fmt: skip

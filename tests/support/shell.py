@@ -21,6 +21,7 @@ from activities.hooks import HookActivities
 from activities.notices import NoticeActivities
 from activities.records import RecordActivities
 from integrations.hooks import HookRegistry
+from onboarding.engine import matching
 from onboarding.engine.orders import build_order, write_order
 from onboarding.engine.state import StartOrder
 from onboarding.language.model import FieldType, ItemKind
@@ -195,10 +196,8 @@ def good_answer(order: StartOrder, item: dict[str, Any]) -> tuple[str, dict[str,
             return "decide", {**content, "outcome": next(one.name for one in rule.outcomes if one.passes)}
         case ItemKind.TASK | ItemKind.HOOK:
             return "complete", {**content, "provides": _values(rule.provides)}
-        case ItemKind.EVENT:
-            return "happen", {"actor": "integration:crm", "event": rule.event, "data": {"account": order.customer}}
         case _ if rule.event:
-            return "happen", {"actor": "integration:crm", "event": rule.event, "data": {}}
+            return "happen", {"actor": "integration:crm", "event": rule.event, "data": _about(order, rule.event)}
     count = rule.files.min if rule.files else 0
     types = rule.files.types if rule.files else ()
     kind = types[0] if types else "pdf"
@@ -213,6 +212,15 @@ def good_answer(order: StartOrder, item: dict[str, Any]) -> tuple[str, dict[str,
         for n in range(count)
     ]
     return "submit", {**content, "fields": _values(rule.fields), "files": files}
+
+
+def _about(order: StartOrder, event: str) -> dict[str, Any]:
+    """What an event says that is about this run."""
+    data: dict[str, Any] = {}
+    for rule in order.definition.signals:
+        for name, path in rule.match.items() if rule.event == event else ():
+            data = matching.filled(data, matching.steps(path), matching.expected(order, name))
+    return data
 
 
 def _values(fields: tuple[Any, ...]) -> dict[str, Any]:
