@@ -156,10 +156,12 @@ def _templates() -> Iterator[Row]:
 
 
 def _directory_hook() -> Iterator[Row]:
-    from integrations.hooks import HookRegistry
+    from console.hooks_here import hooks_here
 
-    hooks = HookRegistry()
-    hooks.register_installed()
+    try:
+        hooks = hooks_here(ground.settings().hooks)
+    except DefinitionInvalid:
+        return  # told of the file itself
     sentence = letters_here.unknown_directory_hook(ground.settings(), hooks)
     if sentence is not None:
         yield row("directory", "fail", sentence, f"Registered are {', '.join(hooks.names)}.")

@@ -134,11 +134,10 @@ def _notice(database: Engine, run: str, template: str, to: str | None) -> Notice
 
 def _reader(database: Engine, run: str, handle: str, language: str | None) -> Reader:
     """Who that is; a directory that cannot be asked is no reason to show nothing."""
-    from integrations.hooks import HookRegistry
+    from console.hooks_here import hooks_here
     from integrations.letters import Postponed, Reader
 
-    hooks = HookRegistry()
-    hooks.register_installed()
+    hooks = hooks_here(ground.settings().hooks)
     try:
         found = letters_here.directory(ground.settings(), database, hooks).reader(run, handle)
     except Postponed:
