@@ -88,7 +88,6 @@ class AskedDirectory:
     def _ask(self, run: str, handle: str) -> Details | None:
         try:
             answer = self._hooks.run(self._name, {"run": run, "handle": handle}, f"{run}/directory/{handle}")
-            return answer["provides"] if answer["ok"] else None
         except Exception as error:
             # Nobody knows what a hook of somebody else raises, and its words may hold an address.
             code = error.code if isinstance(error, HookRefused) else type(error).__name__
