@@ -63,7 +63,18 @@ def directory_file(settings: Settings) -> DirectoryFile:
     from integrations.directory import SORTS
     from runtime.directory_file import read_directory
 
-    return read_directory(settings.directory, SORTS)
+    return read_directory(settings.directory, SORTS, _channels(settings))
+
+
+def _channels(settings: Settings) -> tuple[str, ...] | None:
+    """The names of channels; what is wrong with their own file is told where that is read."""
+    from onboarding.errors import DefinitionInvalid
+    from runtime.channels_file import channel_names
+
+    try:
+        return None if settings.channels is None else channel_names(settings.channels)
+    except DefinitionInvalid:
+        return None
 
 
 def unknown_directory_hook(settings: Settings, hooks: HookRunner) -> str | None:
@@ -98,3 +109,10 @@ def renderer(settings: Settings, database: Engine, answers: Mapping[str, str] | 
     from storage.about import SqlAbout
 
     return TemplateRenderer(SqlAbout(database), folders(settings), answers=answers)
+
+
+def answers(settings: Settings) -> Mapping[str, str]:
+    """How to answer, as the file of channels says it; needs none of its secrets. Raises `DefinitionInvalid`."""
+    from runtime import channels_file
+
+    return {} if settings.channels is None else channels_file.answers(settings.channels)

@@ -81,7 +81,8 @@ def preview(
     with ground.database() as database:
         notice = _notice(database, name, template, to)
         reader = _reader(database, name, notice.to, language)
-        letter = letters_here.renderer(ground.settings(), database).letter(notice, reader)
+        said = letters_here.answers(ground.settings())
+        letter = letters_here.renderer(ground.settings(), database, said).letter(notice, reader)
     if html is not None:
         html.write_text(letter.html or "", encoding="utf-8")
         hint(f"{html} is written.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -79,6 +79,7 @@ def one_line(text: str) -> str:
 
 def values(known: Known, wording: Wording) -> dict[str, Any]:
     """What every template is given, by the names of `VARIABLES`."""
+    known = _to_the_point(known)
     notice, reader, matter = known.notice, known.reader, known.matter
     names = {handle: one_line(name) for handle, name in matter.names.items()}
     voice = wording.voice(reader.zone or matter.zone, names)
@@ -112,6 +113,14 @@ def values(known: Known, wording: Wording) -> dict[str, Any]:
         "step": notice.step,
         "words": wording.words,
     }
+
+
+def _to_the_point(known: Known) -> Known:
+    """An alarm is about what is late; of what else waits for them its readers hear otherwise."""
+    late = tuple(point for point in known.matter.points if point.id in _ids(known))
+    if known.notice.kind != NoticeKind.ESCALATION or not late:
+        return known
+    return replace(known, matter=replace(known.matter, points=late))
 
 
 def _side(known: Known) -> str:
@@ -207,7 +216,7 @@ def _by(known: Known, voice: Voice, lines: list[Said]) -> Iterator[str]:
 
 
 def _answer(known: Known, voice: Voice, lines: list[Said]) -> Iterator[Answer]:
-    mine, side = _theirs(known), _side(known) or str(Side.PROVIDER)
+    mine, side = [point for point in known.matter.points if point.yours], _side(known) or str(Side.PROVIDER)
     if not _is_asked(known, voice, lines, mine):
         yield Answer(voice.word("nothing_to_answer"))
         return
@@ -228,12 +237,6 @@ def _answer(known: Known, voice: Voice, lines: list[Said]) -> Iterator[Answer]:
             yield Answer(text, code=True)
     elif ids:
         yield Answer(fill(answers["naming"], values))
-
-
-def _theirs(known: Known) -> list[Point]:
-    """What the reader may answer. Of what else waits for them they hear otherwise: an alarm is about what is late."""
-    mine = [point for point in known.matter.points if point.yours]
-    return [point for point in mine if point.id in _ids(known)] if known.notice.kind == NoticeKind.ESCALATION else mine
 
 
 def _is_asked(known: Known, voice: Voice, lines: list[Said], mine: list[Point]) -> bool:

@@ -104,13 +104,28 @@ def read_channels(path: FilePath, checks: Checks, environ: Mapping[str, str] | N
 
 def webhook_names(path: FilePath) -> tuple[str, ...]:
     """The names of the webhooks for events, in the order of the file. Reads no secret. Raises `DefinitionInvalid` for its shape."""
+    return tuple(_shape(path).webhooks)
+
+
+def channel_names(path: FilePath) -> tuple[str, ...]:
+    """The names of the channels; as `webhook_names`."""
+    return tuple(_shape(path).channels)
+
+
+def answers(path: FilePath) -> Mapping[str, str]:
+    """How to answer, by side; as `webhook_names`."""
+    return {str(side): text for side, text in _shape(path).answer.items()}
+
+
+def _shape(path: FilePath) -> ChannelsFile:
+    """The file without what it refers to."""
     text = YamlText.of(path, empty=_EMPTY)
     if text.faults:
         raise DefinitionInvalid(text.faults, str(path))
     faults = PlacedFaults(text.document)
     file = fit(ChannelsFile, text.document, faults)
     faults.demand_none(str(path))
-    return tuple(file.webhooks) if file is not None else ()
+    return file if file is not None else ChannelsFile()
 
 
 @dataclass(slots=True)

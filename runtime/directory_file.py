@@ -33,8 +33,11 @@ class DirectoryFile:
     people: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-def read_directory(path: FilePath | None, sorts: Sequence[str]) -> DirectoryFile:
-    """The file, or nothing where none is set; `sorts` are the kinds of addresses. Raises `DefinitionInvalid` with every fault."""
+def read_directory(path: FilePath | None, sorts: Sequence[str], channels: Sequence[str] | None = None) -> DirectoryFile:
+    """The file, or nothing where none is set. Raises `DefinitionInvalid` with every fault.
+
+    `sorts` are the kinds of addresses, `channels` the names of the ways to people, where they are known.
+    """
     if path is None:
         return DirectoryFile()
     text = YamlText.of(path, empty="The file says nothing: write a line `group: [handle, handle]` for each group.")
@@ -45,7 +48,7 @@ def read_directory(path: FilePath | None, sorts: Sequence[str]) -> DirectoryFile
             1,
             "The file is not one mapping of groups to their members: write lines `group: [handle]`.",
         )
-    faults = text.faults or in_line_order([*_faults(text.document, tuple(sorts))])
+    faults = text.faults or in_line_order([*_faults(text.document, tuple(sorts), channels)])
     if faults:
         raise DefinitionInvalid(faults, str(path))
     data: dict[str, Any] = text.document.data
@@ -61,7 +64,7 @@ def _is_new(data: Mapping[str, Any]) -> bool:
     return any(isinstance(data.get(name), dict) for name in ("groups", "people"))
 
 
-def _faults(document: Document, sorts: tuple[str, ...]) -> Iterator[Fault]:
+def _faults(document: Document, sorts: tuple[str, ...], channels: Sequence[str] | None) -> Iterator[Fault]:
     data = document.data
     if not _is_new(data):
         yield from _of_groups(document, data, ())
@@ -79,6 +82,7 @@ def _faults(document: Document, sorts: tuple[str, ...]) -> Iterator[Fault]:
         else:
             for handle, details in value.items():
                 yield from _of_person(document, handle, details, sorts)
+                yield from _of_channels(document, handle, details, channels)
 
 
 def _of_groups(document: Document, groups: Mapping[str, Any], path: Path) -> Iterator[Fault]:
@@ -114,6 +118,15 @@ def _of_person(document: Document, handle: str, details: Any, sorts: tuple[str, 
             yield _fault(document, here, "wrong_form", f"A side is one of {', '.join(_SIDES)}.")
         elif key == "zone" and (sentence_of_zone := TABLES.zone_fault(value)) is not None:
             yield _fault(document, here, "unknown_zone", sentence_of_zone)
+
+
+def _of_channels(document: Document, handle: str, details: Any, known: Sequence[str] | None) -> Iterator[Fault]:
+    """A name that no channel has would be passed over, and the person reached in another way than they wish."""
+    names = details.get("channels") if isinstance(details, dict) else None
+    for n, name in enumerate(names if isinstance(names, list) and known is not None else ()):
+        if isinstance(name, str) and name not in (known or ()):
+            sentence = f"No channel is called {name[:60]!r}{nearest(name, known or ()) or '.'}"
+            yield _fault(document, ("people", handle, "channels", n), "unknown_channel", sentence)
 
 
 def _fault(document: Document, path: Path, code: str, sentence: str, *, key: bool = False) -> Fault:

@@ -167,6 +167,14 @@ def test_a_group_without_known_members_stands_for_itself() -> None:
     assert ("implementation",) == order_of().people["engineering"]
 
 
+def test_the_language_of_a_contact_stays_outside_of_the_run() -> None:
+    """It is kept with the address: a run says the same to every reader."""
+    order, directory = build(contacts=[{**CONTACTS[0], "language": "pt-BR"}, CONTACTS[1]])
+
+    assert "pt-br" not in write_order(order).lower()
+    assert [("customer:champion", "pt-BR")] == [(one.handle, one.language) for one in directory if one.language]
+
+
 def test_no_address_and_no_name_enters_the_run() -> None:
     """The run holds handles; who stands behind them leaves as a directory."""
     order, directory = build()

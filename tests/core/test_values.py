@@ -201,6 +201,18 @@ def test_faults_in_lists_and_contacts_have_their_place() -> None:
     ] == places(check_value(field("contacts"), contacts))
 
 
+@pytest.mark.parametrize("language", ["de", "pt-BR", "nds", "zh-Hant"])
+def test_a_contact_may_say_its_language(language: str) -> None:
+    """As browsers and mails write it; anything else is a fault and not a guess."""
+    contact = {"role": "champion", "email": "ana@customer.example", "name": "Ana"}
+
+    assert () == check_value(field("contacts"), [{**contact, "language": language}])
+    for other in ("German", "DE", "../de", "de_DE", "d"):
+        assert [("/0/language", "wrong_form")] == places(
+            check_value(field("contacts"), [{**contact, "language": other}])
+        )
+
+
 def places(faults) -> list[tuple[str, str]]:
     return [(fault.place, fault.code) for fault in faults]
 

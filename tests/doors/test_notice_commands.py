@@ -142,3 +142,18 @@ def test_a_hook_as_the_directory_must_be_registered(door: Door) -> None:
         "fail directory: ONBOARDING_DIRECTORY_HOOK names 'people', and no hook of this name is registered."
         in answer.out
     )
+
+
+def test_a_preview_says_how_to_answer_as_the_installation_does(told: Door, tmp_path: Path) -> None:
+    """The file of channels says it; a secret of a channel is not needed to look at a letter."""
+    channels = tmp_path / "channels.yaml"
+    channels.write_text(
+        "channels: {mail: {kind: mail, host: mail.example, from: a@b.example, user: u, password: {env: NOT_HERE}}}\n"
+        "routes: [{to: [mail]}]\nanswer: 'Open https://portal.example/{run} and name {items}.'\n",
+        "utf-8",
+    )
+    answer = told(
+        "notice", "preview", "reminder", "--run", "c-1/small", "-o", "json", ONBOARDING_CHANNELS=str(channels)
+    )
+
+    assert "    Open https://portal.example/c-1/small and name papers.\n" in answer.data["text"]

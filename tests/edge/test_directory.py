@@ -182,3 +182,14 @@ def test_what_is_wrong_in_the_file_is_told_with_its_place(
     assert (place, code) == ((fault.line, fault.column), fault.rule)
     assert words in fault.message
     assert "dana@provider.example" not in str(caught.value)
+
+
+def test_a_wish_for_a_channel_that_nobody_configured_is_refused(tmp_path: Path) -> None:
+    """Where channels are known; else the file may be read on a desk without them."""
+    with pytest.raises(DefinitionInvalid) as caught:
+        read_directory(written(tmp_path, FILE), SORTS, ("chats", "mail"))
+    (fault,) = caught.value.faults
+
+    assert (11, 16, "unknown_channel") == (fault.line, fault.column, fault.rule)
+    assert "No channel is called 'chat'; did you mean 'chats'?" == fault.message
+    assert ("chat", "mail") == tuple(read_directory(written(tmp_path, FILE), SORTS).people["dana"]["channels"])

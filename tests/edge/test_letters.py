@@ -247,6 +247,19 @@ def test_our_own_people_read_the_command_that_answers() -> None:
     assert "Open c-1/small in the portal: check." in renderer.letter(notice, Reader(handle="olga")).text
 
 
+def test_an_alarm_is_about_what_is_late_and_an_ask_about_everything() -> None:
+    """Of what else waits for them its readers hear otherwise."""
+    points = (a_point(who="carla", yours=False), a_point(id="other", title="Anderes"))
+    alarm, ask = (
+        a_letter(a_notice(name, to="olga", side="provider"), a_matter(points=points)).text
+        for name in ("escalation", "ask")
+    )
+
+    assert ("Anderes" in alarm, "Anderes" in ask) == (False, True)
+    assert "    python starter.py status c-1/small\n" in alarm
+    assert "bei carla" in alarm
+
+
 def test_the_customer_reads_nothing_of_how_we_work_inside(engine: Engine) -> None:
     """Of what waits only what is theirs; of ours only that we act, in which stage."""
     run = a_run()
