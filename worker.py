@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     from temporalio.client import Client
     from temporalio.worker import Worker
 
+    from activities.hooks import HookActivities
+    from console.channels_here import WaysOut
+    from integrations.hooks import HookRegistry
     from integrations.sending import Sender
     from runtime.key_cache import KeyCache
     from runtime.releasing import Releaser
     from runtime.settings import Settings
-    from storage.notices import SqlNoticeStore
 
 OK, USAGE, INVALID, BUG = 0, 64, 65, 70
 
@@ -87,6 +89,8 @@ def main(arguments: list[str]) -> int:
 async def _serve(settings: Settings) -> int:
     from console.channels_here import channels_here
     from console.events_here import events_beside
+    from console.hooks_here import hooks_here
+    from console.letters_here import demand_templates
     from onboarding.language.expressions import warm
     from runtime.connection import connect
 
@@ -96,12 +100,17 @@ async def _serve(settings: Settings) -> int:
         asyncio.get_running_loop().add_signal_handler(number, _stop_or_leave, stop)
     log = logging.getLogger("worker")
     ways = channels_here(settings.channels)
+    demand_templates(settings)
+    hooks = hooks_here(settings.hooks)
     database = await asyncio.to_thread(_open, settings)
     client = await connect(settings, metrics=settings.metrics_address, keys=_keys(settings, database))
     await _check_search_attributes(client)
-    worker, releaser, sender = _build(settings, client, database)
+    calls, hook_loops = _hooks(hooks, client, database)
+    worker, releaser = _build(settings, client, database, calls)
+    sender = _sender(settings, database, hooks, ways)
     running = asyncio.create_task(worker.run())
-    others = (*events_beside(settings, client, database, ways.said), *_gauges(settings, client, database))
+    events = events_beside(settings, client, database, ways.said)
+    others = (*hook_loops, *events, *_gauges(settings, client, database))
     beside = [asyncio.create_task(one) for one in (releaser.run(), sender.run(), *others)]
     log.info("worker_started", extra={"task_queue": settings.task_queue, "environment": settings.environment})
     stopping = asyncio.create_task(stop.wait())
@@ -118,6 +127,8 @@ async def _serve(settings: Settings) -> int:
     with contextlib.suppress(Exception):  # what is left goes with the next worker
         await asyncio.wait_for(_last_look(releaser, sender), LAST_LOOK.total_seconds())
     await sender.drain(LAST_LETTERS.total_seconds())
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(sender.close(), LAST_LOOK.total_seconds())
     log.info("worker_stopped")
     return OK
 
@@ -148,14 +159,32 @@ def _keys(settings: Settings, database: Engine) -> KeyCache:
     return KeyCache(CustomerKeys(database, masters))
 
 
-def _build(settings: Settings, client: Client, database: Engine) -> tuple[Worker, Releaser, Sender]:
+def _hooks(
+    hooks: HookRegistry, client: Client, database: Engine
+) -> tuple[HookActivities, list[Coroutine[Any, Any, None]]]:
+    """What calls the hooks, and what looks after calls that wait for their turn or for an answer."""
+    from activities.hooks import HookActivities
+    from activities.keeping import Keeper
+    from activities.lanes import Lanes
+    from activities.parking import Attendant
+    from storage.hook_waits import SqlHookWaits
+
+    lanes = Lanes(lambda name: (hooks.terms(name).at_once, hooks.terms(name).per_minute))
+    waits = SqlHookWaits(database)
+    calls = HookActivities(hooks, lanes, waits)
+    threads = ThreadPoolExecutor(ACTIVITIES_AT_ONCE, thread_name_prefix="hook")
+    return calls, [
+        Attendant(client, lanes, calls.call_parked, threads).run(),
+        Keeper(client, waits, hooks, threads).run(),
+    ]
+
+
+def _build(settings: Settings, client: Client, database: Engine, calls: HookActivities) -> tuple[Worker, Releaser]:
     """The only place where a worker's parts are put together."""
     from temporalio.worker import Worker
 
-    from activities.hooks import HookActivities
     from activities.notices import NoticeActivities
     from activities.records import RecordActivities
-    from integrations.hooks import HookRegistry
     from integrations.outbox import OutboxNotifier
     from runtime.releasing import Releaser
     from storage.notices import SqlNoticeStore
@@ -165,13 +194,7 @@ def _build(settings: Settings, client: Client, database: Engine) -> tuple[Worker
 
     outbox = SqlNoticeStore(database)
     notifier = OutboxNotifier(outbox)
-    hooks = HookRegistry()
-    hooks.register_installed()
-    records, notices, calls = (
-        RecordActivities(SqlRecordStore(database), notifier),
-        NoticeActivities(notifier),
-        HookActivities(hooks),
-    )
+    records, notices = RecordActivities(SqlRecordStore(database), notifier), NoticeActivities(notifier)
     worker = Worker(
         client,
         task_queue=settings.task_queue,
@@ -185,14 +208,20 @@ def _build(settings: Settings, client: Client, database: Engine) -> tuple[Worker
         sticky_queue_schedule_to_start_timeout=STICKY,
         graceful_shutdown_timeout=GRACE,
     )
-    return worker, Releaser(client, outbox, notifier), _sender(outbox)
+    return worker, Releaser(client, outbox, notifier)
 
 
-def _sender(outbox: SqlNoticeStore) -> Sender:
+def _sender(settings: Settings, database: Engine, hooks: HookRegistry, ways: WaysOut) -> Sender:
     """What brings notices to people. Without channels what is kept counts as sent."""
+    from console.letters_here import directory, renderer
     from integrations import kept
     from integrations.sending import Sender
+    from storage.notices import SqlNoticeStore
 
+    outbox = SqlNoticeStore(database)
+    if ways.routing is not None:
+        people, letters = directory(settings, database, hooks), renderer(settings, database, ways.said.answer)
+        return Sender(outbox, people, letters, ways.routing)
     return Sender(outbox, kept.Anybody(), kept.PlainText(), kept.OneRoute(kept.KeptChannel()))
 
 

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, FailureError
 
-from onboarding.errors import HookRefused, LimitExceeded, RecordConflict
+from onboarding.errors import HookPutOff, HookRefused, LimitExceeded, RecordConflict
 
 PERMANENT: Mapping[type[Exception], str] = {
     RecordConflict: "record_conflict",
@@ -46,6 +47,8 @@ def failure_of(error: Exception, permanent: Mapping[type[Exception], str]) -> Ap
     """The failure that the run and the Temporal UI see: `type` is the code, the first detail holds code and sentence."""
     if isinstance(error, HookRefused) and HookRefused in permanent:
         return failure(error.code, error.sentence)
+    if isinstance(error, HookPutOff):
+        return failure(error.code, error.sentence, again=True, after=error.after)
     for kind, code in permanent.items():
         if isinstance(error, kind):
             return failure(code, _SENTENCES.get(code) or str(error))
@@ -53,13 +56,14 @@ def failure_of(error: Exception, permanent: Mapping[type[Exception], str]) -> Ap
     return failure(named if isinstance(named, str) else type(error).__name__, _AGAIN, again=True)
 
 
-def failure(code: str, sentence: str, *, again: bool = False) -> ApplicationError:
-    """A failure with a code; final unless `again`."""
+def failure(code: str, sentence: str, *, again: bool = False, after: float | None = None) -> ApplicationError:
+    """A failure with a code; final unless `again`, and then repeated `after` so many seconds where somebody has asked for that."""
     return ApplicationError(
         f"{code}: {sentence}",
         {"code": code, "sentence": sentence},
         type=code,
         non_retryable=not again,
+        next_retry_delay=None if after is None else timedelta(seconds=after),
     )
 
 

@@ -7,18 +7,23 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from temporalio import activity
 
 from activities.failures import PERMANENT, failure, told
+from activities.lanes import Lanes, Parked
 from onboarding.crash_points import reached
 from onboarding.engine.effects import RunHook
-from onboarding.errors import LimitExceeded
-from onboarding.ports import HookRunner
+from onboarding.errors import HookRefused, LimitExceeded
+from onboarding.ports import HookRunner, HookWaits, Later, WaitingHook
 
 RESULT_BYTES = 65_536
 """JSON of one answer: it becomes part of the run's history, and facts are meant to be small."""
+PATIENCE = 30.0
+"""Seconds after which a call comes again for which there was no room."""
 BEAT_SECONDS = 5.0
 """How often a hook that is at work says so, where its heartbeat limit does not ask for more."""
 
@@ -26,24 +31,92 @@ BEAT_SECONDS = 5.0
 class HookActivities:
     """Runs in the worker's thread pool. A hook is repeated after any exception that is no answer."""
 
-    def __init__(self, runner: HookRunner) -> None:
-        """The door that builds the worker says who fulfils the port."""
+    def __init__(self, runner: HookRunner, lanes: Lanes | None = None, waits: HookWaits | None = None) -> None:
+        """The door that builds the worker says who fulfils the ports.
+
+        With `lanes` an `Attendant` must run, without them any number of calls is made at once. Without `waits` no hook may answer later.
+        """
         self._runner = runner
+        self._lanes = lanes
+        self._waits = waits
 
     @activity.defn(name="run_hook", no_thread_cancel_exception=True)  # see Note [Threads are left alone]
     def run_hook(self, effect: RunHook) -> dict[str, Any]:
         """Calls the hook and gives its answer back. Its failures say a code, never what a hook's exception says."""
         if effect.activity not in self._runner.names:
             raise failure("unknown_hook", "No hook of this name is registered with this worker.")
-        with told(PERMANENT), _heartbeat():
+        lanes = self._lanes
+        if lanes is not None and not lanes.enter(effect.activity):
+            if not lanes.park(_parked(effect)):
+                raise failure("worker_full", "Too many calls wait in this worker.", again=True, after=PATIENCE)
+            activity.raise_complete_async()
+        try:
+            with _heartbeat():
+                answer = self._call(_parked(effect))
+        finally:
+            if lanes is not None:
+                lanes.leave(effect.activity)
+        if answer is None:
+            activity.raise_complete_async()
+        return answer
+
+    def call_parked(self, parked: Parked) -> dict[str, Any] | None:
+        """As `run_hook`, for a call whose turn has come; `None` where the answer comes later."""
+        return self._call(parked)
+
+    def _call(self, attempt: Parked) -> dict[str, Any] | None:
+        effect = attempt.effect
+        with told(PERMANENT):
+            if self._goes_on(attempt):
+                return None
             reached("act.before_effect")
             answer = self._runner.run(effect.activity, effect.arguments, effect.key)
             reached("act.after_effect")
-        plain = _readable(answer)
-        if effect.check is not None and not isinstance(plain.get("ok"), bool):
-            # Whoever runs the hooks: silence never approves, so a person looks at an answer that no check has judged.
-            raise failure("hook_answer_invalid", "A check says `ok`, true or false; this one did not.")
-        return plain
+            if isinstance(answer, Later):
+                self._remember(attempt, answer)
+                return None
+        return answer_of(answer, is_check=effect.check is not None)
+
+    def _goes_on(self, attempt: Parked) -> bool:
+        """Whether the other side has begun this already, and an earlier attempt was lost with its worker: it is not called again."""
+        known = None if self._waits is None else self._waits.find(attempt.effect.key)
+        if known is None or self._waits is None:
+            return False
+        self._waits.keep(
+            replace(known, token=attempt.token, activity=attempt.activity, execution=attempt.execution, beat_at=None)
+        )
+        return True
+
+    def _remember(self, attempt: Parked, later: Later) -> None:
+        if self._waits is None:
+            raise HookRefused("answers_later", "The hook answers later, and nobody here waits for such answers.")
+        effect, now = attempt.effect, datetime.now(UTC).replace(microsecond=0)
+        self._waits.keep(
+            WaitingHook(
+                key=effect.key, run=attempt.run, hook=effect.activity, about=effect.item or effect.stage, token=attempt.token,
+                activity=attempt.activity, execution=attempt.execution, since=now, progress=later.progress,
+                ends_at=now + timedelta(seconds=later.within), poll=later.poll, every=max(1, later.every),
+                poll_at=now + timedelta(seconds=max(1, later.every)) if later.poll else None,
+            )
+        )  # fmt: skip
+
+
+def answer_of(answer: Any, *, is_check: bool) -> dict[str, Any]:
+    """The answer as the run takes it. Raises a final failure for one that is none."""
+    plain = _readable(answer)
+    if is_check and not isinstance(plain.get("ok"), bool):
+        # Whoever runs the hooks: silence never approves, so a person looks at an answer that no check has judged.
+        raise failure("hook_answer_invalid", "A check says `ok`, true or false; this one did not.")
+    return plain
+
+
+def _parked(effect: RunHook) -> Parked:
+    info = activity.info()
+    limit = info.heartbeat_timeout
+    return Parked(
+        effect=effect, token=info.task_token, run=info.workflow_id or "", activity=info.activity_id,
+        execution=info.workflow_run_id or "", heartbeat=limit.total_seconds() if limit else BEAT_SECONDS * 3,
+    )  # fmt: skip
 
 
 def _readable(answer: Any) -> dict[str, Any]:

@@ -30,7 +30,7 @@ ENTRIES: tuple[Entry, ...] = (
         "local",
         demo="a whole onboarding on a real Temporal server, in about a minute",
         dev="an embedded Temporal server and a worker, until Ctrl-C",
-        doctor="every prerequisite, one line each; --fix registers what is missing; --runs: does every run go on?",
+        doctor="every prerequisite, one line each; --fix registers what is missing; --runs: does every run go on? --channels: does every channel answer?",
     ),
     *_entries("On this machine", "database", database="upgrade: bring its tables to this release; check: is it well?"),
     *_entries("On this machine", "keys", keys="new, rotate, list: what encrypts everything that people say"),
@@ -51,6 +51,14 @@ ENTRIES: tuple[Entry, ...] = (
         check="every fault of definition files with file:line:column",
         schema="JSON Schema of the language, for editors",
         picture="the stage graph of a definition as Mermaid",
+    ),
+    *_entries(
+        "Definitions",
+        "notice",
+        **{
+            "notice list": "what people are written with: templates, their languages, where each comes from",
+            "notice preview": "a letter as it would leave now, from the rows of a run; --html FILE, --open",
+        },
     ),
     *_entries("Runs", "starting", start="start a run; --dry-run prints the plan with due dates"),
     *_entries(
@@ -105,7 +113,17 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     *_entries("All runs", "runs", list="runs by stage, owner, health and more; --count, --as-query"),
     *_entries("All runs", "inbox", inbox="what waits for one person, or for a role, over all runs"),
-    *_entries("All runs", "outbox", outbox="what was sent or would be"),
+    *_entries(
+        "All runs",
+        "outbox",
+        outbox="what was sent to people, and what was not; --state failed",
+        **{
+            "outbox list": "the same",
+            "outbox show": "all about one notice",
+            "outbox resend": "let notices be tried again; --failed: all that failed",
+            "outbox drop": "take notices out that have not left",
+        },
+    ),
     *_entries(
         "All runs",
         "events",
@@ -113,6 +131,15 @@ ENTRIES: tuple[Entry, ...] = (
             "events": "what other systems were told; --to: by one webhook",
             "events resend": "tell it again from a number or an instant on, or go on where it was refused",
             "events schema": "JSON Schema of what they are told",
+        },
+    ),
+    *_entries(
+        "All runs",
+        "hooks",
+        **{
+            "hook list": "hooks whose answer comes later: which, since when, how far",
+            "hook finish": "brings the answer of one of them",
+            "hook fail": "says that its work failed",
         },
     ),
     *_entries("All runs", "report", report="time-to-value numbers of one run, or over all of them"),
@@ -153,7 +180,7 @@ def overview() -> str:
         if entry.heading != heading:
             heading = entry.heading
             lines += ["", heading]
-        lines.append(f"  {entry.name:<14}{entry.line}")
+        lines.append(f"  {entry.name:<15}{entry.line}")
     return "\n".join(
         [
             *lines,

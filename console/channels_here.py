@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from integrations.channels.pacing import Paced
     from integrations.channels.routing import Routing
     from runtime.channels_file import Channels
 
@@ -18,8 +19,12 @@ class WaysOut:
 
     said: Channels
     routing: Routing | None = None
-    names: Mapping[str, str] = field(default_factory=dict)
-    """The kind of each channel, by name."""
+    channels: Mapping[str, Paced] = field(default_factory=dict)
+
+    async def close(self) -> None:
+        """Gives connections back."""
+        for channel in self.channels.values():
+            await channel.close()
 
 
 def channels_here(path: Path | None) -> WaysOut:
@@ -38,7 +43,7 @@ def channels_here(path: Path | None) -> WaysOut:
         for name, way in said.channels.items()
     }
     routing = Routing(made, [Route(**values) for values in said.routes]) if made else None
-    return WaysOut(said, routing, {name: way.kind for name, way in said.channels.items()})
+    return WaysOut(said, routing, made)
 
 
 def webhooks_here(path: Path | None) -> tuple[str, ...]:

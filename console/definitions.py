@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from console import ground, printing
+from console import ground, letters_here, printing
 from console.leaving import INVALID, OK, Misused
 from console.printing import Output, hint
 
@@ -41,6 +41,7 @@ def check(
     ground.settings()
     known = PORTABLE if portable else ground.installation()
     checked = [_checked(name, known, strict=strict) for name in files]
+    checked += [] if portable else _templates([Path(file["file"]).stem for file in checked])
     printing.show({"files": checked}, lambda _: "\n".join(_lines(checked)), rows="files")
     faults = [fault for file in checked for fault in file["faults"]]
     errors = sum(fault["severity"] == "error" for fault in faults)
@@ -64,6 +65,23 @@ def _checked(name: str, known: Any, *, strict: bool) -> dict[str, Any]:
     ]  # fmt: skip
     ok = not any(strict or one.severity == "error" for one in faults)
     return {"file": str(path), "ok": ok, "faults": rows}
+
+
+def _templates(definitions: list[str]) -> list[dict[str, Any]]:
+    """The installation's templates that cannot be used and that one of these definitions may need, as files with faults."""
+    files: dict[str, list[dict[str, Any]]] = {}
+    found = dict.fromkeys(one for name in definitions for one in letters_here.broken_templates(ground.settings(), name))
+    for one in found:
+        row = {
+            "line": one.fault.line,
+            "column": 1,
+            "rule": one.fault.code,
+            "severity": "error",
+            "message": one.fault.sentence,
+            "place": "",
+        }
+        files.setdefault(str(one.path), []).append(row)
+    return [{"file": path, "ok": False, "faults": rows} for path, rows in files.items()]
 
 
 def _lines(checked: list[dict[str, Any]]) -> list[str]:

@@ -87,37 +87,22 @@ def read_table() -> Iterator[ReadTable]:
 
 def groups() -> dict[str, tuple[str, ...]]:
     """The members of groups, from the file that ONBOARDING_DIRECTORY names: `group: [handle or address, …]`."""
-    from onboarding.errors import DefinitionInvalid, Fault
-    from runtime.library import read_mapping
+    from console.letters_here import directory_file
 
-    path = settings().directory
-    if path is None:
-        return {}
-    found = read_mapping(path)
-    found = found["groups"] if isinstance(found.get("groups"), dict) else found
-    wrong = [
-        Fault(1, 1, "wrong_type", "error", f"The group {str(name)[:60]!r} is a list of handles or addresses.", str(name)[:60])
-        for name, members in found.items()
-        if not isinstance(members, list) or not all(isinstance(one, str) and one.strip() for one in members)
-    ]  # fmt: skip
-    if wrong:
-        raise DefinitionInvalid(wrong, str(path))
-    return {name: tuple(members) for name, members in found.items()}
+    return dict(directory_file(settings()).groups)
 
 
 def installation() -> Installation:
     """The names that definitions may use here: registered hooks, templates, webhooks, and groups where a directory names them."""
     from console.channels_here import webhooks_here
-    from integrations.hooks import HookRegistry
-    from integrations.templates import TEMPLATES
+    from console.hooks_here import hooks_here
+    from console.letters_here import template_names
     from onboarding.language.installation import Installation
 
-    hooks = HookRegistry()
-    hooks.register_installed()
+    hooks = hooks_here(settings().hooks)
     known = tuple(groups()) if settings().directory is not None else None
-    return Installation(
-        activities=hooks.names, templates=TEMPLATES, webhooks=webhooks_here(settings().channels), groups=known
-    )
+    webhooks = webhooks_here(settings().channels)
+    return Installation(activities=hooks.names, templates=template_names(settings()), webhooks=webhooks, groups=known)
 
 
 def workflow_id(name: str) -> str:

@@ -93,6 +93,9 @@ def _free(port: int) -> int:
 def doctor(
     fix: Annotated[bool, typer.Option("--fix", help="Register the search attributes that are missing.")] = False,
     runs: Annotated[bool, typer.Option("--runs", help="Look at every open run instead: does it go on?")] = False,
+    channels: Annotated[
+        bool, typer.Option("--channels", help="Connect to every channel instead, and send nothing.")
+    ] = False,
     output: Output = None,
 ) -> int:
     """Look at every prerequisite, one line each, or with --runs at every open run. Ends with 0 unless something fails."""
@@ -101,9 +104,11 @@ def doctor(
     ground.settings()
     if runs and fix:
         raise Misused("--runs changes nothing: leave out --fix, or leave out --runs.")
+    if channels and (runs or fix):
+        raise Misused("--channels looks at channels only: leave out the other one.")
     if runs:
         return _runs()
-    rows = ground.run(examination.examine(fix=fix))
+    rows = ground.run(examination.greet() if channels else examination.examine(fix=fix))
     printing.show({"rows": rows}, lambda _: "\n".join(examination.line(row) for row in rows), rows="rows")
     failed = [row for row in rows if row["level"] == "fail"]
     hint(f"{len(rows)} looked at: {len(failed)} fail, {sum(row['level'] == 'warn' for row in rows)} warn.")

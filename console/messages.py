@@ -126,13 +126,13 @@ def content(kind: type[Message], given: Mapping[str, Any]) -> dict[str, Any]:
         if value is None or value is False:
             continue
         objects = _is_object(field.annotation) and name not in _POSITIONAL.get(kind.name, ())
-        found[name] = _object(name, value) if objects else value
+        found[name] = json_of(f"--{name}", value) if objects else value
     found.setdefault("message_id", str(uuid4()))
     return found
 
 
-def _object(name: str, text: str) -> Any:
-    option = f"--{name}"
+def json_of(option: str, text: str) -> Any:
+    """The JSON of an option, written there or in the file that it names with @. Raises `Misused`."""
     where = option
     if text.startswith("@"):
         where = f"{option} {text}"

@@ -201,7 +201,14 @@ def keep_people(prepared: Prepared) -> None:
         SqlDirectory(engine).keep(
             prepared.order.run,
             [
-                Contact(handle=one.handle, role=one.role, address=one.email, name=one.name, zone=one.tz)
+                Contact(
+                    handle=one.handle,
+                    role=one.role,
+                    address=one.email,
+                    name=one.name,
+                    zone=one.tz,
+                    language=one.language,
+                )
                 for one in prepared.people
             ],
         )

@@ -10,7 +10,9 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Any
 
 import httpcore2
 
@@ -23,6 +25,10 @@ MOST_TRIED = 4
 """Addresses of one name that are tried one after the other."""
 TRY_SECONDS = 4.0
 """What one address gets before the next is tried; a request as a whole has its own limit."""
+
+# Threads of their own: where no name server answers, each question holds one for half a minute, and must not hold one of those in which
+# the rest of the process reads and writes.
+_ASKING = ThreadPoolExecutor(8, thread_name_prefix="names")
 
 # What a cloud tells its machines, keys among it. No file of an installation opens these.
 _NEVER = tuple(
@@ -73,7 +79,7 @@ async def allowed_addresses(host: str, port: int, inside: Sequence[Network]) -> 
     it is forbidden, whatever the others are.
     """
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(_ASKING, _resolve, host, port)
     except (OSError, UnicodeError, ValueError):
         raise Postponed("unresolved") from None
     texts = list(dict.fromkeys(str(one[4][0]) for one in found))
@@ -82,6 +88,10 @@ async def allowed_addresses(host: str, port: int, inside: Sequence[Network]) -> 
     if any(_unfit(text, inside) for text in texts):
         raise NotTaken("forbidden_address")
     return texts[:MOST_TRIED]
+
+
+def _resolve(host: str, port: int) -> list[Any]:
+    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
 def _unfit(text: str, inside: Sequence[Network]) -> bool:

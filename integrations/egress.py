@@ -9,6 +9,7 @@ a body is ever part of an exception, and nothing is logged here.
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 import zlib
 from collections.abc import Collection, Mapping, Sequence
@@ -35,6 +36,9 @@ _NAME_CHARACTERS = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxy
 _OUR_HEADERS = frozenset(
     ("host", "content-length", "transfer-encoding", "connection", "accept-encoding", "te", "upgrade")
 )
+
+# Who asks for every line would get the headers of answers, and with them what is nobody's business.
+logging.getLogger("httpcore2").setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +86,31 @@ class Egress:
         except (httpcore2.NetworkError, httpcore2.ProtocolError, ssl.SSLError, OSError) as error:
             _tell(error)
 
+    async def reach(self, url: str, *, allow: Collection[str], plain: bool = False, seconds: float = SECONDS) -> None:
+        """Connects, in TLS where the address says so, and says nothing. Raises as `request`."""
+        target = target_of(url, allow=allow, plain=plain)
+        host, port = target.raw_host.decode("ascii"), target.port or (443 if target.scheme == "https" else 80)
+        try:
+            async with asyncio.timeout(seconds):
+                stream = await CheckedNetwork(self._inside).connect_tcp(host, port)
+                if target.scheme == "https":
+                    stream = await stream.start_tls(self._trusted(), server_hostname=host)
+                await stream.aclose()
+        except (TimeoutError, httpcore2.TimeoutException):
+            raise Postponed("timeout") from None
+        except (httpcore2.NetworkError, ssl.SSLError, OSError) as error:
+            _tell(error)
+
+    def _trusted(self) -> ssl.SSLContext:
+        if self._trust is None:
+            self._trust = httpcore2.default_ssl_context()
+        return self._trust
+
     async def _ask(
         self, method: str, target: httpx2.URL, fields: list[tuple[bytes, bytes]], content: bytes, most_bytes: int
     ) -> Answered:
-        if self._trust is None:
-            self._trust = httpcore2.default_ssl_context()
         pool = httpcore2.AsyncConnectionPool(
-            ssl_context=self._trust, network_backend=CheckedNetwork(self._inside), max_connections=1
+            ssl_context=self._trusted(), network_backend=CheckedNetwork(self._inside), max_connections=1
         )
         url = httpcore2.URL(
             scheme=target.raw_scheme, host=target.raw_host, port=target.port, target=target.raw_path or b"/"

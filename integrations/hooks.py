@@ -3,7 +3,8 @@
 A hook gets `{"run", "customer", "item", "facts": {…}, "fields": {…}, "files": […]}` and answers
 `{"ok", "provides", "faults", "note"}`. `ok` must be there: silence never approves. False with faults sends a
 request back to whoever answered it; `provides` are facts. The others are optional. It is tried again after any exception but `HookRefused`, so
-whatever it does outside must be harmless to repeat; the key in `run` is the same for every attempt.
+whatever it does outside must be harmless to repeat; the key in `run` is the same for every attempt. `LATER` instead of an answer says
+that the work goes on elsewhere, see docs/hooks.md.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from typing import Any
 
 from integrations.examples import EXAMPLES
 from onboarding.errors import HookRefused
-from onboarding.ports import HookFunction
+from onboarding.hook_terms import HookTerms
+from onboarding.ports import LATER, HookFunction, Later
+
+__all__ = ["GROUP", "LATER", "HookRegistry", "Later"]
 
 GROUP = "onboarding.hooks"
 """The entry point group under which an installed package offers hooks: name of the hook = function."""
@@ -31,6 +35,7 @@ class HookRegistry:
     def __init__(self, hooks: Mapping[str, HookFunction] | None = None) -> None:
         """`hooks` replaces the examples of the shipped definitions."""
         self._hooks: dict[str, HookFunction] = {}
+        self._terms: dict[str, HookTerms] = {}
         for name, function in (EXAMPLES if hooks is None else hooks).items():
             self.register(name, function)
 
@@ -58,7 +63,15 @@ class HookRegistry:
         """The registered names, in order."""
         return tuple(sorted(self._hooks))
 
-    def run(self, name: str, arguments: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    def limit(self, name: str, terms: HookTerms) -> None:
+        """Says how many calls of a hook may be made."""
+        self._terms[name] = terms
+
+    def terms(self, name: str) -> HookTerms:
+        """The limits of a hook."""
+        return self._terms.get(name) or HookTerms()
+
+    def run(self, name: str, arguments: Mapping[str, Any], key: str) -> Mapping[str, Any] | Later:
         """Calls a hook, with `key` among its arguments, and completes its answer.
 
         Raises `HookRefused` for a name that is not registered or an answer of another form; whatever
@@ -67,7 +80,21 @@ class HookRegistry:
         function = self._hooks.get(name)
         if function is None:
             raise HookRefused("unknown_hook", "No hook of this name is registered here.")
-        return _checked(function({**arguments, "key": key}))
+        answer = function({**arguments, "key": key})
+        return answer if isinstance(answer, Later) else _checked(answer)
+
+    def poll(self, name: str, address: str, key: str) -> Mapping[str, Any] | Later:
+        """Asks a hook that has begun something elsewhere how far it is."""
+        ask = getattr(self._hooks.get(name), "poll", None)
+        if ask is None:
+            raise HookRefused("unknown_hook", "No hook of this name can be asked here how far it is.")
+        answer = ask(address, key)
+        return answer if isinstance(answer, Later) else _checked(answer)
+
+    @staticmethod
+    def checked(answer: Any) -> Mapping[str, Any]:
+        """An answer that came from elsewhere, with every field."""
+        return _checked(answer)
 
 
 def _checked(answer: Any) -> dict[str, Any]:

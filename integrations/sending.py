@@ -119,10 +119,11 @@ class Sender:
         return not self._busy
 
     async def close(self) -> None:
-        """Lets go of what is in hand; nothing of it is marked any more."""
+        """Lets go of what is in hand, of which nothing is marked any more, and gives the channels back."""
         for task in list(self._busy.values()):
             task.cancel()
         await asyncio.gather(*self._busy.values(), return_exceptions=True)
+        await asyncio.gather(*(way.close() for way in self._ways.values()), return_exceptions=True)
         self._asking.shutdown(wait=False, cancel_futures=True)
         self._marking.shutdown(wait=False, cancel_futures=True)
 

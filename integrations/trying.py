@@ -35,10 +35,13 @@ IN_A_ROW: Final = 5
 REST: Final = timedelta(seconds=10)
 PACED: Final = "paced"
 """The code of a channel that says its own cap is reached: nothing was tried, so it is no trouble and no try."""
+SMALLEST_GAP: Final = 0.05
+WIDEST_GAP: Final = 3.0
+"""Seconds between two letters that were told to come later."""
 _CERTAIN: Final = frozenset(
     (
-        PACED, "busy", "resting", "unreachable", "refused", "not_resolved", "forbidden_address", "host_not_allowed", "directory_failed",
-        "not_rendered", "no_route",
+        PACED, "busy", "resting", "unreachable", "unresolved", "certificate", "login_refused", "directory_failed", "not_rendered",
+        "no_route",
     )
 )  # fmt: skip
 """Codes after which the other side has certainly not taken the letter. Of any other nobody knows."""
@@ -75,6 +78,8 @@ class Way:
         self._channel = channel
         self._clock = clock
         self._gate = asyncio.Semaphore(AT_ONCE)
+        self._inside = 0
+        self._told = clock()
         self._row = 0
         self._rests_until: datetime | None = None
         self._probing = False
@@ -86,21 +91,27 @@ class Way:
             async with asyncio.timeout(EACH):
                 await self._gate.acquire()
         except TimeoutError:
-            raise Postponed("busy") from None
+            raise self._in_turn(1.0) from None
         try:
             self._demand_awake()  # others may have failed meanwhile
             await self._send(letter)
         finally:
             self._gate.release()
 
+    async def close(self) -> None:
+        """As the channel."""
+        await self._channel.close()
+
     async def _send(self, letter: Letter) -> None:
         self._probing = self._rests_until is not None
+        self._inside += 1
         try:
             async with asyncio.timeout(EACH):
                 await self._channel.send(letter)
         except Postponed as later:
-            if later.code != PACED:
-                self._count()
+            if later.code == PACED:
+                raise self._in_turn(later.after or 1.0) from None
+            self._count()
             raise
         except TimeoutError:
             self._count()
@@ -111,7 +122,18 @@ class Way:
         else:
             self._row, self._rests_until = 0, None
         finally:
+            self._inside -= 1
             self._probing = False
+
+    def _in_turn(self, after: float) -> Postponed:
+        """Each letter for which it is too early hears another instant: told the same one, they would all come back at once, mostly in
+        vain. How far apart is seen from those inside: that many come first, and take so long."""
+        now = self._clock()
+        others = self._inside - 1
+        self._told = max(self._told, now + timedelta(seconds=after))
+        told = self._told - now
+        self._told += timedelta(seconds=min(after / others, WIDEST_GAP) if others > 0 else SMALLEST_GAP)
+        return Postponed(PACED, told.total_seconds())
 
     def _demand_awake(self) -> None:
         if self._rests_until is not None and (self._probing or self._clock() < self._rests_until):

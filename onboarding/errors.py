@@ -6,6 +6,7 @@
     ├── LimitExceeded        something is larger than a named limit allows
     ├── RecordConflict       a row that is written once exists with other content
     ├── HookRefused          a hook answered, and no repetition will change the answer
+    ├── HookPutOff           a hook has no answer yet, and may have one when it is called again
     ├── CustomerErased       the keys of this customer were destroyed
     ├── PayloadUndecodable   something was encrypted with a key that does not exist any more
     └── UnknownRun           no run has this name
@@ -138,6 +139,23 @@ class HookRefused(OnboardingError):
         self.code = code
         self.sentence = sentence
         super().__init__(code, sentence)
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.sentence}"
+
+
+class HookPutOff(OnboardingError):
+    """A hook could not do its work now: the other side is busy, away, or asks for patience.
+
+    Raised by a hook. It is called again, after `after` seconds where that is known, as often as the definition says. `code` and
+    `sentence` as in `HookRefused`.
+    """
+
+    def __init__(self, code: str, sentence: str, after: float | None = None) -> None:
+        self.code = code
+        self.sentence = sentence
+        self.after = after
+        super().__init__(code, sentence, after)
 
     def __str__(self) -> str:
         return f"{self.code}: {self.sentence}"

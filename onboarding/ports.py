@@ -69,7 +69,24 @@ class Notifier(Protocol):
         """Takes back a notice that has not left; `True` when nobody will read it."""
 
 
-HookFunction = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Later:
+    """What a hook answers where the work goes on elsewhere and its answer comes later.
+
+    Somebody says how it ended (`starter.py hook finish`), or `poll` is asked `every` so many seconds, at most `within` seconds.
+    """
+
+    progress: str = ""
+    """How far it is, for people."""
+    poll: str = ""
+    every: int = 30
+    within: int = 86_400
+
+
+LATER = Later()
+"""For a hook that has nothing more to say than that."""
+
+HookFunction = Callable[[Mapping[str, Any]], Mapping[str, Any] | Later]
 """Arguments in, result out: `{"ok": bool, "provides": {...}, "faults": [{"place", "code", "sentence"}]}`; a check must say `ok`."""
 
 
@@ -80,5 +97,63 @@ class HookRunner(Protocol):
     def names(self) -> tuple[str, ...]:
         """The registered names, in order."""
 
-    def run(self, name: str, arguments: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    def run(self, name: str, arguments: Mapping[str, Any], key: str) -> Mapping[str, Any] | Later:
         """Calls the hook. Raises `HookRefused` for an answer that no retry will change; any other error may be tried again."""
+
+
+class HookPoller(Protocol):
+    """Asks how far something is that a hook has begun elsewhere."""
+
+    def poll(self, name: str, address: str, key: str) -> Mapping[str, Any] | Later:
+        """The answer, or `Later` with what is known so far. Raises as `HookRunner.run` does."""
+
+    def checked(self, answer: Any) -> Mapping[str, Any]:
+        """An answer that came from elsewhere, with every field. Raises `HookRefused` for one that is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingHook:
+    """A hook whose answer comes later: the attempt that waits for it, and what is known. No value of a run is in it.
+
+    `token` and `activity` say which attempt of the server waits; `poll_at` when the other side is asked again, if it is.
+    """
+
+    key: str
+    run: str
+    hook: str
+    about: str
+    token: bytes
+    activity: str
+    execution: str
+    since: datetime
+    ends_at: datetime
+    progress: str = ""
+    poll: str = ""
+    every: int = 30
+    poll_at: datetime | None = None
+    beat_at: datetime | None = None
+
+
+class HookWaits(Protocol):
+    """Keeps what waits, so that it outlives every worker."""
+
+    def keep(self, waiting: WaitingHook) -> None:
+        """Remembers it; of the same key the newest attempt counts, and `since` and `ends_at` stay those of the first."""
+
+    def find(self, key: str) -> WaitingHook | None:
+        """What waits under this key."""
+
+    def forget(self, key: str, token: bytes | None = None) -> bool:
+        """Nobody waits for it any more; only where it is still this attempt, if one is named. `False`: it was not there."""
+
+    def beats(self, before: datetime, now: datetime, most: int) -> Sequence[WaitingHook]:
+        """Takes over those whose last heartbeat was before that: for the moment they are this caller's alone."""
+
+    def polls(self, now: datetime, most: int) -> Sequence[WaitingHook]:
+        """Takes over those whose other side is to be asked now, and puts their next time behind `every`."""
+
+    def over(self, now: datetime, most: int) -> Sequence[WaitingHook]:
+        """Those that have waited for as long as they may."""
+
+    def tell(self, key: str, progress: str) -> None:
+        """How far it is."""

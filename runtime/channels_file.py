@@ -86,7 +86,7 @@ class Channels:
     routes: tuple[Mapping[str, Any], ...] = ()
     webhooks: Mapping[str, Way] = field(default_factory=dict)
     answer: Mapping[str, str] = field(default_factory=dict)
-    """How to answer a notice, by language; under an empty one for all that are not named."""
+    """How to answer a notice, by the side of its reader, where that is not what its language says."""
     warnings: tuple[Fault, ...] = ()
 
 
@@ -127,7 +127,7 @@ class _Reading:
         routes = tuple(self.route(("routes", at), entry, tuple(channels)) for at, entry in enumerate(file.routes))
         self.order(file.routes)
         return Channels(
-            inside=inside, channels=channels, routes=routes, webhooks=webhooks, answer=file.answer,
+            inside=inside, channels=channels, routes=routes, webhooks=webhooks, answer={str(side): text for side, text in file.answer.items()},
             warnings=tuple(one for one in self.faults.found if one.severity == "warning"),
         )  # fmt: skip
 

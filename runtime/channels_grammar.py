@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -22,6 +22,11 @@ _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _OUR_HEADERS: Final = (
     "host", "content-length", "content-type", "transfer-encoding", "connection", "accept-encoding", "idempotency-key", "te", "upgrade",
 )  # fmt: skip
+
+
+Sort = Literal["mail", "slack", "phone", "teams", "webhook"]
+"""Which of a reader's addresses."""
+Side = Literal["customer", "provider", "third_party"]
 
 
 def _name(value: str) -> str:
@@ -45,11 +50,11 @@ def _kind(value: str) -> str:
     return value
 
 
-def _by_language(value: Any) -> Any:
+def _by_side(value: Any) -> Any:
     if isinstance(value, str):
-        return {"": value}
+        return dict.fromkeys(get_args(Side), value)
     if not isinstance(value, dict):
-        raise PydanticCustomError("bad_answer", "Say how to answer as a text, or as a mapping of languages to texts.")
+        raise PydanticCustomError("bad_answer", "Say how to answer as a text, or as a mapping of sides to texts.")
     return value
 
 
@@ -140,7 +145,7 @@ class WebhookChannelEntry(WebhookEntry):
     """Letters as JSON."""
 
     kind: Literal["webhook"]
-    address: Name | None = None
+    address: Sort | None = None
 
 
 class EventsEntry(WebhookEntry):
@@ -165,7 +170,7 @@ class RouteEntry(Model):
     """Which channels notices of some sort try, in this order."""
 
     kind: Annotated[list[Kind], BeforeValidator(_listed), Field(min_length=1)] | None = None
-    side: Literal["customer", "provider", "third_party"] | None = None
+    side: Side | None = None
     role: Text | None = None
     handle: Text | None = None
     definition: Text | None = None
@@ -180,6 +185,4 @@ class ChannelsFile(Model):
     channels: Annotated[dict[Name, ChannelEntry], Field(max_length=MOST_ENTRIES)] = {}
     routes: Annotated[list[RouteEntry], Field(max_length=MOST_ENTRIES)] = []
     webhooks: Annotated[dict[Name, EventsEntry], Field(max_length=MOST_ENTRIES)] = {}
-    answer: Annotated[
-        dict[str, Annotated[str, Field(min_length=1, max_length=2_000)]], BeforeValidator(_by_language)
-    ] = {}
+    answer: Annotated[dict[Side, Annotated[str, Field(min_length=1, max_length=2_000)]], BeforeValidator(_by_side)] = {}

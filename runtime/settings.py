@@ -94,9 +94,15 @@ class Settings(BaseSettings):
     definitions: Path = ROOT / "definitions"
     """The folder in which a definition is found by its id."""
     directory: Path | None = None
-    """A YAML file with the members of groups; a group that is in none has one member, of its own name."""
+    """A YAML file with the members of groups and how people are reached; a group that is in none has one member, of its own name."""
+    directory_hook: Word | None = None
+    """The registered hook that is asked how people are reached, before the file and the start input."""
+    hooks: Path | None = None
+    """A YAML file with the hooks that are requests to other systems, and with the limits of all; see docs/hooks.md."""
     keys: Path = DATA / "keys.json"
     """The master keys. Where the file is missing nothing is encrypted, which `production` refuses."""
+    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})?$")] = "en"
+    """In which language letters are written to readers of whom nobody knows another one."""
     log_format: Literal["auto", "console", "json"] = "auto"
     """`auto` is `console` on a terminal and `json` elsewhere."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -107,6 +113,8 @@ class Settings(BaseSettings):
     """With which rules runs start; a smaller number while workers of an earlier release still run, see docs/operating.md."""
     task_queue: Word = "onboarding"
     """The Temporal task queue that workers poll and starts name."""
+    templates: Path | None = None
+    """A folder with templates of this installation's own, before those that are shipped."""
     ui_url: Annotated[str, AfterValidator(_web_address)] | None = None
     """The address of the Temporal UI, for links; without it it is guessed for a server on this machine."""
 
@@ -164,7 +172,7 @@ def _sentence(message: str) -> str:
 def _absolute(settings: Settings) -> Settings:
     """A relative path means the folder the command was typed in; a later `chdir` must not move it."""
     found = {}
-    for name in ("channels", "definitions", "directory", "keys"):
+    for name in ("channels", "definitions", "directory", "hooks", "keys", "templates"):
         path: Path | None = getattr(settings, name)
         try:
             found[name] = path and path.expanduser().absolute()

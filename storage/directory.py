@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from sqlalchemy import Engine, delete, select
 
@@ -25,6 +26,7 @@ class Contact:
     address: str | None = None
     name: str | None = None
     zone: str | None = None
+    language: str | None = None
 
 
 class SqlDirectory:
@@ -41,7 +43,7 @@ class SqlDirectory:
             return
         with writing(self._engine) as connection:
             statement = insert(connection, PEOPLE)
-            changed = {name: statement.excluded[name] for name in ("address", "name", "zone")}
+            changed = {name: statement.excluded[name] for name in ("address", "name", "zone", "language")}
             keys = ["run", "handle", "role"]
             connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), found)
 
@@ -51,13 +53,25 @@ class SqlDirectory:
         with reading(self._engine) as connection:
             found = connection.execute(query).all()
         return tuple(
-            Contact(handle=row.handle, role=row.role, address=row.address, name=row.name, zone=row.zone)
+            Contact(
+                handle=row.handle, role=row.role, address=row.address, name=row.name, zone=row.zone, language=row.language
+            )
             for row in found
         )  # fmt: skip
 
-    def address(self, run: str, handle: str) -> str | None:
-        """Where to write to a handle, or `None` when nobody said."""
-        return next((one.address for one in self.of(run) if one.handle == handle and one.address), None)  # fmt: skip
+    def known(self, run: str, handle: str) -> dict[str, Any] | None:
+        """What was kept of a handle, over all its roles: `roles`, `mail`, `name`, `zone`, `language`; `None` when nobody said.
+
+        Fulfils `integrations.directory.People`.
+        """
+        mine = [one for one in self.of(run) if one.handle == handle]
+        if not mine:
+            return None
+        names = {"mail": "address", "name": "name", "zone": "zone", "language": "language"}
+        first = {
+            key: next((value for one in mine if (value := getattr(one, name))), None) for key, name in names.items()
+        }
+        return {"roles": [one.role for one in mine], **first}
 
     def forget(self, run: str) -> int:
         """Removes everybody of a run; how many rows there were."""

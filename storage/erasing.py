@@ -25,6 +25,7 @@ from storage.tables import (
     EVENT_CURSORS,
     EVENTS,
     FAULTS,
+    HOOK_WAITS,
     KEYS,
     NOTICES,
     PEOPLE,
@@ -112,7 +113,7 @@ class Erasures:
                 "sentences": _trail(connection, run) + _refused(connection, run) + _promises(connection, run),
             }
             _faults(connection, run)
-            for table in (EVENTS, EVENT_CURSORS):  # what had not left will not leave
+            for table in (EVENTS, EVENT_CURSORS, HOOK_WAITS):  # what had not left will not leave
                 connection.execute(delete(table).where(table.c.run == run))
             connection.execute(
                 delete(WAITING).where(WAITING.c.run == run)

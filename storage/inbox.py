@@ -1,7 +1,8 @@
 """What waits for people, over all runs, from the table `waiting`: one row there for everybody who may act.
 
 A line is an item as `open_items` shows it, with its run; the gate of a stage, the review of a hold and a debt are lines of the
-same shape, told apart by `kind`. The most urgent comes first, what has no date last.
+same shape, told apart by `kind`. The most urgent comes first, what has no date last;
+before all of them stand notices that could not be delivered, for whoever owns their stage (`storage/desk.py`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, select, tuple_
 
-from storage import rows, words
+from storage import desk, rows, words
 from storage.paging import Order
 from storage.tables import ITEMS, PEOPLE, RUNS, STAGES, WAITING
 
@@ -26,14 +27,22 @@ _URGENT = Order("urgent", (WAITING.c.due_at, *_THING), sparse=True)
 def of_person(connection: Connection, person: str, cursor: str | None, limit: int) -> dict[str, Any]:
     """What waits for one person. Raises `CursorInvalid`."""
     found, following = _URGENT.page(connection, _lines().where(WAITING.c.person == person), cursor, limit)
-    return {"rows": _open_behind(connection, [_line(row._mapping) for row in found]), "next_cursor": following}
+    lines = _open_behind(connection, [_line(row._mapping) for row in found])
+    return {"rows": _unheard(connection, person, cursor, limit) + lines, "next_cursor": following}
 
 
 def of_group(connection: Connection, group: str, cursor: str | None, limit: int) -> dict[str, Any]:
     """What waits for whoever has a role, once each, with those who may take it. Raises `CursorInvalid`."""
     query = select(*_URGENT.columns).where(_of_group(connection, group)).group_by(*_URGENT.columns)
     found, following = _URGENT.page(connection, query, cursor, limit)
-    return {"rows": _open_behind(connection, list(_things(connection, group, found))), "next_cursor": following}
+    lines = _open_behind(connection, list(_things(connection, group, found)))
+    unheard = [line | {"people": [line["who"]]} for line in _unheard(connection, group, cursor, limit)]
+    return {"rows": unheard + lines, "next_cursor": following}
+
+
+def _unheard(connection: Connection, who: str, cursor: str | None, limit: int) -> list[dict[str, Any]]:
+    """Notices that reached nobody stand before everything else, on the first page: their readers know nothing and wait."""
+    return [] if cursor is not None else desk.undelivered(connection, who, limit)
 
 
 def _things(connection: Connection, group: str, found: Sequence[Any]) -> Iterator[dict[str, Any]]:
@@ -56,13 +65,14 @@ def _things(connection: Connection, group: str, found: Sequence[Any]) -> Iterato
 def person_total(connection: Connection, person: str) -> int:
     """How much waits for a person."""
     query = select(func.count()).select_from(WAITING).where(WAITING.c.person == person)
-    return int(connection.execute(query).scalar_one())
+    return int(connection.execute(query).scalar_one()) + desk.undelivered_total(connection, person)
 
 
 def group_total(connection: Connection, group: str) -> int:
     """How much waits for whoever has a role; what several of them may do is one thing."""
     things = select(*_THING).where(_of_group(connection, group)).distinct().subquery()
-    return int(connection.execute(select(func.count()).select_from(things)).scalar_one())
+    count = int(connection.execute(select(func.count()).select_from(things)).scalar_one())
+    return count + desk.undelivered_total(connection, group)
 
 
 def _of_group(connection: Connection, group: str) -> ColumnElement[bool]:

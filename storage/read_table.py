@@ -138,9 +138,13 @@ class ReadTable:
         """The signals of a run that changed nothing."""
         return self._numbered(REFUSED, run, rows.refused_shape, _after(cursor), limit)
 
-    def outbox(self, run: str | None = None, *, limit: int = limits.PAGE, cursor: str | None = None) -> dict[str, Any]:
-        """What was sent or would be, oldest first, of one run or of all."""
+    def outbox(
+        self, run: str | None = None, *, state: str | None = None, limit: int = limits.PAGE, cursor: str | None = None
+    ) -> dict[str, Any]:
+        """What was sent or will be, oldest first, of one run or of all; of one `state` or of all."""
         query = select(NOTICES).where(NOTICES.c.at.is_not(None))
+        if state is not None:
+            query = query.where(NOTICES.c.state == state)
         if run is not None:
             query = query.where(NOTICES.c.run == run)
         with reading(self._engine) as connection:

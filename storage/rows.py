@@ -221,4 +221,5 @@ def notice_shape(row: Any, kept: Any) -> dict[str, Any]:
         "run": row.run,
         "lines": list(row.lines),
         "not_before": instant(row.not_before),
+        "retracts": list(row.retracts or ()),
     }

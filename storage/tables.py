@@ -459,6 +459,8 @@ class PersonRecord(SQLModel, table=True):
     address: str | None
     name: str | None
     zone: str | None
+    language: str | None
+    """In which letters are written to them; where it is empty, in that of the installation."""
 
 
 class KeyRecord(SQLModel, table=True):
@@ -506,6 +508,29 @@ class ErasureRecord(SQLModel, table=True):
     gone_at: datetime | None = Field(sa_type=UtcInstant)
 
 
+class HookWaitRecord(SQLModel, table=True):
+    """A hook whose answer comes later, and the attempt of the server that waits for it. Goes when the answer has come.
+
+    It may be there before the first row of its run: no foreign key. No value of a run is in it.
+    """
+
+    __tablename__ = "hook_waits"
+    key: str = Field(primary_key=True)
+    run: str = Field(index=True)
+    hook: str
+    about: str
+    token: bytes
+    activity: str
+    execution: str
+    since: datetime = Field(sa_type=UtcInstant)
+    ends_at: datetime = Field(sa_type=UtcInstant)
+    progress: str
+    poll: str
+    every: int
+    poll_at: datetime | None = Field(sa_type=UtcInstant)
+    beat_at: datetime | None = Field(sa_type=UtcInstant)
+
+
 _TABLES = SQLModel.metadata.tables
 RUNS: Table = _TABLES["runs"]
 STAGES: Table = _TABLES["stages"]
@@ -524,7 +549,8 @@ EVENT_CURSORS: Table = _TABLES["event_cursors"]
 PEOPLE: Table = _TABLES["people"]
 KEYS: Table = _TABLES["customer_keys"]
 ERASURES: Table = _TABLES["erasures"]
+HOOK_WAITS: Table = _TABLES["hook_waits"]
 ALL: tuple[Table, ...] = (
     RUNS, STAGES, ITEMS, LEDGER, MILESTONES, HANDOFFS, PROMISES, FAULTS, WAITING, TRAIL, REFUSED, NOTICES, EVENTS, EVENT_CURSORS,
-    PEOPLE, KEYS, ERASURES,
+    PEOPLE, KEYS, ERASURES, HOOK_WAITS,
 )  # fmt: skip

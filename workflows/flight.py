@@ -8,6 +8,7 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 from onboarding import limits
+from onboarding.engine import rules
 from onboarding.engine.effects import DeliverNotice, Effect, RunHook, WriteRecords
 from onboarding.engine.events import Event, HookFailed, HookSucceeded, NoticeFailed
 from onboarding.engine.plan import Plan
@@ -15,6 +16,8 @@ from onboarding.ports import INCOMPLETE, STALE
 from workflows import performing
 from workflows.clock import now
 
+UNDO = "/undo"
+"""How the key of a hook ends that takes back what another one did (`onboarding/engine/undoing.py`)."""
 TOO_LARGE = ("arguments_too_large", "The facts of this run are more than one call may carry.")
 """Code and sentence."""
 
@@ -37,6 +40,7 @@ class Flight:
         `heard` is called where an answer from outside comes in, before anything is made of it. `written` is the batch that an earlier execution of this run wrote last.
         """
         self._plan = plan
+        self._tells_why = plan.order.rules_version >= rules.TELLS_WHY_A_HOOK_FAILED
         self._report = report
         self._fail = fail
         self._whole = whole
@@ -65,10 +69,11 @@ class Flight:
         return not (self._queue or self._hooks or self._notices or self._rows or self._writing or self._wanted)
 
     def start(self, *, closing: bool) -> None:
-        """Starts what is queued, in order. `closing` calls hooks back: nobody waits for their answer any more."""
+        """Starts what is queued, in order. `closing` calls hooks back: nobody waits for their answer any more, but for those that undo."""
         if closing:
-            for hook in self._hooks.values():
-                hook.cancel()
+            for key, hook in self._hooks.items():
+                if not key.endswith(UNDO):
+                    hook.cancel()
         while self._queue and len(self._hooks) + len(self._notices) < limits.EFFECTS_IN_FLIGHT:
             match self._queue.pop(0):
                 case RunHook(key=key) as effect if not performing.is_sendable(effect):
@@ -96,7 +101,7 @@ class Flight:
             result = await self._hooks[key]
             event = HookSucceeded(at=now(), key=key, result=result)
         except FailureError as error:
-            code, sentence = performing.why_failed(error)
+            code, sentence = performing.why_failed(error, told=self._tells_why)
             event = HookFailed(at=now(), key=key, code=code, sentence=sentence)
         del self._hooks[key]
         self._heard()

@@ -164,16 +164,25 @@ def _start(way: Way, argument: Any, summary: str, result: type | None = None) ->
     )  # fmt: skip
 
 
-def why_failed(error: FailureError) -> tuple[str, str]:
-    """A code and a sentence for an activity that did not answer, without anything the other side said."""
+def why_failed(error: FailureError, *, told: bool = False) -> tuple[str, str]:
+    """A code and a sentence for an activity that did not answer, without anything the other side said.
+
+    `told`: the sentence is the one of the failure, which is ours (`activities/failures.py`), where it has one.
+    """
     cause = error.cause if isinstance(error, ActivityError) else error  # a local activity fails as what it raised
     match cause:
         case TemporalTimeout():
             return "timeout", "No answer came in time."
         case ApplicationError(type=str(kind)) if kind.isidentifier():
-            return kind, "The call failed at every attempt."
+            return kind, (_told(cause) if told else "") or "The call failed at every attempt."
         case _:
             return "failed", "The call failed at every attempt."
+
+
+def _told(error: ApplicationError) -> str:
+    first = error.details[0] if error.details else None
+    sentence = first.get("sentence") if isinstance(first, dict) else None
+    return sentence[: limits.SENTENCE_LENGTH] if isinstance(sentence, str) else ""
 
 
 def merge(a: WriteRecords, b: WriteRecords) -> WriteRecords:

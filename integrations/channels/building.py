@@ -11,13 +11,12 @@ from integrations.channels import slack, teams
 from integrations.channels.mail import MailChannel, Server
 from integrations.channels.mail_text import Sender
 from integrations.channels.notify import NotifyChannel
-from integrations.channels.pacing import Paced
+from integrations.channels.pacing import Greeting, Paced
 from integrations.channels.posting import Place
 from integrations.channels.slack import SlackChannel
 from integrations.channels.teams import TeamsChannel
 from integrations.channels.webhook import WebhookChannel
 from integrations.egress import Egress
-from integrations.letters import Channel
 
 HOSTS: Mapping[str, Sequence[str]] = {"slack": slack.HOSTS, "teams": teams.HOSTS}
 """The hosts of services that everybody uses, by kind of channel."""
@@ -32,7 +31,7 @@ def build(
     at_once: int | None = None,
     inside: Sequence[Network] = (),
     trust: ssl.SSLContext | None = None,
-) -> Channel:
+) -> Paced:
     """One channel with its cap. `values` are those of its kind in `runtime.channels_file`, with secrets read.
 
     Raises `ValueError` for a kind that is not known here.
@@ -43,7 +42,7 @@ def build(
 
 def _of_kind(
     name: str, kind: str, values: dict[str, Any], inside: Sequence[Network], trust: ssl.SSLContext | None
-) -> Channel:
+) -> Greeting:
     egress = Egress(inside, trust=trust)
     match kind:
         case "mail":

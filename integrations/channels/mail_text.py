@@ -42,7 +42,8 @@ def mail_of(letter: Letter, to: str, sender: Sender, at: datetime) -> EmailMessa
     Raises `NotTaken("address_refused")` where no mail can go to such an address.
     """
     # An address in another alphabet goes to servers that take it as it is, and then so do the other headers.
-    mail = EmailMessage(policy=email.policy.SMTP if to.isascii() else email.policy.SMTPUTF8)
+    policy = email.policy.SMTP if to.isascii() else email.policy.SMTPUTF8
+    mail = EmailMessage(policy=policy.clone(cte_type="7bit"))  # not every server takes bodies in eight bits
     try:
         mail["From"] = _mailbox(sender.name, sender.address)
         mail["To"] = _mailbox(letter.reader.name, to)

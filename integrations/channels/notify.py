@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import logging
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -20,6 +21,10 @@ from integrations.letters import Letter, NotTaken, Postponed
 MOST_SUBJECT: Final = 200
 SCHEMES_OF_THIS_MACHINE: Final = frozenset(("dbus", "gnome", "glib", "kde", "qt", "macosx", "windows", "syslog"))
 """What shows something on the machine of the worker reaches nobody."""
+
+# Both tell addresses, and the first also what a service has answered.
+logging.getLogger("apprise").setLevel(logging.CRITICAL)
+logging.getLogger("urllib3").setLevel(logging.WARNING)
 
 
 def is_installed() -> bool:
@@ -68,6 +73,14 @@ class NotifyChannel:
             raise Postponed("broken_answer") from None
         if not taken:
             raise Postponed("not_taken")
+
+    async def hello(self) -> None:
+        """Looks at the address; the library offers no way to connect and say nothing."""
+        plugin = _plugin(self._url.get_secret_value())
+        if plugin is None:
+            raise NotTaken("bad_url")
+        async with asyncio.timeout(self._seconds):
+            await self._look_at(plugin)
 
     async def close(self) -> None:
         """Holds nothing."""

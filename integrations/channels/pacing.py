@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, Protocol
 
 from integrations.letters import Channel, Letter, Postponed
 
@@ -15,12 +15,19 @@ PACED: Final = "paced"
 """The code of a letter that was not even tried, because it was not its turn yet."""
 
 
+class Greeting(Channel, Protocol):
+    """A channel that can be looked at without a letter."""
+
+    async def hello(self) -> None:
+        """Connects as for a letter, and sends none. Raises as `send`."""
+
+
 class Paced:
     """A channel with a cap. Letters get through in the order in which they came; the other side is never asked more often."""
 
     def __init__(
         self,
-        channel: Channel,
+        channel: Greeting,
         *,
         per_minute: int | None = None,
         at_once: int | None = None,
@@ -59,6 +66,10 @@ class Paced:
             await self._in_turn(letter)
         finally:
             self._gate.release()
+
+    async def hello(self) -> None:
+        """Of the channel inside, whatever its turn: a look is no letter."""
+        await self._channel.hello()
 
     async def close(self) -> None:
         """Of the channel inside."""

@@ -47,6 +47,11 @@ async def post_json(egress: Egress, place: Place, letter: Letter, body: bytes, h
     return answered
 
 
+async def reach(egress: Egress, place: Place) -> None:
+    """Connects and says nothing. Raises `Postponed` and `NotTaken`."""
+    await egress.reach(place.url.get_secret_value(), allow=place.allow, plain=place.plain, seconds=place.seconds)
+
+
 def packed(value: Any) -> bytes:
     """JSON in ASCII: whatever a text holds, it is inside quotes, and half a character breaks nothing."""
     return json.dumps(value, separators=(",", ":")).encode("ascii")

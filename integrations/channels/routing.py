@@ -58,8 +58,3 @@ class Routing:
         if not reaching:
             raise NotTaken("no_channel")
         return reaching
-
-    async def close(self) -> None:
-        """Closes every channel."""
-        for channel in self._channels.values():
-            await channel.close()

@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import SecretStr
 
 from integrations.channels.plain_words import cut, lines_of, one_line, pieces
-from integrations.channels.posting import Place, packed, post_json
+from integrations.channels.posting import Place, packed, post_json, reach
 from integrations.egress import Egress
 from integrations.letters import Letter, NotTaken, Postponed
 
@@ -70,6 +70,10 @@ class SlackChannel:
         message["channel"] = self._room or one_line(letter.reader.addresses.get(self.sort, ""), 100)
         headers = {"Authorization": f"Bearer {self._token.get_secret_value()}"}
         _demand_ok((await post_json(self._egress, self._place, letter, packed(message), headers)).body)
+
+    async def hello(self) -> None:
+        """Connects and posts nothing."""
+        await reach(self._egress, self._place)
 
     async def close(self) -> None:
         """Holds nothing."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from integrations.channels.plain_words import cut_bytes, lines_of, one_line
-from integrations.channels.posting import Place, packed, post_json
+from integrations.channels.posting import Place, packed, post_json, reach
 from integrations.egress import Egress
 from integrations.letters import Letter
 
@@ -33,6 +33,10 @@ class TeamsChannel:
     async def send(self, letter: Letter) -> None:
         """Posts one card. Teams knows no identity of a message, so a repetition after a lost answer is seen twice."""
         await post_json(self._egress, self._place, letter, packed(_message(letter)), {})
+
+    async def hello(self) -> None:
+        """Connects and posts nothing."""
+        await reach(self._egress, self._place)
 
     async def close(self) -> None:
         """Holds nothing."""

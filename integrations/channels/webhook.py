@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from integrations.channels.plain_words import lines_of, one_line
-from integrations.channels.posting import Place, packed, post_json
+from integrations.channels.posting import Place, packed, post_json, reach
 from integrations.egress import Egress
 from integrations.letters import Letter
 from integrations.signing import signed_headers
@@ -42,6 +42,10 @@ class WebhookChannel:
         body = packed(form_of(letter, self.sort))
         headers = signed_headers(self._secret, letter.key, self._clock(), body) if self._secret else {}
         await post_json(self._egress, self._place, letter, body, headers)
+
+    async def hello(self) -> None:
+        """Connects and posts nothing."""
+        await reach(self._egress, self._place)
 
     async def close(self) -> None:
         """Holds nothing."""

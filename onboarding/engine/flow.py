@@ -5,7 +5,7 @@
 
 from collections.abc import Callable
 
-from onboarding.engine import deadlines, gates, holding, rota
+from onboarding.engine import calling, deadlines, gates, holding, rota
 from onboarding.engine.effects import NoticeKind, RunHook
 from onboarding.engine.emitting import item_event
 from onboarding.engine.notices import all_over, goes_on, paid, say, settled
@@ -137,17 +137,9 @@ def _act(turn: Turn, stage: Stage, actions: tuple[StageAction, ...], part: str) 
             turn.call(
                 RunHook(
                     key=key, activity=action.hook, stage=stage.id, item=None, title=stage.title, round=1, check=None,
-                    arguments=arguments(turn, stage.id, {}), attempts=8, backoff=2.0, timeout_seconds=600,
+                    arguments=calling.arguments(turn, stage.id, {}), attempts=8, backoff=2.0, timeout_seconds=600,
                 )
             )  # fmt: skip
-
-
-def arguments(turn: Turn, about: str, more: dict[str, object], only: tuple[str, ...] = ()) -> dict[str, object]:
-    """What a hook is told: the run, what it is about, the inputs and facts known now, or only those that `with` names."""
-    facts = {**turn.plan.order.inputs, **{name: fact.value for name, fact in turn.state.facts.items()}}
-    if only:
-        facts = {name: value for name, value in facts.items() if name in only}
-    return {"run": turn.state.run, "customer": turn.state.customer, "item": about, "facts": facts, **more}
 
 
 def _open_items(turn: Turn) -> bool:
@@ -222,25 +214,7 @@ def open_item(turn: Turn, item: Item, status: ItemStatus = ItemStatus.OPEN) -> N
     turn.happen(item_event(turn.plan, name, turn.state.items[item.id]))
     turn.opened.append(item.id)
     if item.kind is ItemKind.HOOK:
-        call_hook(turn, item)
-
-
-def call_hook(turn: Turn, item: Item) -> None:
-    """Asks for the activity of a hook item."""
-    assert item.activity is not None, "a hook has an activity"
-    turn.call(
-        RunHook(
-            key=hook_key(turn, item), activity=item.activity, stage=item.stage, item=item.id, title=item.title,
-            round=turn.state.items[item.id].round, check=None, attempts=item.attempts,
-            arguments=arguments(turn, item.id, {}, only=item.with_facts),
-            backoff=item.backoff, timeout_seconds=item.timeout.seconds if item.timeout else 600,
-        )
-    )  # fmt: skip
-
-
-def hook_key(turn: Turn, item: Item) -> str:
-    """The identity of a hook in its present round."""
-    return f"{turn.state.run}/{item.id}/{turn.state.items[item.id].round}/hook"
+        calling.call_hook(turn, item)
 
 
 def skip_item(turn: Turn, item: Item) -> None:
@@ -341,3 +315,7 @@ def close_run(turn: Turn, outcome: RunOutcome, reason: str) -> None:
         absences=(),
     )
     turn.record("run", code=f"run_{outcome}", sentence=reason)
+    if outcome is not RunOutcome.LIVE:
+        calling.call_next_undo(turn)
+    elif turn.state.undo:
+        turn.set(undo=())

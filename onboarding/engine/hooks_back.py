@@ -3,7 +3,7 @@
 from typing import Any
 
 from onboarding import limits
-from onboarding.engine import deadlines, flow, fullness, rota
+from onboarding.engine import calling, deadlines, flow, fullness, rota, undoing
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.notices import say
 from onboarding.engine.people import stage_owner
@@ -37,6 +37,7 @@ def hook_answered(turn: Turn, key: str, result: Any) -> bool:
         turn.record("hook", item=item.id, code="hook_done", sentence=f"{item.title} is done")
         flow.finish_item(turn, item, "engine")
         turn.learn(values, item.id, "engine")
+        undoing.remember(turn, item)
         return True
     if not isinstance(result.get("ok"), bool):
         return hook_failed(turn, key, "result_unreadable", "The check did not say whether it is ok.")
@@ -103,7 +104,7 @@ def _waiting_for(turn: Turn, key: str) -> tuple[Item, int | None] | None:
     for item in turn.plan.definition.items:
         current = turn.state.items[item.id]
         waits = current.status in (ItemStatus.OPEN, ItemStatus.WAIVED) and not current.by_person
-        if item.kind is ItemKind.HOOK and waits and current.opened_at and key == flow.hook_key(turn, item):
+        if item.kind is ItemKind.HOOK and waits and current.opened_at and key == calling.hook_key(turn, item):
             return item, None
         looked_at = current.status in (ItemStatus.ANSWERED, ItemStatus.IN_REVIEW, ItemStatus.DONE)
         for index, word in enumerate(current.checks if looked_at else ()):

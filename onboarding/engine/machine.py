@@ -1,7 +1,7 @@
 """The machine of a run: events in, a decision out. This file owns every transition; its rules, in their order:
 
 1.  A message id that was seen before gets its first answer again, and nothing happens.
-2.  A closed run changes no more.
+2.  A closed run changes no more, but that the work of its hooks is taken back where its definition says so (`undoing.py`).
 3.  A message is refused in the order of the contract: names, kind, entitlement, closed stage, decided item, content.
 4.  A refused update leaves no trace; a refused signal stands in the list of refused messages and changes nothing else.
 5.  What follows from a change follows at once: items open, stages are entered and left, the run ends (`flow.settle`).
@@ -43,6 +43,7 @@ from onboarding.engine import (
     steering,
     submitting,
     undelivered,
+    undoing,
     waiving,
 )
 from onboarding.engine.effects import Decision, DeliverNotice, Effect, RunHook
@@ -183,7 +184,7 @@ def apply(plan: Plan, state: RunState, event: Event) -> Decision:
         case MessageUnreadable():
             return _unreadable(plan, state, event.refusal, event.at)
     if state.status is RunStatus.CLOSED:
-        return Decision(state=state)
+        return _undone(plan, state, event)
     turn = Turn(plan, state, event.at)
     match event:
         case ClockAdvanced():
@@ -199,6 +200,17 @@ def apply(plan: Plan, state: RunState, event: Event) -> Decision:
         return Decision(state=state)
     flow.settle(turn, _apply_held)
     return _decide(turn, None)
+
+
+def _undone(plan: Plan, state: RunState, event: Event) -> Decision:
+    """Of a run that has ended, all that still happens is that the work of its hooks is taken back."""
+    turn = Turn(plan, state, event.at)
+    match event:
+        case HookSucceeded():
+            undoing.answered(turn, event.key, event.result)
+        case HookFailed():
+            undoing.failed(turn, event.key, event.code, event.sentence)
+    return Decision(state=state) if turn.state is state else _decide(turn, None)
 
 
 def _message(plan: Plan, state: RunState, received: Received, at: datetime) -> Decision:

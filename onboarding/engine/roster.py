@@ -28,6 +28,7 @@ class Person:
     email: str | None = None
     name: str | None = None
     tz: str | None = None
+    language: str | None = None
 
 
 def handle_of(mail: str) -> str:
@@ -149,7 +150,9 @@ class Roster:
         if contact is not None:
             self.contacts = tuple(dict.fromkeys((*self.contacts, handle)))
         details = contact or {}
-        person = Person(handle=handle, role=role, email=mail, name=details.get("name"), tz=details.get("tz"))
+        person = Person(
+            handle=handle, role=role, email=mail, name=details.get("name"), tz=details.get("tz"), language=details.get("language"),
+        )  # fmt: skip
         self.directory.setdefault((handle, role), person)
 
     def _fault(self, place: str, code: str, sentence: str) -> None:

@@ -25,7 +25,10 @@ SHORT_EXECUTIONS = 2
 REFUSES_UNBEARABLE = 2
 """An order that is too much for any run is refused where it would start one."""
 
-NEWEST = 2
+TELLS_WHY_A_HOOK_FAILED = 3
+"""The sentence of a hook that failed is the one that it gave; before, it was the same for all."""
+
+NEWEST = 3
 """What this release gives to new runs, and the largest number that it knows."""
 
 

@@ -513,6 +513,8 @@ class RunState:
     calendar_changes: tuple[CalendarChange, ...] = ()
     """What was replaced, in order: time that is over stays counted as it was."""
     debts: tuple[Debt, ...] = ()
+    undo: tuple[str, ...] = ()
+    """Hooks whose work can be taken back, in the order in which they came back. In a run that has ended, the last one is being undone."""
     hold: HoldState | None = None
     holds: tuple[Held, ...] = ()
     """The holds that have moved what is still open."""

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from onboarding.engine import flow, gates, rota, rounds
+from onboarding.engine import calling, flow, gates, rota, rounds
 from onboarding.engine.effects import NoticeKind, RunHook
 from onboarding.engine.moves import (
     RIGHT_MESSAGE,
@@ -110,7 +110,7 @@ def _answered(turn: Turn, item: Item, answer: Answer, actors: tuple[str, ...]) -
             RunHook(
                 key=check_key(turn, item, index), activity=check.activity, stage=item.stage, item=item.id, title=item.title,
                 round=current.round, check=index, attempts=CHECK_ATTEMPTS, backoff=CHECK_BACKOFF, timeout_seconds=CHECK_SECONDS,
-                arguments=flow.arguments(turn, item.id, {"fields": named, "files": list(answer.files)}),
+                arguments=calling.arguments(turn, item.id, {"fields": named, "files": list(answer.files)}),
             )
         )  # fmt: skip
     after_checks(turn, item)

@@ -118,6 +118,8 @@ def _installed(checking: Checking) -> None:
             activities.append(((*entry.path, "checks", index, "activity"), check.activity))
         if entry.kind is ItemKind.HOOK:
             activities.append(((*entry.path, "activity"), getattr(entry.item, "activity", "")))
+            undo = getattr(entry.item, "undo", None)
+            activities += [((*entry.path, "undo"), undo)] if undo else []
         confirm = getattr(entry.item, "confirm", None)
         templates += [((*entry.path, "confirm"), confirm)] if confirm else []
     if file.defaults.request.confirm:

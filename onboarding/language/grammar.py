@@ -318,6 +318,9 @@ class HookModel(StepModel, HookCommon):
     activity: Text = Field(description="An activity of this installation.")
     with_: Strings = Field([], alias="with", description="Inputs and facts it gets; all when left out.")
     provides: dict[Id, FieldRule] = Field({}, description="Facts its result gives.")
+    undo: Text | None = Field(
+        None, description="An activity that takes its work back when the run ends before it is live."
+    )
 
 
 class OverrideModel(Model):

@@ -338,6 +338,7 @@ class _Lowering:
             "backoff": retry.backoff if retry else 2.0,
             "timeout": self.duration(written.timeout or plan.timeout),
             "on_failure": written.on_failure or plan.on_failure or "task",
+            "undo": written.undo,
         }
 
 

@@ -200,6 +200,7 @@ class Item:
     backoff: float = 2.0
     timeout: Duration | None = None
     on_failure: str = "task"
+    undo: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ KEY_LENGTH = 64
 HANDLE = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _ROLE = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,31}(?:/[A-Za-z0-9_+-]{1,31}){0,2}")
+_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})?")
 _LINE_BREAKS = "\n\r\t"
 
 SECRET_FIELD = Field(name="reference", type=FieldType.STRING, required=True, max=500, title="Reference into a vault")
@@ -43,6 +44,7 @@ _CONTACT_FIELDS = (
     Field(name="email", type=FieldType.EMAIL, required=True),
     Field(name="name", type=FieldType.STRING, required=True, max=200),
     Field(name="tz", type=FieldType.STRING),
+    Field(name="language", type=FieldType.STRING),
     Field(name="handle", type=FieldType.STRING),
 )
 
@@ -239,12 +241,16 @@ def _contacts(field: Field, value: Any) -> _Reading:
 
 def _contact(entry: Any) -> tuple[dict[str, Any], _Faults]:
     if not isinstance(entry, Mapping) or not all(isinstance(key, str) for key in entry):
-        return {}, (fault("", "wrong_type", "Expected a contact: role, email and name, perhaps tz and handle."),)
+        return {}, (
+            fault("", "wrong_type", "Expected a contact: role, email and name, perhaps tz, language and handle."),
+        )
     contact, faults = check_fields(_CONTACT_FIELDS, entry, prefix="")
     if "role" in contact and not _ROLE.fullmatch(contact["role"]):
         faults += (fault("/role", "wrong_form", "Expected a role such as champion: lower-case letters, digits and _."),)
     if "tz" in contact and not _ZONE.fullmatch(contact["tz"]):
         faults += (fault("/tz", "wrong_form", "Expected an IANA time zone such as Europe/Berlin."),)
+    if "language" in contact and not _LANGUAGE.fullmatch(contact["language"]):
+        faults += (fault("/language", "wrong_form", "Expected a language such as de or pt-BR."),)
     if "handle" in contact:
         contact["handle"] = canonical_actor(contact["handle"])
         if not HANDLE.fullmatch(contact["handle"]):

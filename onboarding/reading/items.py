@@ -106,6 +106,10 @@ def why(plan: Plan, state: RunState, item: Any, at: datetime) -> Shape:
     coming = None if met else _next(plan, state, held_up)
     who, since = (None, None) if met else _holder(plan, state, held_up)
     parts = [_settled(plan, state, rule) if met else clause(plan, state, rule) + _dates(plan, state, item, held_up)]
+    if current.by_person and current.faults and not met:
+        parts.append(
+            "; ".join(f"its hook failed: {cut(one.sentence).rstrip('.')} ({one.code})" for one in current.faults[:1])
+        )
     if coming is not None:
         parts.append(f"next: {cut(coming[1])} on {spoken(coming[0])}")
     if state.hold is not None and not met:

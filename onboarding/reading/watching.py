@@ -153,7 +153,7 @@ def judge_notices(rows: Rows, now: datetime) -> Iterator[Finding]:
             run=notice.run, kind=Kind.NOTICE_LAG, since=notice.since, sentence=f"A notice is still pending {why}.",
             way_out="Start a worker: each lets notices go. Where one runs, the turn was lost; the next turn of the run takes the notice away."
             if notice.held
-            else "Start a worker: each lets notices go. Where one runs, its log says `release_failed` and why.",
+            else "Start a worker: each sends. Where one runs, `python starter.py outbox RUN` shows what is in its way.",
         )  # fmt: skip
 
 

@@ -267,3 +267,52 @@ async def test_apprise_brings_what_nobody_else_does(heard: Heard) -> None:
 def test_apprise_is_asked_for_no_service_that_reaches_nobody(text: str, code: str) -> None:
     """What it does not know, and what only shows something on the machine of the worker."""
     assert notify.url_fault(SecretStr(text)) == code
+
+
+@pytest.mark.filterwarnings("ignore:.imghdr.:DeprecationWarning")
+async def test_nothing_of_a_letter_its_reader_or_a_secret_is_in_a_log(
+    heard: Heard, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not even where somebody asks for every line: of ours, and of the libraries that bring it out."""
+    caplog.set_level("DEBUG")
+    hidden = ("hidden-secret", "hidden-word", "hidden-name", "hidden-cookie", "U-hidden", "/post")
+    letter = replace(
+        LETTER,
+        subject="hidden-word",
+        text="hidden-word",
+        reader=replace(LETTER.reader, name="hidden-name", addresses={"slack": "U-hidden", "phone": "U-hidden"}),
+    )
+    place = replace(heard.place, headers={"X-Key": SecretStr("hidden-secret")})
+    out = Egress(HERE)
+    channels: list[Channel] = [
+        NotifyChannel("n", SecretStr(heard.url.replace("http://", "json://") + "?+X-Key=hidden-secret"), inside=HERE),
+        SlackChannel("bot", out, place, token=SecretStr("hidden-secret")), TeamsChannel("teams", out, place), WebhookChannel("w", out, place, address="phone"),
+    ]  # fmt: skip
+    raised: list[str] = []
+    for status in (200, 500, 404):
+        heard.says = Response(
+            '{"ok": true, "x": "hidden-word"}', status=status, headers={"Set-Cookie": "a=hidden-cookie"}
+        )
+        for channel in channels:
+            try:
+                await channel.send(letter)
+            except (NotTaken, Postponed) as refused:
+                raised.append(repr(refused))
+    lines = [record.getMessage() for record in caplog.records if record.name not in ("werkzeug", "_internal")]
+
+    assert (len(heard.requests), len(raised)) == (12, 8)
+    assert [line for line in (*lines, *raised) for word in hidden if word in line] == []
+    assert [word for word in hidden if word in repr(place)] == []
+
+
+async def test_a_look_connects_and_posts_nothing(heard: Heard) -> None:
+    """Also where nobody is."""
+    for channel in all_of(heard).values():
+        await channel.hello()  # type: ignore[attr-defined]
+    gone = replace(heard.place, url=SecretStr("http://localhost:9/post"))
+    with pytest.raises(Postponed, match="unreachable"):
+        await TeamsChannel("teams", Egress(HERE), gone).hello()
+    with pytest.raises(NotTaken, match="forbidden_address"):
+        await TeamsChannel("teams", Egress(), heard.place).hello()
+
+    assert heard.requests == []

@@ -22,7 +22,7 @@ from onboarding.errors import RecordConflict
 from onboarding.language.units import parse_duration
 from onboarding.reading.seals import Sealer, verify
 from runtime.masters import MasterFile
-from storage import copying
+from storage import copying, desk
 from storage.carrying import carry_over
 from storage.chosen import Chosen
 from storage.directory import Contact, SqlDirectory
@@ -219,6 +219,18 @@ def test_a_late_notice_of_an_erased_run_brings_no_word_back(engine: Engine) -> N
     assert SqlNoticeStore(engine).keep(a_notice("late", run=run, lines=(TEXTS[0],))) == "withdrawn"
     with reading(engine) as connection:
         assert "late" not in connection.execute(select(NOTICES.c.key)).scalars().all()
+
+
+def test_why_a_notice_was_dropped_is_erased_too(engine: Engine) -> None:
+    """A person wrote it, so anything may stand in it."""
+    run = written(engine, a_told_run())
+    SqlNoticeStore(engine).keep(a_notice("dropped", run=run))
+    desk.drop(engine, ["dropped"], TEXTS[0], datetime.now(UTC))
+    erased(engine, run)
+
+    shown = desk.show(engine, "dropped")
+    assert shown is not None
+    assert (shown["reason"], shown["state"]) == (None, "withdrawn")
 
 
 def test_an_erasure_waits_for_a_batch_that_is_on_its_way(

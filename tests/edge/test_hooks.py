@@ -17,7 +17,6 @@ import integrations.hooks
 from activities.hooks import RESULT_BYTES, HookActivities
 from integrations.examples import EXAMPLES
 from integrations.hooks import HookRegistry
-from integrations.templates import TEMPLATES, text_of
 from onboarding.errors import HookRefused
 from tests.support.records import RUN, a_hook
 
@@ -210,15 +209,6 @@ class TestRegistry:
 
         assert registry.register_installed() == ("new_one", "scan_file")
         assert registry.run("scan_file", {}, "key")["note"] == "installed"
-
-    def test_templates_are_known_by_name(self) -> None:
-        """The list that definitions are checked against, each with its words."""
-        assert set(TEMPLATES) >= {"welcome", "received", "ask", "reminder", "escalation", "retraction"}
-        assert set(TEMPLATES) >= {"returned", "completed", "handover"}
-        for template in TEMPLATES:
-            subject, body = text_of(template, "", ("{a} %s $b",))
-            assert subject
-            assert body.endswith("- {a} %s $b")
 
 
 class TestActivity:

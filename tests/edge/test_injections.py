@@ -20,12 +20,16 @@ from console import tables
 from console.cells import csv_lines
 from console.leaving import Misused
 from console.visibility import query_of
-from integrations.templates import TEMPLATES, text_of
+from integrations.letters import Letter, Reader
+from integrations.rendering import READABLE, TemplateRenderer
+from integrations.template_folders import Folders
+from integrations.templates import TEMPLATES, kind_of
 from metrics import markup
 from onboarding.engine.orders import build_order
 from onboarding.engine.people import who_is
 from onboarding.engine.records import whole
 from onboarding.errors import StartRefused
+from onboarding.matter import Matter, Point
 from onboarding.messages import Received, canonical_json
 from onboarding.parsing import parse
 from onboarding.reading import cover
@@ -37,6 +41,7 @@ from storage.records import SqlRecordStore
 from tests.support.builders import Run, a_definition, a_run, an_order
 from tests.support.injections import STRINGS
 from tests.support.large_plans import INPUTS, tasks
+from tests.support.records import a_notice
 
 STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\u200b\ufeff]")
 """What moves a cursor, begins a line, or turns the direction of reading."""
@@ -176,15 +181,68 @@ def in_logs(stream_of: Callable[[str], io.StringIO]) -> int:
 
 
 def in_notices() -> int:
-    """A subject is one line, and words of people are no templates."""
-    for words in STRINGS:
-        for template in TEMPLATES:
-            subject, body = text_of(template, words, ("line",))
-            assert "\n" not in subject
-            assert "\r" not in subject
-            assert "49" not in subject + body
-            assert not STEERING.search(subject), words
+    """A subject is one line, and words of people are no templates: in every template and language, as text and as a page."""
+    folders = Folders(readable=READABLE)
+    for template in TEMPLATES:
+        for language in folders.languages:
+            calm = letter_of(template, language, "calm", folders)
+            for words in STRINGS:
+                letter = letter_of(template, language, words, folders)
+                for text in (letter.subject, letter.text.replace("\n", ""), (letter.html or "").replace("\n", "")):
+                    assert not STEERING.search(text), (template, words)
+                assert "\n" not in letter.subject
+                assert "49" not in letter.subject + letter.text + (letter.html or "")
+                assert "root:x:" not in letter.text
+                # One line more or less would be a heading, or a signature, that somebody made up.
+                assert shape(calm.text) == shape(letter.text), (template, words)
+                assert tags(calm.html or "") == tags(letter.html or ""), (template, words)
     return len(STRINGS)
+
+
+def letter_of(template: str, language: str, words: str, folders: Folders) -> Letter:
+    """A letter in which everything that comes from people is these words."""
+    point = Point(
+        id="x", title=f"a {words}", kind="request", status="open", due_at=None, who="lea", side="provider", stage="s", yours=False
+    )  # fmt: skip
+    known = Matter(
+        known=True,
+        definition="small",
+        stage=f"a {words}",
+        titles=(f"a {words}",),
+        points=(point,),
+        names={"lea": f"a {words}"},
+    )
+    notice = a_notice(
+        "k", to="lea", template=template, kind=kind_of(template), subject=f"a {words}", lines=(f"a {words}",)
+    )
+    renderer = TemplateRenderer(Known(known), folders)
+    return renderer.letter(notice, Reader(handle="lea", name=f"a {words}", language=language))
+
+
+class Known:
+    """Fulfils `onboarding.matter.About`."""
+
+    def __init__(self, matter: Matter) -> None:
+        self._matter = matter
+
+    def matter(self, run: str, reader: str, *, stage: str | None, items: Any, side: str) -> Matter:
+        """The same for everybody."""
+        return self._matter
+
+
+def shape(text: str) -> list[bool]:
+    """Which lines of a letter are empty."""
+    return [bool(line.strip()) for line in text.splitlines()]
+
+
+def tags(page: str) -> list[Any]:
+    """The tags of a page with their attributes, and its comments."""
+    found: list[Any] = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attrs: found.append((tag, attrs))  # type: ignore[method-assign]
+    parser.handle_comment = lambda data: found.append(data)  # type: ignore[method-assign]
+    parser.feed(page)
+    return found
 
 
 def in_names() -> int:

@@ -21,7 +21,7 @@ HERE = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 SENDER = Sender(address="onboarding@firm.example", name="Onboarding", reply_to="people@firm.example")
 LETTER = Letter(
     key="onboarding/c-1/standard/contract/1/ask/dana", reader=Reader(handle="dana", name="Dana Ölçer", addresses={"mail": "dana@customer.example"}),
-    kind="ask", run="onboarding/c-1/standard", item="contract", subject="Bitte prüfen: contract", text="Guten Tag\n\n- contract fehlt\n",
+    kind="ask", run="onboarding/c-1/standard", item="contract", subject="Bitte prüfen: contract", text="Guten Täg\n\n- contract fehlt\n",
     html="<p>Guten Tag</p>", language="de",
 )  # fmt: skip
 
@@ -58,6 +58,7 @@ async def test_a_letter_arrives_by_every_sort_of_connection(security: str, certi
     assert (arrived["From"], arrived["Reply-To"]) == ("Onboarding <onboarding@firm.example>", "people@firm.example")
     assert (arrived["Auto-Submitted"], arrived["Content-Language"]) == ("auto-generated", "de")
     assert (body.get_content_type(), body.get_content().splitlines()) == ("text/plain", LETTER.text.splitlines())
+    assert {one["Content-Transfer-Encoding"] for one in (body, page)} <= {"7bit", "quoted-printable", "base64"}
     assert (page.get_content_type(), page.get_content().strip()) == ("text/html", "<p>Guten Tag</p>")
 
 

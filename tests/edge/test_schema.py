@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,9 +20,12 @@ from sqlmodel import SQLModel
 from storage import schema
 from storage.engine import DatabaseUnavailable, connected, open_database, reading, schema_of, upgrade, writing
 from storage.inspection import report
+from storage.notices import SqlNoticeStore
 from storage.records import SqlRecordStore
+from storage.rows import values_of
 from storage.tables import NOTICES, RUNS, UtcInstant
 from tests.support.old_schemas import brought_to, dump, fill, from_before_migrations, row_of
+from tests.support.prompt import leave
 from tests.support.records import a_notice, a_turn, at
 from tests.support.shell import ROOT
 
@@ -120,6 +123,24 @@ def test_a_request_that_was_opened_again_counts_once_in_old_rows(empty: Engine) 
     with reading(empty) as connection:
         row = connection.execute(select(RUNS.c.requests, RUNS.c.first_pass, RUNS.c.customer_due)).one()
     assert tuple(row) == (2, 1, 3)
+
+
+def test_notices_of_before_leave_when_they_may_and_what_was_sent_stays_sent(empty: Engine) -> None:
+    """One that waits for nothing is ready since it was written, one for its reader's hours from then on, one for history not yet."""
+    brought_to(empty, "0005")
+    later = datetime(2999, 1, 1, tzinfo=UTC)
+    kept = ({}, {"not_before": later}, {"batch": "b-1", "execution": "first"}, {"state": "sent", "sent_at": at(1)})
+    with writing(empty) as connection:
+        for n, changes in enumerate(kept):
+            row = values_of(a_notice(f"n-{n}", to=f"reader-{n}")) | {"state": "pending", "changed_at": at(1)} | changes
+            connection.execute(insert(NOTICES).values(row))
+    upgrade(empty)
+
+    store = SqlNoticeStore(empty)
+    assert leave(store) == ["n-0"]
+    assert leave(store, later) == ["n-1"]
+    assert [one.notice.key for one in store.held(9)] == ["n-2"]
+    assert store.withdraw("n-3") is False
 
 
 @pytest.mark.parametrize(("number", "revision"), [(2, "0001"), (3, "0002")])

@@ -596,12 +596,14 @@ class TestReads:
     def test_people_are_reached_by_handle_and_can_be_forgotten(self, engine: Engine) -> None:
         """Addresses stand in one table, by run, and nowhere else."""
         directory = SqlDirectory(engine)
-        dana = Contact(handle="dana", role="onboarding", address="dana@provider.example")
+        dana = Contact(handle="dana", role="onboarding", address="dana@provider.example", language="de")
         directory.keep(RUN, [dana, Contact(handle="dana", role="lead")])
         directory.keep(RUN, [dana])
 
-        assert directory.address(RUN, "dana") == "dana@provider.example"
-        assert directory.address("other", "dana") is None
+        assert directory.known(RUN, "dana") == {
+            "roles": ["lead", "onboarding"], "mail": "dana@provider.example", "name": None, "zone": None, "language": "de",
+        }  # fmt: skip
+        assert directory.known("other", "dana") is None
         assert directory.forget(RUN) == 2
         assert directory.of(RUN) == ()
 
@@ -645,6 +647,7 @@ def test_every_table_has_a_natural_key() -> None:
         "people": ["run", "handle", "role"],
         "customer_keys": ["customer", "generation"],
         "erasures": ["run"],
+        "hook_waits": ["key"],
     }
 
 

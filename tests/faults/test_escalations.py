@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 OF_A_RUN = 10
 """Dates in each run; of every fifth the item is answered at about that time, so that it may be in time or late."""
-_HEAD = """
+HEAD = """
 schema: onboarding/v1
 id: dates
 version: 1
@@ -92,7 +92,7 @@ def _order(folder: Path, number: int, random: Random, first: int, span: int) -> 
     dues = sorted(first + random.randrange(span) for _ in range(OF_A_RUN))
     lines = [f"      - {{id: date_{n}, title: Date {n}, due: {due}s}}" for n, due in enumerate(dues)]
     path = folder / f"dates-{number}"
-    path.with_suffix(".yaml").write_text(_HEAD.lstrip() + "\n".join(lines) + "\n", encoding="utf-8")
+    path.with_suffix(".yaml").write_text(HEAD.lstrip() + "\n".join(lines) + "\n", encoding="utf-8")
     return an_order(str(path), customer=f"d-{number}", inputs=INPUTS)
 
 

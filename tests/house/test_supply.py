@@ -20,8 +20,8 @@ from tools import audit, make_sbom
 
 LOCK = (ROOT / "requirements.lock").read_text("utf-8")
 LICENCES = (
-    "Apache-2.0", "BSD", "BSD License", "3-Clause BSD License", "BSD-2-Clause", "BSD-3-Clause", "Dual License", "ISC", "ISC License", "LGPL",
-    "LGPL-3.0-only", "MIT", "MIT-0", "MIT License", "MIT OR Apache-2.0", "Apache-2.0 OR BSD-3-Clause", "PSF-2.0", "Unlicense",
+    "Apache-2.0", "Apache 2", "BSD", "BSD License", "3-Clause BSD License", "BSD-2-Clause", "BSD-3-Clause", "Dual License", "ISC", "ISC License", "LGPL",
+    "LGPL-3.0-only", "MIT", "MIT-0", "MIT License", "MIT OR Apache-2.0", "MPL-2.0", "Apache-2.0 OR BSD-2-Clause", "Apache-2.0 OR BSD-3-Clause", "PSF-2.0", "Unlicense",
 )  # fmt: skip
 """What packages of an installation may say: they are used as they come, so weak copyleft asks nothing of us."""
 

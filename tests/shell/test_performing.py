@@ -6,7 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import get_args
 
+import pytest
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from onboarding import limits
 from onboarding.engine import effects
@@ -139,3 +141,27 @@ def test_a_whole_batch_takes_along_every_entry_that_waits() -> None:
     assert all(len(performing._ROWS.dump_json(batch)) <= limits.ROWS_PER_TURN_BYTES for batch in (whole, *more))
     told = [entry.n for batch in more for entry in batch.refused] + [entry.n for entry in whole.refused]
     assert told == list(range(1, 160))
+
+
+@pytest.mark.parametrize(
+    ("details", "told", "sentence"),
+    [
+        (({"code": "http_404", "sentence": "The other side answered 404."},), True, "The other side answered 404."),
+        (
+            ({"code": "http_404", "sentence": "The other side answered 404."},),
+            False,
+            "The call failed at every attempt.",
+        ),
+        ((), True, "The call failed at every attempt."),
+        (("words",), True, "The call failed at every attempt."),
+        (({"sentence": 7},), True, "The call failed at every attempt."),
+        (({"sentence": "x" * 5_000},), True, "x" * limits.SENTENCE_LENGTH),
+    ],
+)
+def test_a_hook_that_failed_tells_its_own_sentence_to_runs_that_want_it(
+    details: tuple[object, ...], told: bool, sentence: str
+) -> None:
+    """Runs that began before that rule keep the sentence that was the same for all."""
+    failed = ApplicationError("http_404: x", *details, type="http_404")
+
+    assert performing.why_failed(failed, told=told) == ("http_404", sentence)

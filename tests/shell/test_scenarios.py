@@ -114,7 +114,7 @@ def _do(run: Activated, step: Step) -> dict[str, Any] | None:
         return told
     if step.hook is not None:
         current = run.state.items[step.hook]
-        part = "hook" if step.check is None else f"check{step.check}.{current.answers}"
+        part = step.part if step.check is None else f"check{step.check}.{current.answers}"
         run.hook(f"{run.state.run}/{step.hook}/{current.round}/{part}", None if step.broken else {"ok": step.ok})
     return None
 

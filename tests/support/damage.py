@@ -13,7 +13,7 @@ def many_pages(url: str) -> Path:
     """Rows of so many turns that most pages hold nothing else, all in the file and none beside it; the file."""
     engine = open_database(url)
     store = SqlRecordStore(engine)
-    for n in range(1, 121):
+    for n in range(1, 161):
         store.write(a_turn(n, trail=(a_trail(n, sentence="x" * 2_000),), run=a_run(asks=n)))
     with engine.connect() as connection:
         connection.exec_driver_sql("COMMIT")

@@ -11,7 +11,6 @@ from activities.records import RecordActivities
 from integrations.kept import Anybody, KeptChannel, OneRoute, PlainText
 from integrations.letters import Channel
 from integrations.sending import Sender
-from runtime.releasing import Releaser
 from tests.support.prompt import Prompt
 
 
@@ -24,11 +23,6 @@ class House:
         self.records = RecordActivities(store, self.notifier)
         self.notices = NoticeActivities(self.notifier)
         self.environment = ActivityEnvironment()
-
-    @property
-    def releaser(self) -> Releaser:
-        """The task beside the worker; nothing here waits for a history, so it needs no server."""
-        return Releaser(None, self.held, self.notifier)  # type: ignore[arg-type]
 
     def sender(self, *channels: Channel, **options: Any) -> Sender:
         """One that brings everything by these channels, or by the one that keeps."""

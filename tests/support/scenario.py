@@ -4,7 +4,8 @@ A file names its definition, when it begins, and steps in the order of time. A s
 
     say: submit     a message; `as` is the actor, `with` its fields, `via` how (update unless it says signal)
     wait: true      time passes until `at`
-    hook: item      the hook of an item comes back, `check: 0` a check of its answer; `ok: false` refuses, `broken: true` fails
+    hook: item      the hook of an item comes back, `check: 0` a check of its answer; `ok: false` refuses, `broken: true` fails;
+                    `undo: true`: what takes the work of that hook back
 
 and `expect` says what follows from it: `outcome`, `code` and `fault` of the verdict, `items`, `stages`, `run`, `hold`, `facts`,
 `debt`, `asks`, `escalations`, `due`, `owner`, `who` (has an item now), `stands_for`, `behalf` (in whose place the message
@@ -66,12 +67,18 @@ class Step:
     check: int | None = None
     ok: bool = True
     broken: bool = False
+    undo: bool = False
     expect: dict[str, Any] = field(default_factory=dict)
 
     @property
     def waits(self) -> bool:
         """Whether only time passes: such a step looks at everything since the one before."""
         return self.say is None and self.hook is None
+
+    @property
+    def part(self) -> str:
+        """How the key of a hook ends that is its item's own, or takes its work back."""
+        return "undo" if self.undo else "hook"
 
     @property
     def message_id(self) -> str:
@@ -143,7 +150,7 @@ _CONTACTS = {
         {"role": "signer", "email": "sid@customer.example", "name": "Sid", "handle": "sid"},
     ]
 }
-_KEYS = ("at", "say", "as", "with", "via", "wait", "hook", "check", "ok", "broken", "expect")
+_KEYS = ("at", "say", "as", "with", "via", "wait", "hook", "check", "ok", "broken", "undo", "expect")
 
 
 def _step(number: int, told: dict[str, Any]) -> Step:
@@ -152,7 +159,7 @@ def _step(number: int, told: dict[str, Any]) -> Step:
     return Step(
         at=_instant(told["at"]), number=number, say=told.get("say"), actor=told.get("as", "dana"), content=told.get("with", {}),
         via=told.get("via", "update"), hook=told.get("hook"), check=told.get("check"), ok=told.get("ok", True),
-        broken=told.get("broken", False), expect=told.get("expect", {}),
+        broken=told.get("broken", False), undo=told.get("undo", False), expect=told.get("expect", {}),
     )  # fmt: skip
 
 
@@ -171,7 +178,7 @@ def event_of(step: Step, state: RunState) -> Event:
     if step.hook is None:
         return ClockAdvanced(at=step.at)
     current = state.items[step.hook]
-    part = "hook" if step.check is None else f"check{step.check}.{current.answers}"
+    part = step.part if step.check is None else f"check{step.check}.{current.answers}"
     key = f"{state.run}/{step.hook}/{current.round}/{part}"
     if step.broken:
         return HookFailed(at=step.at, key=key, code="gone", sentence="The call failed at every attempt.")
@@ -227,6 +234,7 @@ def met(step: Step, plan: Plan, state: RunState, verdict: Verdict | None, sent: 
         "run": f"{state.status} {state.outcome}" if state.outcome else str(state.status),
         "hold": state.hold is not None,
         "debt": gates.open_debt(state),
+        "undo": list(state.undo),
         "asks": state.asks,
         "escalations": state.escalations,
         "notices": sent,

@@ -8,8 +8,12 @@ from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_cla
 from detect_secrets.plugins.base import RegexBasedDetector
 from detect_secrets.plugins.ip_public import IPPublicDetector
 
-PLACEHOLDERS = ("password", "pw", "hunter2", "s3cret", "secret", "x", "eyJzdWIiOiIxIn0.abc")
-"""Passwords of made-up addresses, which nobody would have; the last is half of a token in a test, and opens nothing."""
+PLACEHOLDERS = (
+    "password", "pw", "p", "hunter2", "s3cret", "secret", "x", "eyJzdWIiOiIxIn0.abc", "{port}", "{port}\\\\",
+    "https://hooks.slack.com/services/T0/B0/hunter2",
+)  # fmt: skip
+"""Passwords of made-up addresses, which nobody would have; half of a token in a test, which opens nothing; and the port of a test's server
+where an address is disguised as another one."""
 
 
 def secrets_in(text: str) -> Iterator[tuple[str, str]]:

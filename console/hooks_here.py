@@ -1,0 +1,45 @@
+"""The hooks of this installation: those of installed packages, and what the file of ONBOARDING_HOOKS makes of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from integrations.hooks import HookRegistry
+
+
+def hooks_here(path: Path | None) -> HookRegistry:
+    """Every hook that a definition may name here. Raises `DefinitionInvalid` with the faults of the file."""
+    from integrations.hooks import HookRegistry
+
+    hooks = HookRegistry()
+    hooks.register_installed()
+    if path is not None:
+        _take_in(hooks, path)
+    return hooks
+
+
+def _take_in(hooks: HookRegistry, path: Path) -> None:
+    # Late: whoever has no such file needs none of the libraries that go out.
+    from integrations.egress import Egress, target_of
+    from integrations.http_hooks import VARIABLES, HttpHook
+    from integrations.letters import NotTaken
+    from integrations.shipped_hooks import FileScan
+    from runtime.hooks_file import read_hooks
+
+    def refusal(url: str, allow: tuple[str, ...], plain: bool) -> str | None:
+        try:
+            target_of(url, allow=allow, plain=plain)
+        except NotTaken as why:
+            return why.code
+        return None
+
+    found = read_hooks(path, refusal, installed=hooks.names, variables=VARIABLES)
+    outside = Egress(found.inside)
+    for name, terms in found.terms.items():
+        hooks.limit(name, terms)
+        if terms.call is not None:
+            hooks.register(name, HttpHook(terms.call, outside), replace=True)
+        if terms.scan is not None:
+            hooks.register(name, FileScan(terms.scan, outside), replace=True)

@@ -1,0 +1,176 @@
+"""Whether the templates of an installation can be used: each is read, its names are compared, and it is tried on made-up letters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from jinja2 import TemplateNotFound, TemplateSyntaxError
+from jinja2.exceptions import SecurityError, UndefinedError
+
+from integrations.composing import VARIABLES, Answer, Known, Open, Recipient
+from integrations.letters import Reader
+from integrations.rendering import READABLE, TemplateRenderer
+from integrations.template_folders import ENGLISH, LAYOUT, PAGE, TEXT, Folders, Place
+from integrations.template_language import LetterEnvironment, TemplateFault, TooMuch, unknown_names
+from integrations.wording import WordingInvalid, wording_of
+from onboarding.engine.effects import Notice, NoticeKind
+from onboarding.language.model import Side
+from onboarding.matter import Matter, Point
+
+_AT: Final = datetime(2026, 11, 24, 9, tzinfo=UTC)
+_POINT: Final = Point(
+    id="details", title="Company details", kind="request", status="open", due_at=_AT + timedelta(days=3), who="customer:champion",
+    side="customer", stage="intake", yours=True,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A file of the installation that cannot be used, and why."""
+
+    path: Path
+    fault: TemplateFault
+
+
+def broken(own: Path | None, language: str, definition: str | None = None) -> tuple[Broken, ...]:
+    """Everything that is wrong with the installation's templates; of one definition and of all, where one is named."""
+    if own is None:
+        return ()
+    if not own.is_dir():
+        return (Broken(own, TemplateFault(1, "no_folder", "There is no folder of this name, or it cannot be read.")),)
+    found = [*_languages(own)]
+    if found:
+        return tuple(found)
+    folders = Folders(own, language, readable=READABLE)
+    if language not in folders.languages:
+        sentence = f"Nothing is written in the language {language!r} here; there are {', '.join(folders.languages)}."
+        return (Broken(own, TemplateFault(1, "unknown_language", sentence)),)
+    for place in folders.places():
+        if place.own and (definition is None or place.definition in ("", definition)):
+            found += [Broken(place.path, fault) for fault in _of(folders, place)]
+    return tuple(found)
+
+
+def sample_notice(template: str, kind: NoticeKind = NoticeKind.ASK) -> Notice:
+    """A notice that nobody was ever sent."""
+    lines = ("Company details, due Fri 27 Nov 2026 09:00 UTC", "Answer with the item's id: details.")
+    return Notice(
+        key="onboarding/acme/quick-start/details/1/sample/customer:champion", kind=kind, to="customer:champion", template=template,
+        subject="Please see to: Company details", lines=lines, run="onboarding/acme/quick-start", customer="acme", at=_AT, stage="intake",
+        item="details", items=("details",), side="customer",
+    )  # fmt: skip
+
+
+def _languages(own: Path) -> Iterator[Broken]:
+    english = Folders().wording(ENGLISH)
+    for path in Folders(own).language_files():
+        try:
+            wording_of(path.parent.name, path.read_text("utf-8"), english)
+        except (WordingInvalid, OSError, ValueError) as error:
+            found = re.search(r"\(at line (\d+)", str(error))
+            yield Broken(path, TemplateFault(int(found[1]) if found else 1, "language_file", str(error)))
+
+
+def _of(folders: Folders, place: Place) -> Iterator[TemplateFault]:
+    environment = folders.environment(place.definition, folders.chosen(place.language))
+    try:
+        source = place.path.read_text("utf-8")
+    except (OSError, ValueError):
+        yield TemplateFault(1, "cannot_read", "The file cannot be read as UTF-8 text.")
+        return
+    try:
+        tree = environment.parse(source, place.path.name, str(place.path))
+    except TemplateSyntaxError as error:
+        yield TemplateFault(error.lineno, "template_syntax", f"{(error.message or '')[:300].rstrip('.')}.")
+        return
+    except RecursionError:
+        yield TemplateFault(1, "template_syntax", "It is nested too deeply.")
+        return
+    unknown = list(unknown_names(tree, *_names()))
+    yield from unknown or _tried(folders, environment, place)
+
+
+def _names() -> tuple[dict[str, Sequence[str]], dict[str, Sequence[str]]]:
+    fields_of = {kind: tuple(one.name for one in fields(kind)) for kind in (Recipient, Open, Answer)}
+    known: dict[str, Sequence[str]] = dict.fromkeys(VARIABLES, ())
+    known |= {"reader": fields_of[Recipient], "words": tuple(Folders().wording(ENGLISH).words)}
+    return known, {"points": fields_of[Open], "answer": fields_of[Answer]}
+
+
+def _tried(folders: Folders, environment: LetterEnvironment, place: Place) -> Iterator[TemplateFault]:
+    """A field that no value has shows only when it is asked for."""
+    if place.name == LAYOUT:
+        return
+    renderer = TemplateRenderer(_Nothing(), folders)
+    name = place.path.name
+    for known in _samples(place):
+        try:
+            renderer.tried(
+                known, environment, place.name if name.endswith(TEXT) else "", name if name.endswith(PAGE) else ""
+            )
+        except TemplateNotFound as error:
+            yield TemplateFault(
+                1, "unknown_template", f"It extends {str(error.name)[:60]!r}, and there is no such file."
+            )
+        except TemplateSyntaxError as error:
+            yield TemplateFault(error.lineno, "template_syntax", f"{(error.message or '')[:300].rstrip('.')}.")
+        except (UndefinedError, SecurityError) as error:
+            yield TemplateFault(
+                _line(error.__traceback__, place.path), "unknown_variable", f"{str(error)[:300].rstrip('.')}."
+            )
+        except TooMuch as error:
+            yield TemplateFault(1, "too_much", f"It writes more than a letter holds ({error}).")
+        except RecursionError:
+            yield TemplateFault(1, "too_much", "Its blocks call each other without an end.")
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            yield TemplateFault(
+                _line(error.__traceback__, place.path), "template_failed", f"It fails here: {type(error).__name__}."
+            )
+        else:
+            continue
+        return
+
+
+def _samples(place: Place) -> Iterator[Known]:
+    reader = Reader(handle="customer:champion", name="Carla Cho", language=place.language)
+    notice = replace(sample_notice(place.name), side=str(Side.CUSTOMER))
+    matter = Matter(
+        known=True,
+        definition="quick-start",
+        stage="Intake",
+        titles=("Company details",),
+        points=(_POINT,),
+        zone="Europe/Berlin",
+    )
+    yield Known(notice=notice, reader=reader, matter=matter, at=_AT)
+    yield Known(notice=notice, reader=replace(reader, name=""), matter=Matter(), at=_AT)
+    yield Known(
+        notice=replace(notice, lines=(), item=None, items=()),
+        reader=reader,
+        matter=replace(matter, points=(), closed_at=_AT),
+        at=_AT,
+    )
+
+
+def _line(trace: TracebackType | None, path: Path) -> int:
+    """Where in the template it went wrong: Jinja puts its lines into the traceback."""
+    line = 1
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == str(path):
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
+
+
+class _Nothing:
+    """Samples bring what they are about."""
+
+    def matter(self, run: str, reader: str, *, stage: str | None, items: object, side: str) -> Matter:
+        """Nothing."""
+        return Matter()

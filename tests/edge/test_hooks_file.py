@@ -1,0 +1,120 @@
+"""The file of hooks: what it may say, and that each fault has its line, its code and a way out."""
+
+# ruff: noqa: SIM300 – tests put the expected value first
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from console.hooks_here import hooks_here
+from onboarding.errors import DefinitionInvalid
+from onboarding.hook_terms import AT_ONCE
+
+GOOD = """\
+inside: [10.1.0.0/16]
+hooks:
+  provision_tenant:
+    url: https://api.example.com/v1/tenants?region=eu
+    allow: [api.example.com]
+    headers: {Authorization: {env: T_TOKEN}, X-Team: onboarding}
+    secret: {file: signing}
+    body: '{"name": {{ facts.company }}}'
+    answer: {ok: status, provides: {tenant_id: /id}, note: /said}
+    seconds: 20
+    at_once: 3
+    per_minute: 60
+    later: {within: 2h, poll: /status_url, every: 10s, progress: /percent}
+  import_export: {at_once: 2}
+"""
+
+
+def read(tmp_path: Path, text: str) -> list[str]:
+    """Each fault as `line:column code`, with its sentence."""
+    path = tmp_path / "hooks.yaml"
+    path.write_text(text)
+    with pytest.raises(DefinitionInvalid) as no:
+        hooks_here(path)
+    assert str(path) == no.value.file
+    return [f"{one.line}:{one.column} {one.rule} {one.message}" for one in no.value.faults]
+
+
+def test_a_good_file_is_taken_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its hooks stand beside those that are installed, and the limits hold for these, too."""
+    monkeypatch.setenv("T_TOKEN", "Bearer one")
+    (tmp_path / "signing").write_text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n")  # pragma: allowlist secret
+    path = tmp_path / "hooks.yaml"
+    path.write_text(GOOD)
+
+    hooks = hooks_here(path)
+
+    call = hooks.terms("provision_tenant").call
+    assert call is not None
+    assert {"Authorization": "Bearer one", "X-Team": "onboarding"} == call.headers
+    assert ("status", {"tenant_id": "/id"}, "/said") == (call.answer.ok, call.answer.provides, call.answer.note)
+    assert call.later is not None
+    assert (7_200, 10) == (call.later.within, call.later.every)
+    assert (3, 60) == (hooks.terms("provision_tenant").at_once, hooks.terms("provision_tenant").per_minute)
+    assert (2, AT_ONCE) == (hooks.terms("import_export").at_once, hooks.terms("scan_file").at_once)
+    assert "import_export" in hooks.names
+
+
+HEAD = "hooks:\n  make:\n    url: https://a.example/x\n    allow: [a.example]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "1:1 empty_file"),
+        ("hooks: 7\n", "1:8 wrong_type"),
+        ("hook: {}\n", "1:1 "),
+        ("hooks:\n  make: {url: 'https://a.example/'}\n", "2:15 host_not_allowed"),
+        ("hooks:\n  make: {url: 'https://a.example/', allow: [b.example]}\n", "2:15 host_not_allowed"),
+        ("hooks:\n  make: {url: 'http://a.example/', allow: [a.example]}\n", "2:15 scheme_not_allowed"),
+        ("hooks:\n  make: {url: 'ftp://a.example/', allow: [a.example], plain: true}\n", "2:15 scheme_not_allowed"),
+        ("hooks:\n  make: {url: 'https://u:p@a.example/', allow: [a.example]}\n", "2:15 bad_url"),
+        ("hooks:\n  make: {url: 'https://a.example/?api_key=1', allow: [a.example]}\n", "2:15 secret_in_url"),
+        ("hooks:\n  make: {url: 'https://a.example/#top', allow: [a.example]}\n", "2:15 secret_in_url"),
+        ("hooks:\n  make: {url: 'not an address', allow: [a.example]}\n", "2:15 bad_url"),
+        ("hooks:\n  make: {at_once: 2}\n", "2:3 unknown_activity"),
+        ("hooks:\n  scan_fil: {at_once: 2}\n", "2:3 unknown_activity"),
+        ("hooks:\n  scan_file: {seconds: 2}\n", "2:3 missing_key"),
+        ("inside: [there]\nhooks: {}\n", "1:10 wrong_value"),
+        (HEAD + "    allowed: [a.example]\n", "5:5 unknown_key"),
+        (HEAD + "    method: STEAL\n", "5:13 wrong_value"),
+        (HEAD + "    seconds: 61\n", "5:14 wrong_value"),
+        (HEAD + "    at_once: many\n", "5:14 wrong_type"),
+        (HEAD + "    headers: {Authorization: canary-token}\n", "5:30 secret_in_file"),
+        (HEAD + "    headers: {Authorization: {env: NOT_THERE}}\n", "5:30 secret_missing"),
+        (HEAD + "    headers: {Authorization: {file: not-there}}\n", "5:30 secret_missing"),
+        (HEAD + "    headers: {Idempotency-Key: mine}\n", "5:15 wrong_value"),
+        (HEAD + "    headers: {'a b': mine}\n", "5:15 wrong_value"),
+        (HEAD + '    headers: {X-Team: "a\\tb"}\n', "5:23 control_character"),
+        (HEAD + "    headers: {X-Team: caf\u00e9}\n", "5:23 wrong_value"),
+        (HEAD + "    secret: canary-token\n", "5:13 secret_written_down"),
+        (HEAD + "    secret: {env: A, file: b}\n", "5:13 secret_source"),
+        (HEAD + "    body: '{\"x\": {{ fact.name }}}'\n", "5:11 unknown_variable"),
+        (HEAD + "    body: '{{ facts.'\n", "5:11 bad_template"),
+        (HEAD + "    body: '{{ facts | shout }}'\n", "5:11 bad_template"),
+        (HEAD + "    method: GET\n    body: '{}'\n", "6:5 wrong_value"),
+        (HEAD + "    answer: {ok: ready}\n", "5:18 wrong_"),
+        (HEAD + "    later: {within: 2bd}\n", "5:21 wrong_value"),
+        (HEAD + "    later: {within: 2h, every: 10s}\n", "5:5 missing_key"),
+        (HEAD + "    later: {every: 10s}\n", "5:5 missing_key"),
+    ],
+)
+def test_each_fault_has_its_place_and_a_way_out(tmp_path: Path, text: str, told: str) -> None:
+    """And none repeats what may be a secret."""
+    found = read(tmp_path, text)
+
+    assert told == found[0][: len(told)], found
+    assert all("canary" not in one for one in found)
+    assert all(len(one.split(" ", 2)[2]) > 20 for one in found)
+
+
+def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
+    """Whoever mends a file mends it once."""
+    text = "hooks:\n  one: {url: 'http://a.example/', allow: [a.example]}\n  two: {url: 'https://b.example/'}\n"
+
+    assert ["2", "3"] == [one.split(":")[0] for one in read(tmp_path, text)]

@@ -1,0 +1,158 @@
+"""A template shows what it is given, and can neither reach nor do anything else: not read, not compute, not go on for ever."""
+
+# ruff: noqa: SIM300 – tests put the expected value first
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from integrations.letters import Reader
+from integrations.rendering import READABLE, TemplateRenderer
+from integrations.template_check import broken, sample_notice
+from integrations.template_folders import SHIPPED, Folders
+from integrations.template_language import MOST_CHARACTERS, MOST_SOURCE
+from onboarding.matter import Matter
+
+SECONDS = 5.0
+"""A hostile template that is refused, or stopped, ends far sooner, also on a busy machine."""
+
+ESCAPES = (
+    "{{ ''.__class__.__mro__[1].__subclasses__() }}", "{{ reader.__class__ }}", "{{ reader['__class__'] }}", "{{ reader|attr('__class__') }}",
+    "{{ words.__init__.__globals__ }}", "{{ words['__class__'] }}", "{{ words.items() }}", "{{ lines.__add__ }}", "{{ self.__init__ }}",
+    "{{ self._TemplateReference__context }}", "{{ loop }}", "{% for x in lines %}{{ loop.__init__.__globals__ }}{% endfor %}", "{{ cycler.__init__ }}",
+    "{{ lipsum.__globals__['os'].environ }}", "{{ joiner }}", "{{ namespace() }}", "{{ dict(a=1) }}", "{{ range(3) }}", "{{ config }}", "{{ request }}",
+    "{{ environ }}", "{{ _budget }}", "{{ _budget.steps }}", "{% set _budget = 1 %}", "{{ ''|_step }}", "{{ '{0.__class__}'.format(reader) }}",
+    "{{ '%s'|format(reader) }}", "{{ '%c' % 0x41 }}", "{{ subject.encode() }}", "{{ subject|map('upper') }}", "{{ lines|sort(attribute='__class__') }}",
+    "{{ lines|selectattr('__class__') }}", "{{ reader|pprint }}", "{{ reader|tojson }}", "{{ subject|safe }}", "{{ subject|xmlattr }}",
+    "{% include '/etc/passwd' %}", "{% include subject %}", "{% import 'os' as os %}", "{% from 'os' import environ %}", "{% extends '/etc/passwd' %}",
+    "{% extends '../../../../../../etc/passwd' %}", "{% extends '../pyproject.toml' %}", "{% extends subject %}", "{% autoescape false %}{{ subject }}{% endautoescape %}",
+    "{% with a = 1 %}{{ a }}{% endwith %}", "{{ super.__globals__ }}", "{{ super() }}", "{% do lines.append(1) %}", "{{ caller() }}", "{{ varargs }}",
+)  # fmt: skip
+
+ENDLESS = (
+    "{% for i in range(100000000) %}x{% endfor %}", "{{ 'x' * 1000000000 }}", "{{ 9 ** 9 ** 9 }}", "{{ 'a' ~ 'b' }}", "{{ 'x'|center(1000000000) }}",
+    "{{ '%1000000000d' % 1 }}", "{{ '{:>1000000000}'.format(1) }}", "{% macro f() %}{{ f() }}{{ f() }}{% endmacro %}{{ f() }}",
+    "{% block a %}{{ self.a() }}{{ self.a() }}{% endblock %}", "{% for a in lines recursive %}{{ loop(lines) }}{% endfor %}",
+    "{% set a %}{{ subject }}{{ subject }}{% endset %}", "{% filter upper %}x{% endfilter %}", "{% set a = subject|join(subject) %}{% set a = a|join(a) %}{% set a = a|join(a) %}{{ a }}",
+    "{% for a in subject %}{% for b in subject %}{% for c in subject %}{% for d in subject %}x{% endfor %}{% endfor %}{% endfor %}{% endfor %}",
+    "{% for a in subject %}{% for b in subject %}{% for c in subject %}{% for d in subject %}{% endfor %}{% endfor %}{% endfor %}{% endfor %}",
+    "{% extends 'ask.txt.j2' %}", "{{ " + "(" * 5000, "{{ " + "not " * 5000 + "1 }}", "x" * (MOST_SOURCE + 1), "{% if 1 %}" * 3000,
+    "{{ " + "[" * 500 + "]" * 500 + " }}", "{{ lines|lower|upper|trim|" + "upper|" * 3000 + "upper }}",
+)  # fmt: skip
+
+
+def own(folder: Path, content: str, name: str = "en/ask.txt.j2") -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content, "utf-8")
+    return folder
+
+
+def told(folder: Path) -> list[tuple[str, int, str]]:
+    return [(one.path.name, one.fault.line, one.fault.code) for one in broken(folder, "en")]
+
+
+class Nothing:
+    """Fulfils `onboarding.matter.About`."""
+
+    def matter(self, *given: object, **more: object) -> Matter:
+        return Matter()
+
+
+def test_no_template_reaches_what_it_was_not_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each classic way out of a sandbox is refused when the template is looked at, and shows nothing where it is used all the same."""
+    monkeypatch.setenv("ONBOARDING_TEST_CANARY", "zephyrine-4711")
+    for escape in ESCAPES:
+        folder = own(tmp_path, escape)
+        letter = TemplateRenderer(Nothing(), Folders(folder, readable=READABLE)).letter(
+            sample_notice("ask"), Reader(handle="x", language="en")
+        )
+
+        assert told(folder), escape
+        assert letter.text.startswith("Hello,\n\nPlease answer"), escape
+        for secret in ("zephyrine", "root:x:", "object at 0x", "<class"):
+            assert secret not in letter.subject + letter.text + (letter.html or ""), escape
+    print(f"\n  S7: {len(ESCAPES)} ways out of a template's sandbox: all refused, 0 values reached")
+
+
+def test_no_template_goes_on_for_ever(tmp_path: Path) -> None:
+    """It is refused when it is read, or stopped while it is used; the letter is the shipped one."""
+    longest = 0.0
+    for endless in ENDLESS:
+        folder, began = own(tmp_path, endless), time.monotonic()
+        notice = sample_notice("ask")
+        letter = TemplateRenderer(Nothing(), Folders(folder, readable=READABLE)).letter(
+            notice, Reader(handle="x", language="en")
+        )
+        broken(folder, "en")
+        longest = max(longest, time.monotonic() - began)
+
+        assert len(letter.text) + len(letter.html or "") <= 2 * MOST_CHARACTERS, endless[:60]
+        assert "\n\nWhat is missing\n" in letter.text, endless[:60]
+    print(f"\n  S7: {len(ENDLESS)} templates that never end or grow without bounds: the longest took {longest:.2f} s")
+    assert longest < SECONDS
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "code", "words"),
+    [
+        ("{% extends 'letter.txt.j2' %}\n{% block intro %}\n{{ readr.name }}{% endblock %}", 3, "unknown_variable", "did you mean 'reader'?"),
+        ("\n{{ reader.nam }}", 2, "unknown_variable", "did you mean 'name'?"),
+        ("{% for p in points %}\n\n{{ p.tite }}{% endfor %}", 3, "unknown_variable", "did you mean 'title'?"),
+        ("{{ words.missng }}", 1, "unknown_variable", "did you mean 'missing'?"),
+        ("{% if not missing %}\n{{ points[0].tite }}{% endif %}", 2, "unknown_variable", "'tite'"),
+        ("a\n{% if %}", 2, "template_syntax", "Expected an expression"),
+        ("{% extends 'leter.txt.j2' %}", 1, "unknown_template", "'leter.txt.j2'"),
+        ("{{ 'a' + 'b' }}", 1, "template_syntax", "computes nothing"),
+        ("{{ subject|uper }}", 1, "template_syntax", "No filter named 'uper'"),
+        ("{{ step|join(', ') }}", 1, "template_failed", "TypeError"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_template_is_told_with_its_line(
+    tmp_path: Path, content: str, line: int, code: str, words: str
+) -> None:
+    """A name that nobody has comes with the nearest one; also what stands where a usual letter does not come."""
+    (found,) = broken(own(tmp_path, content), "en")
+
+    assert ("ask.txt.j2", line, code) == (found.path.name, found.fault.line, found.fault.code)
+    assert words in found.fault.sentence
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [("[words]\nhello = 3 x\n", "line 2, column 11"), ("[wrds]\na = 'b'", "no table 'wrds'"), ("[words]\nhello = 3", "'hello'"), ("[dates]\nmonths = ['Jan']", "12 words")],
+)  # fmt: skip
+def test_a_language_file_that_cannot_be_used_is_told(tmp_path: Path, content: str, words: str) -> None:
+    """By its path, and what is wrong with it."""
+    (found,) = broken(own(tmp_path, content, "fr/language.toml"), "en")
+
+    assert ("language.toml", "language_file") == (found.path.name, found.fault.code)
+    assert words in found.fault.sentence
+
+
+def test_a_folder_or_language_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """A wrong path would mean the shipped letters, and nobody would notice."""
+    assert ["no_folder"] == [one.fault.code for one in broken(tmp_path / "none", "en")]
+    assert ["unknown_language"] == [one.fault.code for one in broken(tmp_path, "fr")]
+    assert () == broken(None, "en")
+
+
+def test_only_what_a_definition_may_use_is_looked_at_for_it(tmp_path: Path) -> None:
+    """Another definition's broken template is none of its business."""
+    own(tmp_path, "{{ nope }}", "alpha/en/ask.txt.j2")
+    own(tmp_path, "{{ nope }}", "de/ask.txt.j2")
+
+    assert ["alpha", ""] == [
+        one.path.parts[-3] if "alpha" in one.path.parts else "" for one in broken(tmp_path, "en", "alpha")
+    ]
+    assert ["de"] == [one.path.parent.name for one in broken(tmp_path, "en", "beta")]
+    assert 2 == len(broken(tmp_path, "en"))
+
+
+def test_the_shipped_templates_have_no_fault() -> None:
+    """Looked at as if they were an installation's own, pages and layouts, too."""
+    assert () == broken(SHIPPED, "de")
+    assert 20 <= sum(1 for _ in Folders(SHIPPED).places()) // 2

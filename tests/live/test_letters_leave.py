@@ -1,0 +1,100 @@
+"""From a run to a mailbox: a worker with channels brings what a run has to say to people, by mail and by a chat, once each."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pytest_httpserver import HTTPServer
+from temporalio.client import Client
+from werkzeug import Request, Response
+
+from runtime.devserver import DevServer
+from tests.support.calls import Answer, Door
+from tests.support.doors import environment_of, worker_process
+from tests.support.mail_server import mail_server
+
+pytestmark = pytest.mark.live
+
+DATA = Path(__file__).parent / "data"
+PATIENCE = 40.0
+
+
+async def until(said: Callable[[], bool], what: str) -> None:
+    """Polls with a deadline."""
+    began = time.monotonic()
+    while not said():
+        assert time.monotonic() - began < PATIENCE, what
+        await asyncio.sleep(0.1)
+
+
+def channels(folder: Path, port: int, room: str) -> Path:
+    """A mail server and a room of a chat, both on this machine; people of our side want the room."""
+    file = folder / "channels.yaml"
+    (folder / "room").write_text(room)
+    (folder / "room").chmod(0o600)
+    file.write_text(f"""
+inside: [127.0.0.0/8, "::1/128"]
+channels:
+  mail: {{kind: mail, host: localhost, port: {port}, security: none, plain: true, from: "Onboarding <onboarding@firm.example>"}}
+  room: {{kind: slack, url: {{file: room}}, allow: [localhost], plain: true}}
+routes:
+  - {{side: provider, to: [room, mail]}}
+  - {{to: [mail]}}
+answer: {{customer: "Answer by the page that you know."}}
+""")
+    return file
+
+
+async def test_a_run_reaches_a_mailbox_and_a_room_once_each(
+    client: Client, dev_server: DevServer, tmp_path: Path, customer: str, httpserver: HTTPServer
+) -> None:
+    """The customer hears by mail, with how to answer; our side reads the room; no address is in the log."""
+    posted: list[dict[str, object]] = []
+
+    def take(request: Request) -> Response:
+        posted.append(json.loads(request.get_data()))
+        return Response("ok")
+
+    httpserver.expect_request("/room").respond_with_handler(take)
+    queue = f"letters-{customer}"
+    async with mail_server() as server:
+        settings = {"ONBOARDING_CHANNELS": str(channels(tmp_path, server.port, httpserver.url_for("/room")))}
+        door = Door(tmp_path, **environment_of(dev_server.address, tmp_path, queue, **settings))
+
+        async def call(*words: str | Path) -> Answer:
+            return await asyncio.to_thread(door, *words)
+
+        async with worker_process(client, dev_server.address, tmp_path, queue, **settings) as worker:
+            started = await call(
+                "start", DATA / "every-message.yaml", "--customer", customer, "--input", DATA / "every-message.input.yaml", "--actor", "lena"
+            )  # fmt: skip
+            assert started.code == 0, started.err
+            run = f"{customer}/every-message"
+            await until(lambda: bool(server.mails), worker.words())
+            submitted = await call(
+                "submit", run, "papers", "--fields", '{"name": "N", "count": 2}', "--actor", "customer:owner"
+            )
+            assert submitted.code == 0, submitted.err
+            await until(lambda: len(server.mails) >= 2, worker.words())
+            assert (await call("cancel", run, "--reason", "r", "--outcome", "lost", "--actor", "lena")).code == 0
+            outbox = (await call("outbox", run, "-o", "json")).data["rows"]
+            assert await worker.stop() == 0
+
+    identities = [mail["Message-ID"] for mail in server.mails]
+    first = server.mails[0].get_body(("plain",))
+    assert first is not None
+    assert {to for _, (to,) in server.envelopes} == {"owner@customer.example"}
+    assert "Answer by the page that you know." in first.get_content()
+    assert "Papers" in first.get_content()
+    assert len(identities) == len(set(identities))
+    assert {row["sent_by"] for row in outbox if row["state"] == "sent"} <= {"mail", "room"}
+    assert all("http" not in json.dumps(one["blocks"]) for one in posted)
+    assert "owner@customer.example" not in worker.words()
+    print(
+        f"from run to mailbox: {len(server.mails)} mails, {len(posted)} messages in a room, {len(set(identities))} identities"
+    )
