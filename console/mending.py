@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -82,6 +82,8 @@ async def _write(client: Client, engine: Engine, run: str) -> bool:
     try:
         told = await reads.ask(client, run, "rows")
         rows = TypeAdapter(WriteRecords).validate_python(told)
+        # No execution will hold these: what the run has told other systems may leave at once.
+        rows = replace(rows, execution="")
         return await asyncio.to_thread(SqlRecordStore(engine).write, rows) == rows.id
     except Answered as no:
         hint(f"{run} was not asked: {no.answer['sentence']}")

@@ -30,10 +30,14 @@ BEHIND: ColumnElement[bool] = CURSORS.c.sent < CURSORS.c.last
 
 
 def put_events(connection: Connection, rows: Sequence[Mapping[str, Any]], records: WriteRecords, now: datetime) -> None:
-    """Inserts events that wait for their rows to be history. One that may leave already stays as it is, unless it is another one."""
+    """Inserts events that wait for their rows to be history. One that may leave already stays as it is, unless it is another one.
+
+    Rows without an execution are told by a history that is over: they are it already.
+    """
     if not rows:
         return
-    source = {"batch": records.id, "execution": records.execution}
+    waits_for = {"batch": records.id, "execution": records.execution}
+    source = waits_for if records.execution else dict.fromkeys(waits_for)
     statement = insert(connection, EVENTS)
     changed = {
         column.name: statement.excluded[column.name] for column in EVENTS.columns if column.name not in ("run", "n")
@@ -43,6 +47,8 @@ def put_events(connection: Connection, rows: Sequence[Mapping[str, Any]], record
         statement.on_conflict_do_update(index_elements=["run", "n"], set_=changed, where=waits),
         [dict(row) | source for row in rows],
     )
+    if not records.execution:
+        _lead_on(connection, records.run.run, {name: one.n for one in records.events for name in one.to}, now)
 
 
 def take_back(connection: Connection, records: WriteRecords) -> None:
@@ -93,7 +99,7 @@ class SqlEvents:
             found = connection.execute(select(EVENTS.c.n, EVENTS.c.to).where(*ours).order_by(EVENTS.c.n)).all()
             connection.execute(update(EVENTS).where(*ours).values(batch=None, execution=None))
             last = {webhook: row.n for row in found for webhook in row.to}
-            _lead_on(connection, run, last)
+            _lead_on(connection, run, last, datetime.now(UTC).replace(microsecond=0))
         return len(found)
 
     def forget(self, run: str, batches: Sequence[str]) -> None:
@@ -171,11 +177,10 @@ def _ready(webhook: str, now: datetime) -> ColumnElement[bool]:
     )
 
 
-def _lead_on(connection: Connection, run: str, last: Mapping[str, int]) -> None:
+def _lead_on(connection: Connection, run: str, last: Mapping[str, int], now: datetime) -> None:
     """Each webhook has something up to this number; one that has met none of this run before begins here."""
     if not last:
         return
-    now = datetime.now(UTC).replace(microsecond=0)
     fresh = (
         {"run": run, "sent": 0, "tries": 0, "parked": False, "changed_at": now}
         | _FREE

@@ -142,3 +142,17 @@ def test_the_same_batch_again_changes_nothing(rows: SqlRecordStore, events: SqlE
     assert rows.write(dataclasses.replace(batch)) == "a"
 
     assert numbers(events) == [1]
+
+
+def test_rows_that_a_history_tells_which_is_over_leave_at_once(
+    rows: SqlRecordStore, events: SqlEvents, engine: Engine
+) -> None:
+    """After a restore: what had arrived by the day of the copy is not sent again, and what the copy lacks is."""
+    rows.write(a_batch("a", an_event(1)))
+    events.release(RUN, ["a"])
+    (claimed,) = events.claim("crm", "w1", 1, NOW, LATER)
+    events.arrived(claimed, "w1", 1, NOW, NOW)
+    rows.write(a_batch("told", an_event(1), an_event(2), an_event(3), whole=True, execution=""))
+
+    assert list(events.held(10)) == []
+    assert numbers(events) == [2, 3]
