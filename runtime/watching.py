@@ -109,6 +109,7 @@ class Watch:
         rows, listed, troubled = await asyncio.gather(self._read_rows(), self._listed(_OPEN), self._troubled())
         now, there = datetime.now(UTC), {one.run: one for one in listed}
         kept = rows.runs if rows is not None else {}
+        ended = rows.ended if rows is not None else frozenset()
         names = sorted({*there, *kept})
         if rows is None:
             odd = [name for name in names if name in troubled]
@@ -120,7 +121,9 @@ class Watch:
         found = [
             finding
             for one in described.values()
-            for finding in judge(one, settled.get(one.run), datetime.now(UTC), rows_read=rows is not None)
+            for finding in judge(
+                one, settled.get(one.run), datetime.now(UTC), rows_read=rows is not None, ended=one.run in ended
+            )
         ]
         found += judge_notices(rows, now) if rows is not None else ()
         found.sort(key=lambda one: (one.kind, one.since or now, one.run))

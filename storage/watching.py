@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Engine, Select, and_, func, or_, select
@@ -14,6 +14,8 @@ from storage.tables import NOTICES, RUNS, WAITING
 
 NOTICES_TOLD = 1_000
 """Late notices that are looked at; more of them say nothing new."""
+LATELY = timedelta(days=2)
+"""For so long after its end a run is left alone while it takes back what its hooks did."""
 _COLUMNS = tuple(SHOWN.values())
 
 
@@ -30,7 +32,8 @@ def rows_of_open_runs(engine: Engine, now: datetime) -> Rows:
             for row in connection.execute(select(*columns).where(standing.OPEN_RUN))
         }  # fmt: skip
         late = connection.execute(_late(now)).all()
-    return Rows(runs=runs, notices=tuple(_notice(row) for row in late))
+        ended = connection.execute(select(RUNS.c.run).where(RUNS.c.closed_at >= now - LATELY)).scalars()
+        return Rows(runs=runs, notices=tuple(_notice(row) for row in late), ended=frozenset(ended))
 
 
 def _passed(now: datetime) -> Select[Any]:

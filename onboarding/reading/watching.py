@@ -17,6 +17,7 @@ SHOWN = {
 }  # fmt: skip
 """Search attributes that change with the turn, and the column of `runs` that holds the same."""
 _ROWS = "write_records"
+_HOOK = "run_hook"
 
 
 class Kind(StrEnum):
@@ -57,6 +58,8 @@ class Rows:
 
     runs: Mapping[str, Kept]
     notices: tuple[KeptNotice, ...] = ()
+    ended: frozenset[str] = frozenset()
+    """Runs that have ended not long ago: the server may have them open while the work of their hooks is taken back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +116,13 @@ def unlike(kept: Kept, there: There) -> bool:
     return any(there.shown.get(name, "") != kept.shown[column] for name, column in SHOWN.items())
 
 
-def judge(there: There, kept: Kept | None, now: datetime, *, rows_read: bool = True) -> Iterator[Finding]:
-    """What is wrong with one run; the first reason explains the others. Without `rows_read` nothing is said of rows."""
+def judge(
+    there: There, kept: Kept | None, now: datetime, *, rows_read: bool = True, ended: bool = False
+) -> Iterator[Finding]:
+    """What is wrong with one run; the first reason explains the others. Without `rows_read` nothing is said of rows.
+
+    `ended`: by its rows it is over; it is well as long as it calls hooks, which take back what others have done.
+    """
     if there.state != "running":
         if kept is not None and (there.closed_at is None or _is_over(there.closed_at, now)):
             yield _no_run(there, kept)
@@ -126,7 +134,7 @@ def judge(there: There, kept: Kept | None, now: datetime, *, rows_read: bool = T
     late = _late_rows(there, kept, now)
     if late is not None:
         yield late
-    elif rows_read and kept is None and _is_over(there.started_at, now):
+    elif rows_read and kept is None and _is_over(there.started_at, now) and not (ended and _calls_hooks(there)):
         yield Finding(
             run=there.run, kind=Kind.NO_ROWS, since=there.started_at,
             sentence="The run is open on the server, and no row of it is in this database.",
@@ -209,6 +217,10 @@ def _no_run(there: There, kept: Kept) -> Finding:
         sentence=f"By its rows the run is open, and the server {word}.",
         way_out="Another namespace or database is set, or somebody ended it on the server: start it again under another customer key.",
     )  # fmt: skip
+
+
+def _calls_hooks(there: There) -> bool:
+    return any(call.activity == _HOOK for call in there.calls)
 
 
 def _is_over(instant: datetime | None, now: datetime) -> bool:

@@ -102,6 +102,15 @@ def test_what_stands_still_is_named_by_its_first_reason(
     assert found.way_out
 
 
+def test_a_run_that_has_ended_is_well_while_it_takes_back_what_its_hooks_did() -> None:
+    """Without a call it should be over on the server, too; and a run of which nothing was written is not well for calling a hook."""
+    undoing = there(calls=(Call(activity="run_hook", attempt=2, since=LONG_AGO),))
+
+    assert list(judge(undoing, None, NOW, ended=True)) == []
+    assert [one.kind for one in judge(there(), None, NOW, ended=True)] == [Kind.NO_ROWS]
+    assert [one.kind for one in judge(undoing, None, NOW, ended=False)] == [Kind.NO_ROWS]
+
+
 def test_nothing_is_said_of_rows_that_nobody_could_read() -> None:
     """What the server alone tells is said all the same."""
     assert list(judge(there(), None, NOW, rows_read=False)) == []

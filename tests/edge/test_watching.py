@@ -34,6 +34,7 @@ def test_open_runs_are_told_with_what_they_show(engine: Engine) -> None:
     assert rows.runs["a"] == Kept(run="a", shown=shown, decided_at=at(1), started_at=at(0))
     assert set(rows.runs) == {"a", "h"}
     assert rows.notices == ()
+    assert rows.ended == {"z"}
 
 
 @pytest.mark.parametrize(
