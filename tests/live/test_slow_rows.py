@@ -20,12 +20,16 @@ from tests.support.prompt import Prompt
 from tests.support.shell import Edge, Run, a_worker
 from tests.support.slow_rows import SlowStore, busy_run
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 
 RUNS = 8
+TURNS = 4
+"""A machine that is so busy that it loses a task of each run gets so many."""
 SECONDS = 10.0
 
 
+# A local activity that ends while the SDK takes it back makes it warn, and a warning would end the worker of this test.
+@pytest.mark.filterwarnings("ignore:Cannot find activity to cancel:UserWarning")
 async def test_a_run_whose_rows_outlast_its_tasks_replays_and_tells_the_same(
     client: Client, dev_server: DevServer, tmp_path: Path, customer: str
 ) -> None:
@@ -33,21 +37,32 @@ async def test_a_run_whose_rows_outlast_its_tasks_replays_and_tells_the_same(
     database = open_database(f"sqlite:///{tmp_path / 'rows.sqlite'}")
     notifier = Prompt(SqlNoticeStore(database))
     slow = Edge(records=SlowStore(SqlRecordStore(database), seed=7), notifier=notifier)
-    async with a_worker(client, slow, "slow-rows"):
-        runs = await asyncio.gather(
-            *(
-                busy_run(client, tmp_path / str(n), f"{customer}-{n}", "slow-rows", seconds=SECONDS, seed=n)
+    bare = 0
+    for turn in range(TURNS):
+        async with a_worker(client, slow, "slow-rows"):
+            busy = (
+                busy_run(
+                    client, tmp_path / f"{turn}-{n}", f"{customer}-{turn}-{n}", "slow-rows", seconds=SECONDS, seed=n
+                )
                 for n in range(RUNS)
             )
-        )
-    bare = 0
-    for run in runs:
-        kinds = [event.event_type for event in await run.events()]
-        bare += sum(one == COMPLETED and after == SCHEDULED for one, after in itertools.pairwise(kinds))
-    replayed = await replays(client, *runs)
-    await _told_the_same(await client_of(dev_server), database, notifier, runs)
-    print(f"Slow rows: {replayed} of {RUNS} runs replay, {bare} workflow tasks among them left no event")
-    assert bare > 0, "no row outlasted its task, so nothing was tried"
+            runs = await asyncio.gather(*busy)
+        tried = [run for run in runs if not await _wrote_later(run)]
+        for run in tried:
+            kinds = [event.event_type for event in await run.events()]
+            bare += sum(one == COMPLETED and after == SCHEDULED for one, after in itertools.pairwise(kinds))
+        replayed = await replays(client, *tried)
+        await _told_the_same(await client_of(dev_server), database, notifier, tried)
+        print(f"Slow rows: {replayed} of {len(tried)} runs replay, {bare} workflow tasks among them left no event")
+        if bare:
+            return
+    raise AssertionError("no row outlasted its task, so nothing was tried")
+
+
+async def _wrote_later(run: Run) -> bool:
+    """A busy machine loses tasks of a second, too: what is written later then is left, see docs/decisions/0012-replay-and-upgrade.md."""
+    names = [one.activity_task_scheduled_event_attributes.activity_type.name for one in await run.events()]
+    return "write_records" in names
 
 
 async def _told_the_same(client: Client, database: Engine, notifier: Prompt, runs: list[Run]) -> None:
