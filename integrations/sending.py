@@ -43,7 +43,9 @@ class Outbox(Protocol):
 
     def claim(self, most: int, now: datetime, lease: timedelta) -> Sequence[Claimed]: ...
     def mark_sent(self, key: str, by: str, at: datetime) -> bool: ...
-    def put_off(self, claimed: Claimed, code: str, next_at: datetime, *, doubtful: bool) -> bool: ...
+    def put_off(
+        self, claimed: Claimed, code: str, next_at: datetime, *, doubtful: bool, tried: bool = True
+    ) -> bool: ...
     def fail(self, claimed: Claimed, code: str, at: datetime, *, doubtful: bool = False) -> bool: ...
     def lapse(self, claimed: Claimed, at: datetime, *, doubtful: bool = False) -> bool: ...
 
@@ -192,7 +194,7 @@ class Sender:
                 _log.warning("channel_failed", extra={"channel": channel.name, "code": type(error).__name__})
                 later.append(Postponed("channel_failed"))
         if later:
-            raise _soonest(later)
+            raise _together(later)
         raise never
 
     async def _asked(self, code: str, function: Callable[..., _T], *arguments: Any) -> _T:
@@ -236,10 +238,9 @@ class Sender:
         reached("outbox.after_mark")
 
     def _wait(self, one: Claimed, later: Postponed, doubtful: bool) -> None:
-        after = (
-            timedelta(seconds=later.after or 1.0) if later.code == PACED else pause(one.tries, later.after, self._draw)
-        )
-        self._outbox.put_off(one, later.code, self._clock() + after, doubtful=doubtful)
+        tried = later.code != PACED
+        after = pause(one.tries, later.after, self._draw) if tried else timedelta(seconds=later.after or 1.0)
+        self._outbox.put_off(one, later.code, self._clock() + after, doubtful=doubtful, tried=tried)
 
     def _fail(self, one: Claimed, code: str, doubtful: bool) -> None:
         self._outbox.fail(one, code, self._now(), doubtful=doubtful)
@@ -258,10 +259,14 @@ class Sender:
         return await asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
 
 
-def _soonest(later: Sequence[Postponed]) -> Postponed:
-    """What the channels say together: the soonest that any of them may be tried; one that may have arrived makes all doubtful."""
-    told = next((one for one in later if is_doubtful(one.code)), later[0])
-    return Postponed(told.code, min(one.after or 0.0 for one in later) or None)
+def _together(later: Sequence[Postponed]) -> Postponed:
+    """What the channels say together: the soonest that any of them may be tried; one that may have arrived makes all doubtful.
+
+    It waits for its turn at one of them only where it had to at each: else the others would be tried again at every such turn.
+    """
+    tried = [one for one in later if one.code != PACED] or later
+    told = next((one for one in tried if is_doubtful(one.code)), tried[0])
+    return Postponed(told.code, min(one.after or 0.0 for one in tried) or None)
 
 
 def _code(error: Exception) -> str:

@@ -40,8 +40,8 @@ WIDEST_GAP: Final = 3.0
 """Seconds between two letters that were told to come later."""
 _CERTAIN: Final = frozenset(
     (
-        PACED, "busy", "resting", "unreachable", "unresolved", "certificate", "login_refused", "directory_failed", "not_rendered",
-        "no_route",
+        PACED, "busy", "http_425", "http_429", "resting", "unreachable", "unresolved", "certificate", "login_refused",
+        "directory_failed", "directory_hook", "not_rendered", "no_route",
     )
 )  # fmt: skip
 """Codes after which the other side has certainly not taken the letter. Of any other nobody knows."""

@@ -14,6 +14,7 @@ from storage.standing import OPEN_RUN
 from storage.tables import NOTICES, RUNS, STAGES
 
 DROPPED: Final = "dropped"
+_TAKEN_BACK: Final = "It was taken back: what it would say is no longer so."
 _SHOWN = ("customer", "stage", "round", "template", "side", "reason")
 _INSTANTS = ("changed_at", "sent_at", "ready_at", "leased_until")
 
@@ -96,7 +97,7 @@ def _resend(connection: Connection, key: str, now: datetime) -> dict[str, Any]:
     refused = _cannot(row, now) or _not_yet(row, now)
     if refused:
         return _verdict(row, "conflict", *refused)
-    again = {"state": "pending", "next_at": now, "recalled": False, "changed_at": now}
+    again = {"state": "pending", "next_at": now, "changed_at": now}
     if row["state"] == "failed":
         again |= {"tries": 0, "ready_at": now}
     connection.execute(update(NOTICES).where(_is(key)).values(again))
@@ -123,13 +124,15 @@ def _cannot(row: Mapping[Any, Any], now: datetime) -> tuple[str, str] | None:
     if row["state"] == "sent":
         return "already_sent", "It has left; the same notice never leaves twice."
     if row["state"] == "withdrawn":
-        return "withdrawn", "It was taken back: what it would say is no longer so."
+        return "withdrawn", _TAKEN_BACK
     if row["leased_until"] is not None and row["leased_until"] > now:
         return "being_tried", "A worker is trying it at this moment; ask again in a minute."
     return None
 
 
 def _not_yet(row: Mapping[Any, Any], now: datetime) -> tuple[str, str] | None:
+    if row["recalled"]:  # while somebody tried it who has said nothing since
+        return "withdrawn", _TAKEN_BACK
     if row["batch"] is not None:
         return "not_history", "The turn that asked for it is not history yet; it leaves by itself once it is."
     if row["state"] == "pending" and row["not_before"] is not None and row["not_before"] > now:

@@ -60,6 +60,18 @@ def test_what_cannot_be_resent_says_why(engine: Engine) -> None:
     ]  # fmt: skip
 
 
+def test_what_was_taken_back_while_its_sender_died_is_not_resent(engine: Engine) -> None:
+    """Its claim is over and nobody has looked since: it is settled all the same."""
+    store = SqlNoticeStore(engine)
+    store.keep(a_notice("alarm"))
+    store.claim(9, datetime.now(UTC), LEASE)
+    store.withdraw("alarm")
+
+    assert outcomes(desk.resend(engine, ["alarm"], datetime.now(UTC) + timedelta(seconds=61))) == [
+        ("conflict", "withdrawn")
+    ]
+
+
 def test_a_notice_that_is_dropped_never_leaves_and_says_why(engine: Engine) -> None:
     """Also one that was only put off; never one that has left, and twice is once."""
     store, now = failing(engine, "failed"), datetime.now(UTC)

@@ -342,6 +342,52 @@ async def test_to_be_told_to_wait_is_no_trouble(house: House) -> None:
     assert told(house) == ("sent", None, "mail")
 
 
+async def test_a_channel_that_is_dead_is_not_asked_at_every_turn_of_another_one(house: House) -> None:
+    """One asks for an hour of peace, the other is dead: within that hour the letter is tried thirty times at most."""
+    hand = Hand()
+    silent, dead = Told("chat", raising(Postponed(PACED, 3_600.0))), Told("mail", raising(Postponed("unreachable")))
+    house.held.keep(a_notice())
+    async with a_sender(house, silent, dead, clock=hand) as sender:
+        for _ in range(360):
+            await one_round(sender)
+            hand.forward(seconds=10)
+
+    assert 20 <= len(dead.tried) <= 30
+    assert told(house) == ("pending", "unreachable", None)
+
+
+async def test_to_be_told_to_wait_counts_as_no_try(house: House) -> None:
+    """Neither in what is shown, nor in how long the pause is when something fails at last."""
+    hand, answers = Hand(), [Postponed(PACED, 2.0)] * 5 + [Postponed("unreachable")]
+
+    def answer(_: Any) -> None:
+        raise answers.pop(0)
+
+    house.held.keep(a_notice())
+    async with a_sender(house, Told("mail", answer), clock=hand) as sender:
+        while answers:
+            await one_round(sender)
+            hand.forward(seconds=3)
+        assert line_of(house)["tries"] == 1
+        hand.forward(seconds=24)
+        assert await one_round(sender) == 0
+        answers.append(Postponed("unreachable"))
+        hand.forward(seconds=5)
+        assert await one_round(sender) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "read"), [("http_429", False), ("directory_hook", False), ("http_503", True), ("timeout", True)]
+)
+async def test_what_was_certainly_not_taken_is_taken_back_without_a_word(house: House, code: str, read: bool) -> None:
+    """Of anything else nobody knows, so that what calls it off leaves."""
+    house.held.keep(a_notice(kind=NoticeKind.ESCALATION))
+    async with a_sender(house, Told("chat", raising(Postponed(code)))) as sender:
+        await one_round(sender)
+
+    assert house.held.withdraw("n-1") is not read
+
+
 async def test_no_more_is_in_hand_than_there_is_room_for(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest waits in the outbox, where others may take it."""
     monkeypatch.setattr(sending, "AT_ONCE", 5)
