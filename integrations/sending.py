@@ -83,6 +83,7 @@ class Sender:
         self._ways: dict[str, Way] = {}
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._unmarked: dict[str, tuple[str, datetime]] = {}
+        self._stopping = False
         self._moved = asyncio.Event()
         self._asking = ThreadPoolExecutor(ASKING, thread_name_prefix="letters")
         self._marking = ThreadPoolExecutor(2, thread_name_prefix="outbox")
@@ -119,6 +120,15 @@ class Sender:
         if self._busy:
             await asyncio.wait(list(self._busy.values()), timeout=seconds)
         return not self._busy
+
+    async def finish(self, seconds: float, *, most: float) -> bool:
+        """Waits for what is in hand; what has not begun after `seconds` is given back, and what has begun may take until `most`."""
+        if await self.drain(seconds):
+            return True
+        self._stopping = True
+        for way in self._ways.values():
+            way.stop()
+        return await self.drain(max(0.0, most - seconds))
 
     async def close(self) -> None:
         """Lets go of what is in hand, of which nothing is marked any more, and gives the channels back."""
@@ -181,7 +191,7 @@ class Sender:
         later: list[Postponed] = []
         never = NotTaken("no_channel")
         for channel in channels:
-            way = self._ways.setdefault(channel.name, Way(channel, self._clock))
+            way = self._way(channel)
             try:
                 await way.send(letter, functools.partial(self._left, notice.key, channel.name))
                 return
@@ -196,6 +206,12 @@ class Sender:
         if later:
             raise _together(later)
         raise never
+
+    def _way(self, channel: Channel) -> Way:
+        way = self._ways.setdefault(channel.name, Way(channel, self._clock))
+        if self._stopping:
+            way.stop()
+        return way
 
     async def _asked(self, code: str, function: Callable[..., _T], *arguments: Any) -> _T:
         """What a helper in a thread says; whatever it raises, but a refusal, may be over the next time."""

@@ -83,6 +83,7 @@ class Way:
         self._row = 0
         self._rests_until: datetime | None = None
         self._probing = False
+        self._stopped = False
 
     async def send(self, letter: Letter, mark: Callable[[], Awaitable[None]]) -> None:
         """As the channel, and then marks what has left. Raises `Postponed` also where it rests, and where nothing was heard for `EACH`.
@@ -101,6 +102,10 @@ class Way:
             await asyncio.shield(mark())
         finally:
             self._gate.release()
+
+    def stop(self) -> None:
+        """From here on no letter begins; what comes hears at once that it is not its turn, so that another sender takes it."""
+        self._stopped = True
 
     async def close(self) -> None:
         """As the channel."""
@@ -140,6 +145,8 @@ class Way:
         return Postponed(PACED, told.total_seconds())
 
     def _demand_awake(self) -> None:
+        if self._stopped:
+            raise Postponed(PACED)
         if self._rests_until is not None and (self._probing or self._clock() < self._rests_until):
             raise Postponed("resting")
 

@@ -275,6 +275,30 @@ async def test_who_stops_waits_for_what_is_on_its_way(house: House) -> None:
     assert told(house) == ("sent", None, "mail")
 
 
+async def test_a_letter_that_a_slow_server_takes_while_the_worker_stops_leaves_once(house: House) -> None:
+    """What has begun is waited for; what has not is given back at once, without a doubt and without a try."""
+    mail = Told("mail", seconds=0.5)
+    for n in range(trying.AT_ONCE + 3):
+        house.held.keep(a_notice(f"n-{n:02}", to=f"reader-{n}"))
+    async with a_sender(house, mail) as sender:
+        await sender.look()
+        ends = time.monotonic() + 10
+        while len(mail.tried) < trying.AT_ONCE:
+            assert time.monotonic() < ends
+            await asyncio.sleep(0.01)
+        assert await sender.finish(0.01, most=10)
+
+    lines = house.reads.outbox()["rows"]
+    assert len(mail.tried) == len(mail.took) == trying.AT_ONCE
+    assert sorted(line["key"] for line in lines if line["state"] == "sent") == sorted(mail.took)
+    assert [(line["state"], line["tries"]) for line in lines if line["key"] not in mail.took] == [("pending", 0)] * 3
+    chat, hand = Told("chat"), Hand()
+    hand.forward(seconds=3)
+    async with a_sender(house, chat, clock=hand) as other:
+        assert await one_round(other) == 3
+    assert not set(chat.took) & set(mail.took)
+
+
 # One channel and the others.
 
 
