@@ -170,7 +170,7 @@ class Sender:
                 return
             try:
                 async with asyncio.timeout(WHOLE):
-                    await self._send(one.notice)
+                    await self._send(one)
             except NotTaken as never:
                 await self._in(self._marking, self._fail, one, never.code, False)
                 _log.error("notice_failed", extra={**about, "code": never.code})
@@ -181,8 +181,9 @@ class Sender:
         except Exception as error:
             _log.warning("outbox_unwritten", extra={**about, "code": _code(error)})
 
-    async def _send(self, notice: Notice) -> None:
+    async def _send(self, one: Claimed) -> None:
         """Returns when a channel has taken it and it is marked. Raises `NotTaken` where none ever will, and `Postponed` where one may later."""
+        notice = one.notice
         reader = await self._asked("directory_failed", self._directory.reader, notice.run, notice.to)
         if reader is None:
             raise NotTaken("reader_unknown")
@@ -193,7 +194,7 @@ class Sender:
         for channel in channels:
             way = self._way(channel)
             try:
-                await way.send(letter, functools.partial(self._left, notice.key, channel.name))
+                await way.send(letter, functools.partial(self._left, notice.key, channel.name), one.until)
                 return
             except NotTaken as refused:
                 never = refused

@@ -35,12 +35,14 @@ IN_A_ROW: Final = 5
 REST: Final = timedelta(seconds=10)
 PACED: Final = "paced"
 """The code of a channel that says its own cap is reached: nothing was tried, so it is no trouble and no try."""
+LEASE_OVER: Final = "lease_over"
+"""The code of a letter that may be in other hands by now."""
 SMALLEST_GAP: Final = 0.05
 WIDEST_GAP: Final = 3.0
 """Seconds between two letters that were told to come later."""
 _CERTAIN: Final = frozenset(
     (
-        PACED, "busy", "http_425", "http_429", "resting", "unreachable", "unresolved", "certificate", "login_refused",
+        PACED, LEASE_OVER, "busy", "http_425", "http_429", "resting", "unreachable", "unresolved", "certificate", "login_refused",
         "directory_failed", "directory_hook", "not_rendered", "no_route",
     )
 )  # fmt: skip
@@ -85,8 +87,10 @@ class Way:
         self._probing = False
         self._stopped = False
 
-    async def send(self, letter: Letter, mark: Callable[[], Awaitable[None]]) -> None:
+    async def send(self, letter: Letter, mark: Callable[[], Awaitable[None]], until: datetime) -> None:
         """As the channel, and then marks what has left. Raises `Postponed` also where it rests, and where nothing was heard for `EACH`.
+
+        From `until` on it does not begin: the machine may have slept, and another one have taken the letter meanwhile.
 
         The mark counts as part of the way: so a worker that dies has never more than `AT_ONCE` letters that left and are not marked.
         """
@@ -98,6 +102,8 @@ class Way:
             raise self._in_turn(1.0) from None
         try:
             self._demand_awake()  # others may have failed meanwhile
+            if self._clock() >= until:
+                raise Postponed(LEASE_OVER)
             await self._send(letter)
             await asyncio.shield(mark())
         finally:

@@ -275,6 +275,36 @@ async def test_who_stops_waits_for_what_is_on_its_way(house: House) -> None:
     assert told(house) == ("sent", None, "mail")
 
 
+async def test_who_wakes_when_the_lease_is_over_begins_no_letter_that_another_one_has_sent(house: House) -> None:
+    """A machine that slept: time limits have slept with it, and only the clock on the wall tells."""
+    hand, gate = Hand(), asyncio.Event()
+
+    class Slow(Told):
+        async def send(self, letter: Any) -> None:
+            self.tried.append(letter.key)
+            await gate.wait()
+            self.took.append(letter.key)
+
+    mail, other_mail = Slow("mail"), Told("mail")
+    for n in range(trying.AT_ONCE + 3):
+        house.held.keep(a_notice(f"n-{n:02}", to=f"reader-{n}"))
+    async with a_sender(house, mail, clock=hand) as sleeper:
+        await sleeper.look()
+        ends = time.monotonic() + 10
+        while len(mail.tried) < trying.AT_ONCE:
+            assert time.monotonic() < ends
+            await asyncio.sleep(0.01)
+        hand.forward(seconds=61)
+        async with a_sender(house, other_mail, clock=hand) as other:
+            await one_round(other)
+        gate.set()
+        assert await sleeper.drain(20)
+
+    assert len(other_mail.took) == trying.AT_ONCE + 3
+    assert len(mail.tried) == trying.AT_ONCE, "what was on its way when it fell asleep, and nothing more"
+    assert {line["state"] for line in house.reads.outbox()["rows"]} == {"sent"}
+
+
 async def test_a_letter_that_a_slow_server_takes_while_the_worker_stops_leaves_once(house: House) -> None:
     """What has begun is waited for; what has not is given back at once, without a doubt and without a try."""
     mail = Told("mail", seconds=0.5)
@@ -340,7 +370,9 @@ async def test_letters_for_which_it_is_too_early_are_told_different_instants() -
     told_each = []
     for _ in range(4):
         with pytest.raises(Postponed) as caught:
-            await way.send(PlainText().letter(a_notice(), Reader(handle="dana")), never)
+            await way.send(
+                PlainText().letter(a_notice(), Reader(handle="dana")), never, hand.now + timedelta(minutes=1)
+            )
         told_each.append(caught.value.after)
 
     assert told_each == sorted(set(told_each))
