@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Final
@@ -30,6 +31,8 @@ AT_ONCE: Final = 10
 """Letters on their way through one channel."""
 EACH: Final = 15.0
 """Seconds for one letter through one channel, and as many until it is its turn there."""
+SOON, GUESS = 2.0, 0.5
+"""Seconds that a letter waits for its turn, as far as can be foreseen from how long others took; and as long as nothing is known of that."""
 IN_A_ROW: Final = 5
 """Letters that did not get through, one after another, until a channel is left in peace for `REST`; then one tries for all."""
 REST: Final = timedelta(seconds=10)
@@ -80,7 +83,8 @@ class Way:
         self._channel = channel
         self._clock = clock
         self._gate = asyncio.Semaphore(AT_ONCE)
-        self._inside = 0
+        self._inside = self._waiting = 0
+        self._took = GUESS
         self._told = clock()
         self._row = 0
         self._rests_until: datetime | None = None
@@ -95,11 +99,7 @@ class Way:
         The mark counts as part of the way: so a worker that dies has never more than `AT_ONCE` letters that left and are not marked.
         """
         self._demand_awake()
-        try:
-            async with asyncio.timeout(EACH):
-                await self._gate.acquire()
-        except TimeoutError:
-            raise self._in_turn(1.0) from None
+        await self._enter()
         try:
             self._demand_awake()  # others may have failed meanwhile
             if self._clock() >= until:
@@ -117,7 +117,21 @@ class Way:
         """As the channel."""
         await self._channel.close()
 
+    async def _enter(self) -> None:
+        """Through the gate, if it is soon its turn: who waits longer holds a hand that letters of other channels need."""
+        if self._waiting * self._took / AT_ONCE >= SOON:
+            raise self._in_turn(self._took)
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(EACH):
+                await self._gate.acquire()
+        except TimeoutError:
+            raise self._in_turn(self._took) from None
+        finally:
+            self._waiting -= 1
+
     async def _send(self, letter: Letter) -> None:
+        began = time.monotonic()
         self._probing = self._rests_until is not None
         self._inside += 1
         try:
@@ -137,6 +151,7 @@ class Way:
         else:
             self._row, self._rests_until = 0, None
         finally:
+            self._took = (self._took + time.monotonic() - began) / 2
             self._inside -= 1
             self._probing = False
 

@@ -444,6 +444,34 @@ async def test_what_was_certainly_not_taken_is_taken_back_without_a_word(house: 
     assert house.held.withdraw("n-1") is not read
 
 
+async def test_a_crowd_for_a_slow_channel_does_not_hold_up_a_letter_for_another_one(house: House) -> None:
+    """Whoever would wait there for long comes back later; the slow one has always the next letter at hand."""
+    mail, chat = Told("mail", seconds=1.0), Told("chat")
+
+    class ByReader:
+        def channels(self, notice: Any, reader: Reader) -> list[Channel]:
+            return [chat] if reader.handle == "chatty" else [mail]
+
+    for n in range(300):
+        house.held.keep(a_notice(f"n-{n:03}", to=f"reader-{n}"))
+    async with a_sender(house) as sender:
+        sender._routes = ByReader()
+        running, start = asyncio.create_task(sender.run()), time.monotonic()
+        while len(mail.took) < 2 * trying.AT_ONCE:
+            assert time.monotonic() < start + 20
+            await asyncio.sleep(0.05)
+        house.held.keep(a_notice("to the chat", to="chatty", kind=NoticeKind.ESCALATION))
+        began = time.monotonic()
+        while not chat.took:
+            assert time.monotonic() < began + 10, "thirty seconds of mails come first"
+            await asyncio.sleep(0.05)
+        running.cancel()
+        sent = len(mail.took) / (trying.AT_ONCE * (time.monotonic() - start))
+
+    assert mail.most_at_once == trying.AT_ONCE
+    assert sent > 0.3, "of what it could have taken"
+
+
 async def test_no_more_is_in_hand_than_there_is_room_for(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest waits in the outbox, where others may take it."""
     monkeypatch.setattr(sending, "AT_ONCE", 5)
