@@ -48,8 +48,8 @@ still for eight."""
 PATIENCE: Final = 30.0
 """Seconds after which a database that says nothing is taken for lost: no attempt of an activity waits for longer than ten."""
 LAST_LOOK: Final = timedelta(seconds=2)
-"""For notices of the last turns, when everything else has stopped. `LAST_LETTERS`: for letters on their way; what takes longer leaves
-again elsewhere, under the same key."""
+"""For notices of the last turns, when everything else has stopped. `LAST_LETTERS`: for letters in hand; what has begun by then may take
+what is left of `GRACE`, since it would leave again elsewhere, under the same key."""
 LAST_LETTERS: Final = timedelta(seconds=4)
 GRACE: Final = timedelta(seconds=30)
 """How long what is running may take after the signal. What takes longer is done again elsewhere."""
@@ -120,13 +120,14 @@ async def _serve(settings: Settings) -> int:
         log.error("worker_failed", exc_info=error)
         return BUG
     log.info("worker_stopping")
+    ends = asyncio.get_running_loop().time() + GRACE.total_seconds()
     # Bounded by us, too: without a server the SDK may wait for an answer that never comes.
     await asyncio.wait((asyncio.create_task(worker.shutdown()),), timeout=(GRACE * 1.2).total_seconds())
     for one in beside:
         one.cancel()
     with contextlib.suppress(Exception):  # what is left goes with the next worker
         await asyncio.wait_for(_last_look(releaser, sender), LAST_LOOK.total_seconds())
-    await sender.drain(LAST_LETTERS.total_seconds())
+    await sender.finish(LAST_LETTERS.total_seconds(), most=ends - asyncio.get_running_loop().time())
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(sender.close(), LAST_LOOK.total_seconds())
     log.info("worker_stopped")

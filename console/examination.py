@@ -55,6 +55,7 @@ async def examine(*, fix: bool) -> list[Row]:
         *_templates(),
         *_channels(),
         *_database(),
+        *_notices(),
         *_events(),
         *_hooks(),
         *_keys(),
@@ -246,6 +247,24 @@ def _database() -> Iterator[Row]:
     good = words == "ok"
     way_out = "" if good else "Restore it from a backup."
     yield row("database", "ok" if good else "fail", f"{where} can be read and written; the file says {words}.", way_out)
+
+
+def _notices() -> Iterator[Row]:
+    """What no channel took: somebody waits for it who knows of nothing."""
+    from storage import desk
+
+    try:
+        with ground.database() as engine:
+            found = desk.unheard(engine)
+    except OnboardingError:  # said by the line of the database
+        return
+    if not found.notices:
+        yield row("notices", "ok", "Nothing has failed for good.")
+        return
+    since = f" since {found.since:%Y-%m-%d %H:%M} UTC" if found.since else ""
+    said = f"{found.notices} notices of {found.runs} runs have reached nobody{since} ({', '.join(found.codes)})."
+    way_out = "`python starter.py outbox --state failed` shows them; mend what is wrong, then `outbox resend --failed`."
+    yield row("notices", "warn", said, way_out)
 
 
 def _events() -> Iterator[Row]:

@@ -30,7 +30,7 @@ class State(StrEnum):
 
 
 MOST = 10_000
-"""Keys of one command; its verdicts are one transaction."""
+"""Keys that one command names, and those of one transaction."""
 LONGEST_REASON = 500
 _COLUMNS = {
     "at": "at", "to": "to", "kind": "kind", "item": "item", "step": "step", "state": "state", "tries": "tries", "next_at": "next try",
@@ -67,10 +67,8 @@ def listed(
 
 def _list(run: str | None, state: State | None, cursor: str | None, every: bool) -> int:
     ground.settings()
-    name = ground.workflow_id(run) if run is not None else None
+    name = _known(run)
     with ground.read_table() as table:
-        if name is not None and table.find(name) is None:
-            raise ground.unknown_run(name)
         answer = paging.paged(lambda at: table.outbox(name, state=state, cursor=at), cursor, every)
     return paging.show(answer, _COLUMNS if name else {"run": "run", **_COLUMNS})
 
@@ -109,9 +107,9 @@ def resend(
     if run is not None and not failed:
         raise Misused("--run narrows --failed; keys need no run.")
     ground.settings()
-    name = ground.workflow_id(run) if run is not None else None
+    name = _known(run)
     with ground.database() as engine:
-        chosen = desk.failed_keys(engine, name)[:MOST] if failed else keys or []
+        chosen = desk.failed_keys(engine, name) if failed else _few(keys or [])
         return _tell(engine, chosen, lambda engine, some: desk.resend(engine, some, _now()), "No notice has failed.")
 
 
@@ -129,21 +127,37 @@ def drop(
         raise Misused(f"--reason is one line of 1 to {LONGEST_REASON} characters.")
     ground.settings()
     with ground.database() as engine:
-        return _tell(engine, keys, lambda engine, some: desk.drop(engine, some, said, _now()), "")
+        return _tell(engine, _few(keys), lambda engine, some: desk.drop(engine, some, said, _now()), "")
 
 
 def _tell(
     engine: Engine, keys: Sequence[str], do: Callable[[Engine, Sequence[str]], list[dict[str, Any]]], nothing: str
 ) -> int:
     """Does it to each, and answers the worst of all verdicts: who reads only the exit code must not believe that all is well."""
-    if len(keys) > MOST:
-        raise Misused(f"At most {MOST} keys at once.")
-    told = do(engine, list(dict.fromkeys(keys))) if keys else []
+    once = list(dict.fromkeys(keys))
+    told = [line for first in range(0, len(once), MOST) for line in do(engine, once[first : first + MOST])]
     if not told:
         hint(nothing)
     answer = {"rows": told, "next_cursor": None}
     printing.show(answer, lambda found: tables.rows(found, _VERDICT), rows="rows")
     return max((BY_OUTCOME[str(row["outcome"])] for row in told), default=OK)
+
+
+def _known(run: str | None) -> str | None:
+    """The run in full; a name that nobody has heard must not look like a run where all is well. Raises `Answered`."""
+    if run is None:
+        return None
+    name = ground.workflow_id(run)
+    with ground.read_table() as table:
+        if table.find(name) is None:
+            raise ground.unknown_run(name)
+    return name
+
+
+def _few(keys: Sequence[str]) -> Sequence[str]:
+    if len(keys) > MOST:
+        raise Misused(f"At most {MOST} keys at once.")
+    return keys
 
 
 def _now() -> datetime:

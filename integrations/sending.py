@@ -43,7 +43,9 @@ class Outbox(Protocol):
 
     def claim(self, most: int, now: datetime, lease: timedelta) -> Sequence[Claimed]: ...
     def mark_sent(self, key: str, by: str, at: datetime) -> bool: ...
-    def put_off(self, claimed: Claimed, code: str, next_at: datetime, *, doubtful: bool) -> bool: ...
+    def put_off(
+        self, claimed: Claimed, code: str, next_at: datetime, *, doubtful: bool, tried: bool = True
+    ) -> bool: ...
     def fail(self, claimed: Claimed, code: str, at: datetime, *, doubtful: bool = False) -> bool: ...
     def lapse(self, claimed: Claimed, at: datetime, *, doubtful: bool = False) -> bool: ...
 
@@ -81,6 +83,7 @@ class Sender:
         self._ways: dict[str, Way] = {}
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._unmarked: dict[str, tuple[str, datetime]] = {}
+        self._stopping = False
         self._moved = asyncio.Event()
         self._asking = ThreadPoolExecutor(ASKING, thread_name_prefix="letters")
         self._marking = ThreadPoolExecutor(2, thread_name_prefix="outbox")
@@ -117,6 +120,15 @@ class Sender:
         if self._busy:
             await asyncio.wait(list(self._busy.values()), timeout=seconds)
         return not self._busy
+
+    async def finish(self, seconds: float, *, most: float) -> bool:
+        """Waits for what is in hand; what has not begun after `seconds` is given back, and what has begun may take until `most`."""
+        if await self.drain(seconds):
+            return True
+        self._stopping = True
+        for way in self._ways.values():
+            way.stop()
+        return await self.drain(max(0.0, most - seconds))
 
     async def close(self) -> None:
         """Lets go of what is in hand, of which nothing is marked any more, and gives the channels back."""
@@ -158,7 +170,7 @@ class Sender:
                 return
             try:
                 async with asyncio.timeout(WHOLE):
-                    await self._send(one.notice)
+                    await self._send(one)
             except NotTaken as never:
                 await self._in(self._marking, self._fail, one, never.code, False)
                 _log.error("notice_failed", extra={**about, "code": never.code})
@@ -169,8 +181,9 @@ class Sender:
         except Exception as error:
             _log.warning("outbox_unwritten", extra={**about, "code": _code(error)})
 
-    async def _send(self, notice: Notice) -> None:
+    async def _send(self, one: Claimed) -> None:
         """Returns when a channel has taken it and it is marked. Raises `NotTaken` where none ever will, and `Postponed` where one may later."""
+        notice = one.notice
         reader = await self._asked("directory_failed", self._directory.reader, notice.run, notice.to)
         if reader is None:
             raise NotTaken("reader_unknown")
@@ -179,9 +192,9 @@ class Sender:
         later: list[Postponed] = []
         never = NotTaken("no_channel")
         for channel in channels:
-            way = self._ways.setdefault(channel.name, Way(channel, self._clock))
+            way = self._way(channel)
             try:
-                await way.send(letter, functools.partial(self._left, notice.key, channel.name))
+                await way.send(letter, functools.partial(self._left, notice.key, channel.name), one.until)
                 return
             except NotTaken as refused:
                 never = refused
@@ -192,8 +205,14 @@ class Sender:
                 _log.warning("channel_failed", extra={"channel": channel.name, "code": type(error).__name__})
                 later.append(Postponed("channel_failed"))
         if later:
-            raise _soonest(later)
+            raise _together(later)
         raise never
+
+    def _way(self, channel: Channel) -> Way:
+        way = self._ways.setdefault(channel.name, Way(channel, self._clock))
+        if self._stopping:
+            way.stop()
+        return way
 
     async def _asked(self, code: str, function: Callable[..., _T], *arguments: Any) -> _T:
         """What a helper in a thread says; whatever it raises, but a refusal, may be over the next time."""
@@ -236,10 +255,9 @@ class Sender:
         reached("outbox.after_mark")
 
     def _wait(self, one: Claimed, later: Postponed, doubtful: bool) -> None:
-        after = (
-            timedelta(seconds=later.after or 1.0) if later.code == PACED else pause(one.tries, later.after, self._draw)
-        )
-        self._outbox.put_off(one, later.code, self._clock() + after, doubtful=doubtful)
+        tried = later.code != PACED
+        after = pause(one.tries, later.after, self._draw) if tried else timedelta(seconds=later.after or 1.0)
+        self._outbox.put_off(one, later.code, self._clock() + after, doubtful=doubtful, tried=tried)
 
     def _fail(self, one: Claimed, code: str, doubtful: bool) -> None:
         self._outbox.fail(one, code, self._now(), doubtful=doubtful)
@@ -258,10 +276,14 @@ class Sender:
         return await asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
 
 
-def _soonest(later: Sequence[Postponed]) -> Postponed:
-    """What the channels say together: the soonest that any of them may be tried; one that may have arrived makes all doubtful."""
-    told = next((one for one in later if is_doubtful(one.code)), later[0])
-    return Postponed(told.code, min(one.after or 0.0 for one in later) or None)
+def _together(later: Sequence[Postponed]) -> Postponed:
+    """What the channels say together: the soonest that any of them may be tried; one that may have arrived makes all doubtful.
+
+    It waits for its turn at one of them only where it had to at each: else the others would be tried again at every such turn.
+    """
+    tried = [one for one in later if one.code != PACED] or later
+    told = next((one for one in tried if is_doubtful(one.code)), tried[0])
+    return Postponed(told.code, min(one.after or 0.0 for one in tried) or None)
 
 
 def _code(error: Exception) -> str:

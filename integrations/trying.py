@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Final
@@ -30,18 +31,22 @@ AT_ONCE: Final = 10
 """Letters on their way through one channel."""
 EACH: Final = 15.0
 """Seconds for one letter through one channel, and as many until it is its turn there."""
+SOON, GUESS = 2.0, 0.5
+"""Seconds that a letter waits for its turn, as far as can be foreseen from how long others took; and as long as nothing is known of that."""
 IN_A_ROW: Final = 5
 """Letters that did not get through, one after another, until a channel is left in peace for `REST`; then one tries for all."""
 REST: Final = timedelta(seconds=10)
 PACED: Final = "paced"
 """The code of a channel that says its own cap is reached: nothing was tried, so it is no trouble and no try."""
+LEASE_OVER: Final = "lease_over"
+"""The code of a letter that may be in other hands by now."""
 SMALLEST_GAP: Final = 0.05
 WIDEST_GAP: Final = 3.0
 """Seconds between two letters that were told to come later."""
 _CERTAIN: Final = frozenset(
     (
-        PACED, "busy", "resting", "unreachable", "unresolved", "certificate", "login_refused", "directory_failed", "not_rendered",
-        "no_route",
+        PACED, LEASE_OVER, "busy", "http_425", "http_429", "resting", "unreachable", "unresolved", "certificate", "login_refused",
+        "directory_failed", "directory_hook", "not_rendered", "no_route",
     )
 )  # fmt: skip
 """Codes after which the other side has certainly not taken the letter. Of any other nobody knows."""
@@ -78,35 +83,55 @@ class Way:
         self._channel = channel
         self._clock = clock
         self._gate = asyncio.Semaphore(AT_ONCE)
-        self._inside = 0
+        self._inside = self._waiting = 0
+        self._took = GUESS
         self._told = clock()
         self._row = 0
         self._rests_until: datetime | None = None
         self._probing = False
+        self._stopped = False
 
-    async def send(self, letter: Letter, mark: Callable[[], Awaitable[None]]) -> None:
+    async def send(self, letter: Letter, mark: Callable[[], Awaitable[None]], until: datetime) -> None:
         """As the channel, and then marks what has left. Raises `Postponed` also where it rests, and where nothing was heard for `EACH`.
+
+        From `until` on it does not begin: the machine may have slept, and another one have taken the letter meanwhile.
 
         The mark counts as part of the way: so a worker that dies has never more than `AT_ONCE` letters that left and are not marked.
         """
         self._demand_awake()
-        try:
-            async with asyncio.timeout(EACH):
-                await self._gate.acquire()
-        except TimeoutError:
-            raise self._in_turn(1.0) from None
+        await self._enter()
         try:
             self._demand_awake()  # others may have failed meanwhile
+            if self._clock() >= until:
+                raise Postponed(LEASE_OVER)
             await self._send(letter)
             await asyncio.shield(mark())
         finally:
             self._gate.release()
 
+    def stop(self) -> None:
+        """From here on no letter begins; what comes hears at once that it is not its turn, so that another sender takes it."""
+        self._stopped = True
+
     async def close(self) -> None:
         """As the channel."""
         await self._channel.close()
 
+    async def _enter(self) -> None:
+        """Through the gate, if it is soon its turn: who waits longer holds a hand that letters of other channels need."""
+        if self._waiting * self._took / AT_ONCE >= SOON:
+            raise self._in_turn(self._took / 2)  # at twice the speed: the channel must never wait for letters
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(EACH):
+                await self._gate.acquire()
+        except TimeoutError:
+            raise self._in_turn(self._took) from None
+        finally:
+            self._waiting -= 1
+
     async def _send(self, letter: Letter) -> None:
+        began = time.monotonic()
         self._probing = self._rests_until is not None
         self._inside += 1
         try:
@@ -126,6 +151,7 @@ class Way:
         else:
             self._row, self._rests_until = 0, None
         finally:
+            self._took = (self._took + time.monotonic() - began) / 2
             self._inside -= 1
             self._probing = False
 
@@ -140,6 +166,8 @@ class Way:
         return Postponed(PACED, told.total_seconds())
 
     def _demand_awake(self) -> None:
+        if self._stopped:
+            raise Postponed(PACED)
         if self._rests_until is not None and (self._probing or self._clock() < self._rests_until):
             raise Postponed("resting")
 

@@ -38,12 +38,14 @@ class HeldNotice:
 class Claimed:
     """A notice that one sender may try for as long as its lease lasts.
 
-    `tries` counts this one, too; whoever brings another count than the store's came too late. `ready_at`: since when it could leave.
+    `tries` counts this one, too. `ready_at`: since when it could leave. `until`: the end of the lease; whoever brings another one than
+    the store's came too late.
     """
 
     notice: Notice
     tries: int
     ready_at: datetime
+    until: datetime
 
 
 class HeldNotices(Protocol):

@@ -1,8 +1,8 @@
 """Who sends which notice: claims with a lease, in the caller's transaction. See docs/decisions/0014-outbox.md.
 
-Note [The count of tries is the token]
-    A claim counts one up. Whoever puts a notice off or gives it up names the count it has: where the lease ran out and somebody else
-    has claimed it, that count is old, and nothing changes. Only "it was sent" is taken from anybody, since it is true for good.
+Note [The lease is the token]
+    Whoever puts a notice off or gives it up names the end of the lease it has: where that ran out and somebody else has claimed it, the
+    end is another one, and nothing changes. Only "it was sent" is taken from anybody, since it is true for good.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ PASSING: Final = (NoticeKind.REMINDER, NoticeKind.DIGEST, NoticeKind.SILENCE)
 """Kinds of which only the newest is worth sending."""
 IN_ORDER: Final = 3
 """Tries up to which a notice holds back later ones of its run to its reader: getting through comes before order then, since the later
-one may have another way."""
+one may have another way. `HOLDS`: the same for one that was put off, since it was ready and until it is tried again: a receiver may ask
+for an hour."""
+HOLDS: Final = timedelta(minutes=10)
 
 
 def notice_of(row: Mapping[Any, Any]) -> Notice:
@@ -41,14 +43,21 @@ def any_due(connection: Connection, now: datetime) -> bool:
 def claim(connection: Connection, most: int, now: datetime, lease: timedelta) -> Sequence[Claimed]:
     """So many of what is ready, the longest waiting first. Nobody else has them until the lease is over."""
     rows = connection.execute(_due(now).limit(most).with_for_update(skip_locked=True, of=NOTICES)).mappings().all()
-    taken = [row for row in rows if not _is_passed(connection, row, now) and _may_call_off(connection, row, now)]
+    taken = [
+        row
+        for row in rows
+        if not _is_over(connection, row, now)
+        and not _is_passed(connection, row, now)
+        and _may_call_off(connection, row, now)
+    ]
+    until = now + lease
     for row in taken:
         connection.execute(
             update(NOTICES)
             .where(NOTICES.c.key == row["key"])
-            .values(leased_until=now + lease, tries=(row["tries"] or 0) + 1, doubtful=_is_doubtful(row))
+            .values(leased_until=until, tries=(row["tries"] or 0) + 1, doubtful=_is_doubtful(row))
         )
-    return tuple(Claimed(notice_of(row), (row["tries"] or 0) + 1, row["ready_at"] or now) for row in taken)
+    return tuple(Claimed(notice_of(row), (row["tries"] or 0) + 1, row["ready_at"] or now, until) for row in taken)
 
 
 def mark_sent(connection: Connection, key: str, by: str, at: datetime) -> bool:
@@ -61,9 +70,11 @@ def mark_sent(connection: Connection, key: str, by: str, at: datetime) -> bool:
     return changed.rowcount == 1
 
 
-def put_off(connection: Connection, claimed: Claimed, code: str, next_at: datetime, doubtful: bool) -> bool:
+def put_off(
+    connection: Connection, claimed: Claimed, code: str, next_at: datetime, doubtful: bool, tried: bool
+) -> bool:
     """It did not leave now; one that was taken back meanwhile is not tried again. `False` for a claim that is over."""
-    return _end(connection, claimed, code, doubtful, {"next_at": next_at})
+    return _end(connection, claimed, code, doubtful, {"next_at": next_at, "tries": claimed.tries - (not tried)})
 
 
 def give_up(connection: Connection, claimed: Claimed, state: str, code: str, at: datetime, doubtful: bool) -> bool:
@@ -112,14 +123,23 @@ def _one_before(now: datetime) -> ColumnElement[bool]:
     """Whether an earlier one of the same run to the same reader comes first."""
     first = NOTICES.alias("first")
     earlier = or_(first.c.at < NOTICES.c.at, and_(first.c.at == NOTICES.c.at, first.c.key < NOTICES.c.key))
-    in_turn = and_(first.c.tries < IN_ORDER, or_(first.c.tries > 0, first.c.next_at <= now))
+    fresh = and_(first.c.last_code.is_(None), first.c.next_at <= now)
+    comes_back = and_(first.c.last_code.is_not(None), first.c.ready_at > now - HOLDS, first.c.next_at <= now + HOLDS)
+    in_turn = and_(first.c.tries < IN_ORDER, or_(fresh, comes_back))
     stands = and_(first.c.state == "pending", first.c.batch.is_(None), or_(first.c.leased_until > now, in_turn))
     return exists().where(first.c.run == NOTICES.c.run, first.c.to == NOTICES.c.to, earlier, stands)
 
 
+def _is_over(connection: Connection, row: Mapping[Any, Any], now: datetime) -> bool:
+    """Whether it was taken back while somebody tried it who has said nothing since: then it is withdrawn, and may have left."""
+    if row["recalled"]:
+        _withdrawn(connection, row, row["last_code"], now)
+    return bool(row["recalled"])
+
+
 def _is_passed(connection: Connection, row: Mapping[Any, Any], now: datetime) -> bool:
-    """Whether it was tried before and the next of its sort is decided: then it is withdrawn."""
-    if not row["tries"] or row["kind"] not in PASSING:
+    """Whether it was put off before and the next of its sort is decided: then it is withdrawn."""
+    if not (row["tries"] or row["last_code"]) or row["kind"] not in PASSING:
         return False
     same = [NOTICES.c[name].is_not_distinct_from(row[name]) for name in ("run", "kind", "to", "stage", "item")]
     newer = and_(NOTICES.c.at > row["at"], NOTICES.c.state.in_(("pending", "sent")), NOTICES.c.batch.is_(None))
@@ -146,14 +166,16 @@ def _may_call_off(connection: Connection, row: Mapping[Any, Any], now: datetime)
     return True
 
 
-def _withdrawn(connection: Connection, row: Mapping[Any, Any], code: str, at: datetime) -> None:
+def _withdrawn(connection: Connection, row: Mapping[Any, Any], code: str | None, at: datetime) -> None:
     values = {"state": "withdrawn", "changed_at": at, "last_code": code, "leased_until": None, "next_at": None}
     connection.execute(update(NOTICES).where(NOTICES.c.key == row["key"]).values(**values, doubtful=_is_doubtful(row)))
 
 
 def _end(connection: Connection, claimed: Claimed, code: str, doubtful: bool, values: Mapping[str, Any]) -> bool:
-    """See Note [The count of tries is the token]."""
-    mine = and_(NOTICES.c.key == claimed.notice.key, NOTICES.c.state == "pending", NOTICES.c.tries == claimed.tries)
+    """See Note [The lease is the token]."""
+    mine = and_(
+        NOTICES.c.key == claimed.notice.key, NOTICES.c.state == "pending", NOTICES.c.leased_until == claimed.until
+    )
     found = connection.execute(select(NOTICES).where(mine).with_for_update()).mappings().first()
     if found is None:
         return False

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, func, or_, select, update
 
 from storage import rows
 from storage.engine import reading, writing
@@ -14,8 +15,19 @@ from storage.standing import OPEN_RUN
 from storage.tables import NOTICES, RUNS, STAGES
 
 DROPPED: Final = "dropped"
+_TAKEN_BACK: Final = "It was taken back: what it would say is no longer so."
 _SHOWN = ("customer", "stage", "round", "template", "side", "reason")
 _INSTANTS = ("changed_at", "sent_at", "ready_at", "leased_until")
+
+
+@dataclass(frozen=True, slots=True)
+class Unheard:
+    """How many notices failed, of how many runs, since when at least, and why: some of the codes."""
+
+    notices: int
+    runs: int
+    since: datetime | None
+    codes: tuple[str, ...]
 
 
 def show(engine: Engine, key: str) -> dict[str, Any] | None:
@@ -51,7 +63,10 @@ def drop(engine: Engine, keys: Sequence[str], reason: str, now: datetime) -> lis
 
 
 def undelivered(connection: Connection, who: str, limit: int) -> list[dict[str, Any]]:
-    """Lines of the inbox of whoever owns the stage of a failed notice; else of who owns the run. Of open runs."""
+    """Lines of the inbox of whoever owns the stage of a failed notice; else of who owns the run.
+
+    Of open runs, and of what was decided when a run ended: its last word is owed to somebody, too.
+    """
     query = _failed(who).order_by(NOTICES.c.changed_at.desc(), NOTICES.c.key).limit(limit)
     return [_line(row) for row in connection.execute(query).mappings()]
 
@@ -59,6 +74,16 @@ def undelivered(connection: Connection, who: str, limit: int) -> list[dict[str, 
 def undelivered_total(connection: Connection, who: str) -> int:
     """How many these are."""
     return int(connection.execute(select(func.count()).select_from(_failed(who).subquery())).scalar_one())
+
+
+def unheard(engine: Engine) -> Unheard:
+    """What reached nobody, of all runs, whether anybody owns their stage or not."""
+    query = select(func.count(), func.min(NOTICES.c.changed_at), func.count(func.distinct(NOTICES.c.run)))
+    failed = NOTICES.c.state == "failed"
+    with reading(engine) as connection:
+        notices, since, runs = connection.execute(query.where(failed)).one()
+        codes = connection.execute(select(NOTICES.c.last_code).where(failed).distinct().limit(5)).scalars().all()
+    return Unheard(notices, runs, since, tuple(sorted(code for code in codes if code)))
 
 
 def _failed(who: str) -> Select[Any]:
@@ -71,8 +96,9 @@ def _failed(who: str) -> Select[Any]:
         NOTICES.c.key, NOTICES.c.run, NOTICES.c.stage, NOTICES.c.item, NOTICES.c.round, NOTICES.c.subject, NOTICES.c.to,
         NOTICES.c.last_code, NOTICES.c.changed_at, owner.label("owner"),
     )  # fmt: skip
+    matters = or_(OPEN_RUN, NOTICES.c.at >= RUNS.c.closed_at)
     joined = NOTICES.join(RUNS, RUNS.c.run == NOTICES.c.run).outerjoin(STAGES, now)
-    return select(*columns).select_from(joined).where(NOTICES.c.state == "failed", OPEN_RUN, owner == who)
+    return select(*columns).select_from(joined).where(NOTICES.c.state == "failed", matters, owner == who)
 
 
 def _line(row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -96,7 +122,7 @@ def _resend(connection: Connection, key: str, now: datetime) -> dict[str, Any]:
     refused = _cannot(row, now) or _not_yet(row, now)
     if refused:
         return _verdict(row, "conflict", *refused)
-    again = {"state": "pending", "next_at": now, "recalled": False, "changed_at": now}
+    again = {"state": "pending", "next_at": now, "changed_at": now}
     if row["state"] == "failed":
         again |= {"tries": 0, "ready_at": now}
     connection.execute(update(NOTICES).where(_is(key)).values(again))
@@ -123,13 +149,15 @@ def _cannot(row: Mapping[Any, Any], now: datetime) -> tuple[str, str] | None:
     if row["state"] == "sent":
         return "already_sent", "It has left; the same notice never leaves twice."
     if row["state"] == "withdrawn":
-        return "withdrawn", "It was taken back: what it would say is no longer so."
+        return "withdrawn", _TAKEN_BACK
     if row["leased_until"] is not None and row["leased_until"] > now:
         return "being_tried", "A worker is trying it at this moment; ask again in a minute."
     return None
 
 
 def _not_yet(row: Mapping[Any, Any], now: datetime) -> tuple[str, str] | None:
+    if row["recalled"]:  # while somebody tried it who has said nothing since
+        return "withdrawn", _TAKEN_BACK
     if row["batch"] is not None:
         return "not_history", "The turn that asked for it is not history yet; it leaves by itself once it is."
     if row["state"] == "pending" and row["not_before"] is not None and row["not_before"] > now:

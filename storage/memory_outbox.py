@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from onboarding.engine.effects import Notice
 from onboarding.ports import Claimed
-from storage.claims import IN_ORDER, OVERTAKEN, PASSING
+from storage.claims import HOLDS, IN_ORDER, OVERTAKEN, PASSING
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,6 +39,13 @@ class Kept:
     def is_leased(self, at: datetime) -> bool:
         """Whether one sender has it."""
         return self.state == "pending" and self.leased_until is not None and self.leased_until > at
+
+    def comes_first(self, now: datetime) -> bool:
+        """Whether its turn has come, or comes back soon, as `storage.claims` says it."""
+        next_at = self.next_at or now
+        if self.last_code is None:
+            return next_at <= now
+        return (self.ready_at or now) > now - HOLDS and next_at <= now + HOLDS
 
     def go(self, state: str, code: str | None) -> None:
         """It leaves no more."""
@@ -81,11 +88,13 @@ class MemoryOutbox:
             ]  # fmt: skip
             taken = []
             for *_, kept, notice in sorted(due, key=lambda one: one[:3])[:most]:
-                if kept.tries and notice.kind in PASSING and self._newer(notice):
+                if kept.recalled:
+                    kept.go("withdrawn", kept.last_code)
+                elif (kept.tries or kept.last_code) and notice.kind in PASSING and self._newer(notice):
                     kept.go("withdrawn", OVERTAKEN)
                 elif self._may_call_off(kept, notice, now):
                     kept.doubtful, kept.leased_until, kept.tries = kept.is_doubtful, now + lease, kept.tries + 1
-                    taken.append(Claimed(notice, kept.tries, kept.ready_at or now))
+                    taken.append(Claimed(notice, kept.tries, kept.ready_at or now, now + lease))
             return taken
 
     def _ready(self) -> list[tuple[Kept, Notice]]:
@@ -99,7 +108,7 @@ class MemoryOutbox:
         return any(
             (other.run, other.to) == (notice.run, notice.to)
             and (other.at, other.key) < (notice.at, notice.key)
-            and (kept.is_leased(now) or (kept.tries < IN_ORDER and (kept.tries > 0 or (kept.next_at or now) <= now)))
+            and (kept.is_leased(now) or (kept.tries < IN_ORDER and kept.comes_first(now)))
             for kept, other in self._ready()
         )
 
@@ -132,9 +141,9 @@ class MemoryOutbox:
             kept.leased_until = kept.next_at = kept.last_code = None
             return True
 
-    def put_off(self, claimed: Claimed, code: str, next_at: datetime, *, doubtful: bool) -> bool:
+    def put_off(self, claimed: Claimed, code: str, next_at: datetime, *, doubtful: bool, tried: bool = True) -> bool:
         """As `SqlNoticeStore.put_off`."""
-        return self._end(claimed, "pending", code, doubtful, next_at)
+        return self._end(claimed, "pending", code, doubtful, next_at, claimed.tries - (not tried))
 
     def fail(self, claimed: Claimed, code: str, at: datetime, *, doubtful: bool = False) -> bool:
         """As `SqlNoticeStore.fail`."""
@@ -144,11 +153,20 @@ class MemoryOutbox:
         """As `SqlNoticeStore.lapse`."""
         return self._end(claimed, "withdrawn", OVERTAKEN, doubtful, None)
 
-    def _end(self, claimed: Claimed, state: str, code: str, doubtful: bool, next_at: datetime | None) -> bool:
+    def _end(
+        self,
+        claimed: Claimed,
+        state: str,
+        code: str,
+        doubtful: bool,
+        next_at: datetime | None,
+        tries: int | None = None,
+    ) -> bool:
         with self._lock:
             kept = self.notices.get(claimed.notice.key)
-            if kept is None or kept.state != "pending" or kept.tries != claimed.tries:
+            if kept is None or kept.state != "pending" or kept.leased_until != claimed.until:
                 return False
+            kept.tries = claimed.tries if tries is None else tries
             kept.leased_until, kept.last_code, kept.doubtful = None, code, kept.doubtful or doubtful
             kept.state, kept.next_at = ("withdrawn", None) if kept.recalled else (state, next_at)
             return True

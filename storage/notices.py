@@ -55,10 +55,10 @@ class SqlNoticeStore:
         with writing(self._engine) as connection:
             return claims.mark_sent(connection, key, by, at)
 
-    def put_off(self, claimed: Claimed, code: str, next_at: datetime, *, doubtful: bool) -> bool:
-        """Not now. `doubtful`: it may have arrived all the same. `False` for a claim that is over."""
+    def put_off(self, claimed: Claimed, code: str, next_at: datetime, *, doubtful: bool, tried: bool = True) -> bool:
+        """Not now. `doubtful`: it may have arrived all the same; `tried`: it counts as a try. `False` for a claim that is over."""
         with writing(self._engine) as connection:
-            return claims.put_off(connection, claimed, code, next_at, doubtful)
+            return claims.put_off(connection, claimed, code, next_at, doubtful, tried)
 
     def fail(self, claimed: Claimed, code: str, at: datetime, *, doubtful: bool = False) -> bool:
         """Nothing helps, or it was tried for long enough: a person must look. `False` for a claim that is over."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 
+from console import outbox
+from console.leaving import Misused
 from storage.engine import open_database
 from storage.notices import SqlNoticeStore
 from storage.records import SqlRecordStore
@@ -68,6 +72,40 @@ def test_all_that_failed_is_resent_by_one_word(full: Door) -> None:
     assert "No notice has failed." in nothing.err
 
 
+def test_however_much_failed_is_done_in_transactions_of_a_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is left out; only what is named key by key has a limit."""
+    monkeypatch.setattr(outbox, "MOST", 2)
+    monkeypatch.setattr(outbox.printing, "show", lambda *_, **__: None)
+    done: list[list[str]] = []
+
+    def do(_: Any, keys: Sequence[str]) -> list[dict[str, Any]]:
+        done.append(list(keys))
+        return [{"outcome": "accepted"} for _ in keys]
+
+    assert outbox._tell(cast("Any", None), ["a", "b", "a", "c"], do, "") == 0
+    assert done == [["a", "b"], ["c"]]
+    with pytest.raises(Misused):
+        outbox._few(["a", "b", "c"])
+
+
+def test_doctor_counts_what_reached_nobody(full: Door) -> None:
+    """Until it is resent or dropped."""
+
+    def line() -> tuple[str, str]:
+        return next(
+            (row["level"], row["sentence"])
+            for row in full("doctor", "-o", "json").data["rows"]
+            if row["name"] == "notices"
+        )
+
+    level, sentence = line()
+    assert level == "warn"
+    assert sentence.startswith("1 notices of 1 runs have reached nobody since ")
+    assert "(address_refused)" in sentence
+    full("outbox", "drop", "k/failed", "--reason", "Told by phone.")
+    assert line() == ("ok", "Nothing has failed for good.")
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
@@ -76,7 +114,7 @@ def test_all_that_failed_is_resent_by_one_word(full: Door) -> None:
         (("resend", "k/failed", "--run", RUN), 64, "--run narrows --failed"), (("drop", "k/failed"), 64, "--reason"),
         (("drop", "k/failed", "--reason", " "), 64, "one line of 1 to 500"), (("drop", "k/sent", "--reason", "x"), 21, "It has left"),
         (("resend", "k/sent", "k/failed"), 21, "already_sent"), (("list", "nobody/nothing"), 23, "No run"),
-        (("--state", "lost"), 64, "lost"),
+        (("--state", "lost"), 64, "lost"), (("resend", "--failed", "--run", "nobody/nothing"), 23, "No run"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_says_why(full: Door, words: tuple[str, ...], code: int, says: str) -> None:

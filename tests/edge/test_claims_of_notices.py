@@ -115,6 +115,55 @@ def test_one_that_is_taken_back_while_it_is_tried_is_not_tried_again(store: Any)
     assert claimed(store, now() + timedelta(days=1)) == []
 
 
+def test_one_that_was_taken_back_while_its_sender_died_is_not_sent_again(store: Any) -> None:
+    """It may have left, so what calls it off leaves; a reader must not be alarmed once more by what is settled."""
+    store.keep(a_notice("alarm", kind=NoticeKind.ESCALATION))
+    claimed(store)
+    store.keep(a_notice("settled", at=at(1), kind=NoticeKind.RETRACTION, retracts=("alarm",)))
+
+    later = now() + timedelta(seconds=61)
+    assert [*leave(store, later), *leave(store, later)] == ["settled"]
+    assert line_of(store, "alarm")["state"] == "withdrawn"
+
+
+def test_who_comes_after_the_lease_changes_nothing_while_another_one_tries(store: Any) -> None:
+    """Also where the other one's turn did not count as a try."""
+    store.keep(a_notice())
+    (late,) = claimed(store)
+    (second,) = claimed(store, now() + timedelta(seconds=61))
+    assert store.put_off(second, "paced", now() + timedelta(seconds=62), doubtful=False, tried=False)
+    (third,) = claimed(store, now() + timedelta(seconds=63))
+
+    assert (late.tries, second.tries, third.tries) == (1, 2, 2)
+    assert not store.put_off(late, "busy", now(), doubtful=False)
+    assert store.put_off(third, "busy", now(), doubtful=False)
+
+
+def test_one_that_waits_for_its_turn_keeps_its_place_before_later_ones(store: Any) -> None:
+    """However often it is told to come later: nothing was tried, so nothing counts as a try."""
+    store.keep(a_notice("first", at=at(1)))
+    store.keep(a_notice("second", at=at(2)))
+    when = now()
+    for _ in range(5):
+        (first,) = claimed(store, when)
+        assert (first.notice.key, first.tries) == ("first", 1)
+        store.put_off(first, "paced", when + timedelta(seconds=3), doubtful=False, tried=False)
+        assert claimed(store, when + timedelta(seconds=1)) == []
+        when += timedelta(seconds=3)
+
+    assert line_of(store, "first")["tries"] == 0
+
+
+def test_one_that_shall_come_back_in_an_hour_holds_nothing_back(store: Any) -> None:
+    """A receiver may ask for so long a pause; an alarm that goes by another way does not wait for it."""
+    store.keep(a_notice("ask", at=at(1)))
+    store.keep(a_notice("alarm", at=at(2), kind=NoticeKind.ESCALATION))
+    (ask,) = claimed(store)
+    store.put_off(ask, "http_429", now() + timedelta(hours=1), doubtful=False)
+
+    assert [one.notice.key for one in claimed(store)] == ["alarm"]
+
+
 def test_one_that_may_have_left_counts_as_read(store: Any) -> None:
     """Its sender died, or the other side never answered: it is not tried again, and what calls it off leaves."""
     for key in ("died", "silent"):

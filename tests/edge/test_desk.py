@@ -60,6 +60,18 @@ def test_what_cannot_be_resent_says_why(engine: Engine) -> None:
     ]  # fmt: skip
 
 
+def test_what_was_taken_back_while_its_sender_died_is_not_resent(engine: Engine) -> None:
+    """Its claim is over and nobody has looked since: it is settled all the same."""
+    store = SqlNoticeStore(engine)
+    store.keep(a_notice("alarm"))
+    store.claim(9, datetime.now(UTC), LEASE)
+    store.withdraw("alarm")
+
+    assert outcomes(desk.resend(engine, ["alarm"], datetime.now(UTC) + timedelta(seconds=61))) == [
+        ("conflict", "withdrawn")
+    ]
+
+
 def test_a_notice_that_is_dropped_never_leaves_and_says_why(engine: Engine) -> None:
     """Also one that was only put off; never one that has left, and twice is once."""
     store, now = failing(engine, "failed"), datetime.now(UTC)
@@ -123,6 +135,27 @@ def test_whoever_owns_the_stage_finds_what_reached_nobody_in_their_inbox_until_i
     desk.resend(engine, ["n-1"], now)
     assert [line["kind"] == "undelivered" for line in table.inbox("stage owner")["rows"]] == [False]
     assert table.inbox_total("stage owner") == 1
+
+
+def test_the_last_word_of_a_run_that_reached_nobody_waits_for_its_owner(engine: Engine) -> None:
+    """The run has ended with it, and whoever should have read it does not know."""
+    SqlRecordStore(engine).write(a_turn(1, run=a_run(state="closed", owner="dana", closed_at=a_notice().at)))
+    failing(engine, "n-1")
+
+    assert [line["id"] for line in ReadTable(engine).inbox("dana")["rows"]] == ["n-1"]
+    desk.drop(engine, ["n-1"], "Told by phone.", datetime.now(UTC))
+    assert ReadTable(engine).inbox_total("dana") == 0
+
+
+def test_what_reached_nobody_is_counted_over_all_runs(engine: Engine) -> None:
+    """Also where nobody owns a stage or the run has ended: whoever runs the installation looks."""
+    assert (desk.unheard(engine).notices, desk.unheard(engine).since) == (0, None)
+    failing(engine, "n-1", "n-2")
+
+    found = desk.unheard(engine)
+    assert (found.notices, found.runs, found.codes) == (2, 1, ("address_refused",))
+    assert found.since is not None
+    assert found.since.tzinfo is not None
 
 
 def test_what_a_closed_run_could_not_tell_waits_for_nobody(engine: Engine) -> None:

@@ -275,6 +275,60 @@ async def test_who_stops_waits_for_what_is_on_its_way(house: House) -> None:
     assert told(house) == ("sent", None, "mail")
 
 
+async def test_who_wakes_when_the_lease_is_over_begins_no_letter_that_another_one_has_sent(house: House) -> None:
+    """A machine that slept: time limits have slept with it, and only the clock on the wall tells."""
+    hand, gate = Hand(), asyncio.Event()
+
+    class Slow(Told):
+        async def send(self, letter: Any) -> None:
+            self.tried.append(letter.key)
+            await gate.wait()
+            self.took.append(letter.key)
+
+    mail, other_mail = Slow("mail"), Told("mail")
+    for n in range(trying.AT_ONCE + 3):
+        house.held.keep(a_notice(f"n-{n:02}", to=f"reader-{n}"))
+    async with a_sender(house, mail, clock=hand) as sleeper:
+        await sleeper.look()
+        ends = time.monotonic() + 10
+        while len(mail.tried) < trying.AT_ONCE:
+            assert time.monotonic() < ends
+            await asyncio.sleep(0.01)
+        hand.forward(seconds=61)
+        async with a_sender(house, other_mail, clock=hand) as other:
+            await one_round(other)
+        gate.set()
+        assert await sleeper.drain(20)
+
+    assert len(other_mail.took) == trying.AT_ONCE + 3
+    assert len(mail.tried) == trying.AT_ONCE, "what was on its way when it fell asleep, and nothing more"
+    assert {line["state"] for line in house.reads.outbox()["rows"]} == {"sent"}
+
+
+async def test_a_letter_that_a_slow_server_takes_while_the_worker_stops_leaves_once(house: House) -> None:
+    """What has begun is waited for; what has not is given back at once, without a doubt and without a try."""
+    mail = Told("mail", seconds=0.5)
+    for n in range(trying.AT_ONCE + 3):
+        house.held.keep(a_notice(f"n-{n:02}", to=f"reader-{n}"))
+    async with a_sender(house, mail) as sender:
+        await sender.look()
+        ends = time.monotonic() + 10
+        while len(mail.tried) < trying.AT_ONCE:
+            assert time.monotonic() < ends
+            await asyncio.sleep(0.01)
+        assert await sender.finish(0.01, most=10)
+
+    lines = house.reads.outbox()["rows"]
+    assert len(mail.tried) == len(mail.took) == trying.AT_ONCE
+    assert sorted(line["key"] for line in lines if line["state"] == "sent") == sorted(mail.took)
+    assert [(line["state"], line["tries"]) for line in lines if line["key"] not in mail.took] == [("pending", 0)] * 3
+    chat, hand = Told("chat"), Hand()
+    hand.forward(seconds=3)
+    async with a_sender(house, chat, clock=hand) as other:
+        assert await one_round(other) == 3
+    assert not set(chat.took) & set(mail.took)
+
+
 # One channel and the others.
 
 
@@ -316,7 +370,9 @@ async def test_letters_for_which_it_is_too_early_are_told_different_instants() -
     told_each = []
     for _ in range(4):
         with pytest.raises(Postponed) as caught:
-            await way.send(PlainText().letter(a_notice(), Reader(handle="dana")), never)
+            await way.send(
+                PlainText().letter(a_notice(), Reader(handle="dana")), never, hand.now + timedelta(minutes=1)
+            )
         told_each.append(caught.value.after)
 
     assert told_each == sorted(set(told_each))
@@ -340,6 +396,80 @@ async def test_to_be_told_to_wait_is_no_trouble(house: House) -> None:
         await one_round(sender)
 
     assert told(house) == ("sent", None, "mail")
+
+
+async def test_a_channel_that_is_dead_is_not_asked_at_every_turn_of_another_one(house: House) -> None:
+    """One asks for an hour of peace, the other is dead: within that hour the letter is tried thirty times at most."""
+    hand = Hand()
+    silent, dead = Told("chat", raising(Postponed(PACED, 3_600.0))), Told("mail", raising(Postponed("unreachable")))
+    house.held.keep(a_notice())
+    async with a_sender(house, silent, dead, clock=hand) as sender:
+        for _ in range(360):
+            await one_round(sender)
+            hand.forward(seconds=10)
+
+    assert 20 <= len(dead.tried) <= 30
+    assert told(house) == ("pending", "unreachable", None)
+
+
+async def test_to_be_told_to_wait_counts_as_no_try(house: House) -> None:
+    """Neither in what is shown, nor in how long the pause is when something fails at last."""
+    hand, answers = Hand(), [Postponed(PACED, 2.0)] * 5 + [Postponed("unreachable")]
+
+    def answer(_: Any) -> None:
+        raise answers.pop(0)
+
+    house.held.keep(a_notice())
+    async with a_sender(house, Told("mail", answer), clock=hand) as sender:
+        while answers:
+            await one_round(sender)
+            hand.forward(seconds=3)
+        assert line_of(house)["tries"] == 1
+        hand.forward(seconds=24)
+        assert await one_round(sender) == 0
+        answers.append(Postponed("unreachable"))
+        hand.forward(seconds=5)
+        assert await one_round(sender) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "read"), [("http_429", False), ("directory_hook", False), ("http_503", True), ("timeout", True)]
+)
+async def test_what_was_certainly_not_taken_is_taken_back_without_a_word(house: House, code: str, read: bool) -> None:
+    """Of anything else nobody knows, so that what calls it off leaves."""
+    house.held.keep(a_notice(kind=NoticeKind.ESCALATION))
+    async with a_sender(house, Told("chat", raising(Postponed(code)))) as sender:
+        await one_round(sender)
+
+    assert house.held.withdraw("n-1") is not read
+
+
+async def test_a_crowd_for_a_slow_channel_does_not_hold_up_a_letter_for_another_one(house: House) -> None:
+    """Whoever would wait there for long comes back later; the slow one has always the next letter at hand."""
+    mail, chat = Told("mail", seconds=1.0), Told("chat")
+
+    class ByReader:
+        def channels(self, notice: Any, reader: Reader) -> list[Channel]:
+            return [chat] if reader.handle == "chatty" else [mail]
+
+    for n in range(300):
+        house.held.keep(a_notice(f"n-{n:03}", to=f"reader-{n}"))
+    async with a_sender(house) as sender:
+        sender._routes = ByReader()
+        running, start = asyncio.create_task(sender.run()), time.monotonic()
+        while len(mail.took) < 2 * trying.AT_ONCE:
+            assert time.monotonic() < start + 20
+            await asyncio.sleep(0.05)
+        house.held.keep(a_notice("to the chat", to="chatty", kind=NoticeKind.ESCALATION))
+        began = time.monotonic()
+        while not chat.took:
+            assert time.monotonic() < began + 10, "thirty seconds of mails come first"
+            await asyncio.sleep(0.05)
+        running.cancel()
+        sent = len(mail.took) / (trying.AT_ONCE * (time.monotonic() - start))
+
+    assert mail.most_at_once == trying.AT_ONCE
+    assert sent > 0.3, "of what it could have taken"
 
 
 async def test_no_more_is_in_hand_than_there_is_room_for(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import copy
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from random import Random
 
@@ -142,21 +142,42 @@ def test_what_is_planted_is_found(clean: Evidence, plant: Callable[[Evidence], E
 def test_a_repeat_is_found_where_no_fault_explains_it(clean: Evidence) -> None:
     """One fault explains one."""
     key = next(iter(clean.heard["notice"]))
-    twice = replace(clean, heard={**clean.heard, "notice": clean.heard["notice"] + Counter({key: 1})})
+    twice = _again(clean, {key: [1, 2]})
 
     assert check_all([twice], repeats=1) == []
     assert len(check_all([twice], repeats=0)) == 1
 
 
-def test_a_fault_repeats_a_letter_once_and_no_more_letters_than_one_channel_takes_at_once(clean: Evidence) -> None:
-    """One key twice over is one fault too few, and so is one key more than were on their way."""
+def test_a_fault_lets_one_process_forget_no_more_letters_than_one_channel_takes_at_once(clean: Evidence) -> None:
+    """One letter more, or two processes, is one fault too few; so is the same letter once more."""
+    key = next(iter(clean.heard["notice"]))
+    many = {f"letter-{n}": [1, 2] for n in range(IN_HAND)}
+
+    assert len(check_all([_again(clean, {key: [1, 2, 3]})], repeats=1)) == 1
+    assert check_all([_again(clean, {key: [1, 2, 3]})], repeats=2) == []
+    before = len(check_all([_again(clean, many)], repeats=0))
+    assert len(check_all([_again(clean, many)], repeats=1)) == before - 1
+    assert len(check_all([_again(clean, {**many, key: [1, 2]})], repeats=9)) == before
+    assert len(check_all([_again(clean, {**many, key: [3, 2]})], repeats=1)) == before
+
+
+def test_no_fault_explains_a_letter_that_one_process_brings_twice_or_that_nobody_has_claimed_again(
+    clean: Evidence,
+) -> None:
+    """It remembers what it could not mark; and who sends without a claim shares it with another one."""
     key = next(iter(clean.heard["notice"]))
 
-    def heard(*more: str) -> Evidence:
-        return replace(clean, heard={**clean.heard, "notice": clean.heard["notice"] + Counter(more)})
+    assert len(check_all([_again(clean, {key: [1, 1]})], repeats=9)) == 1
+    assert len(check_all([replace(_again(clean, {key: [1, 2]}), tries={**clean.tries, key: 1})], repeats=9)) == 1
 
-    many = [f"letter-{n}" for n in range(IN_HAND["notice"])]
-    assert len(check_all([heard(key, key)], repeats=1)) == 1
-    before = len(check_all([heard(*many, *many)], repeats=0))
-    assert len(check_all([heard(*many, *many)], repeats=1)) == before - 1
-    assert len(check_all([heard(*many, *many, key)], repeats=1)) == before
+
+def _again(clean: Evidence, brought: Mapping[str, Sequence[int]]) -> Evidence:
+    """These letters were heard from these processes."""
+    times = {key: len(by) for key, by in brought.items()}
+    notices = Counter({**clean.heard["notice"], **times})
+    return replace(
+        clean,
+        heard={**clean.heard, "notice": notices},
+        tries={**clean.tries, **times},
+        brought={**clean.brought, **brought},
+    )

@@ -28,7 +28,7 @@ def upgrade() -> None:
     ready = "coalesce(not_before, changed_at)"
     waits = "state = 'pending' AND batch IS NULL AND run IS NOT NULL"
     connection.execute(sa.text(f"UPDATE notices SET ready_at = {ready}, next_at = {ready} WHERE {waits}"))
-    # A worker of the release before may have died between sending and marking: nobody knows.
+    # The release before reached nobody: what it sent, it kept, so nothing that waits may have arrived.
     connection.execute(sa.text("UPDATE notices SET sent_by = 'outbox' WHERE state = 'sent'"))
     connection.execute(
         sa.text(

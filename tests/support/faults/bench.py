@@ -163,14 +163,13 @@ class Bench:
         with reading(self.database) as connection:
             # A tombstone of a key that came before its notice belongs to no run by name, so keys tell.
             of_run = NOTICES.c.key.startswith(f"{order.run}/", autoescape=True)
-            notices = {
-                row.key: row.state for row in connection.execute(select(NOTICES.c.key, NOTICES.c.state).where(of_run))
-            }
+            kept = connection.execute(select(NOTICES.c.key, NOTICES.c.state, NOTICES.c.tries).where(of_run)).all()
             refused = connection.execute(select(REFUSED).where(REFUSED.c.run == order.run)).mappings().all()
         return Evidence(
             order=order, operations=list(self.log.of(order.run)), trail=rows_of_trail(ReadTable(self.database), run),
-            own_trail=own, refused=[dict(row) for row in refused], status=status, notices=notices,
-            heard=_of(order.run, heard), now=self.rested_at,
+            own_trail=own, refused=[dict(row) for row in refused], status=status,
+            notices={row.key: row.state for row in kept}, tries={row.key: row.tries or 0 for row in kept},
+            heard=_of(order.run, heard), brought=sink.brought(self.sink), now=self.rested_at,
         )  # fmt: skip
 
 

@@ -38,22 +38,41 @@ class Evidence:
     """State of each notice in the outbox, by key."""
     heard: Mapping[str, Counter[str]]
     """How often each key has reached the world, by kind."""
+    tries: Mapping[str, int] = field(default_factory=dict)
+    """How often each notice was claimed."""
+    brought: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """Which processes have brought each letter to the world, in their order."""
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
-IN_HAND = {"notice": AT_ONCE, "hook": 1}
-"""Of so many a worker that dies may not know whether they have reached the world: letters leave side by side, and are marked one by one."""
+IN_HAND = AT_ONCE
+"""Of so many letters a worker that dies may not have said that they left: they leave side by side, and are marked one by one."""
 
 
 def check_all(found: Sequence[Evidence], *, repeats: int) -> list[str]:
-    """Everything that is wrong with these runs. `repeats`: faults, for each of which the world may have heard a key once more."""
+    """Everything that is wrong with these runs. `repeats`: faults, for each of which the world may have heard a hook once more.
+
+    Each may have cost one process its memory of the letters that it had in hand, and of nothing else: so a letter that was heard again
+    was brought by another process, and what the first ones had not marked is bounded for each of them.
+    """
     wrong = [one for evidence in found for one in check(evidence)]
-    for kind, in_hand in IN_HAND.items():
-        again = {key: n - 1 for evidence in found for key, n in evidence.heard[kind].items() if n > 1}
-        if sum(again.values()) > repeats * in_hand or max(again.values(), default=0) > repeats:
-            wrong.append(
-                f"{sum(again.values())} {kind}s were heard again, and {repeats} faults explain {in_hand} keys each, once: {[*again][:5]}"
-            )
+    hooks = {key: n - 1 for evidence in found for key, n in evidence.heard["hook"].items() if n > 1}
+    if sum(hooks.values()) > repeats:
+        wrong.append(
+            f"{sum(hooks.values())} hooks were heard again, and {repeats} faults explain one each: {[*hooks][:5]}"
+        )
+    letters = {
+        key: evidence.brought.get(key, ()) for evidence in found for key, n in evidence.heard["notice"].items() if n > 1
+    }
+    for key, by in letters.items():
+        if len(by) != len(set(by)) or len(by) < 2:
+            wrong.append(f"{key} was heard again from the same process")
+    unmarked = Counter(one for by in letters.values() for one in by[:-1])
+    if len(unmarked) > repeats or max(unmarked.values(), default=0) > IN_HAND:
+        wrong.append(
+            f"{len(letters)} letters were heard again, left unmarked by processes {dict(unmarked)}, and {repeats} faults explain as many "
+            f"processes with {IN_HAND} each: {[*letters][:5]}"
+        )
     return wrong
 
 
@@ -138,6 +157,9 @@ def _world(evidence: Evidence, told: Retold) -> Iterator[str]:
     notices, hooks = evidence.heard["notice"], evidence.heard["hook"]
     yield from _each("counts as sent, and the world has not heard it", sent - set(notices))
     yield from _each("was heard by the world, and nobody has decided it", set(notices) - set(told.notices))
+    yield from _each(
+        "was heard more often than it was tried", (key for key, n in notices.items() if n > evidence.tries.get(key, n))
+    )
     yield from _each("is a hook that was never called", set(told.hooks) - set(hooks))
     yield from _each("is a hook that nobody has asked for", set(hooks) - set(told.hooks))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +37,21 @@ def hook(arguments: Mapping[str, Any]) -> dict[str, Any]:
 def read_sink(file: Path) -> dict[str, Counter[str]]:
     """How often each key was heard, by kind."""
     found: dict[str, Counter[str]] = {"notice": Counter(), "hook": Counter()}
-    for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
-        if not line.endswith("}"):
-            continue
-        told = json.loads(line)
+    for told in _lines(file):
         found[told["kind"]][told["key"]] += 1
     return found
+
+
+def brought(file: Path) -> dict[str, list[int]]:
+    """The processes that have brought each letter, in their order."""
+    found: dict[str, list[int]] = {}
+    for told in _lines(file):
+        if told["kind"] == "notice":
+            found.setdefault(told["key"], []).append(told["pid"])
+    return found
+
+
+def _lines(file: Path) -> Iterator[dict[str, Any]]:
+    for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
+        if line.endswith("}"):
+            yield json.loads(line)
