@@ -19,6 +19,7 @@ from pydantic import SecretStr
 
 from onboarding.errors import DefinitionInvalid, Fault
 from onboarding.language.places import Path
+from onboarding.matter import ANSWER_VALUES
 from onboarding.nearest import nearest
 from runtime.channels_grammar import (
     Capped,
@@ -45,8 +46,6 @@ _NOT_THE_WORLD: Final = tuple(
         ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16", "100.64.0.0/10", "fc00::/7", "fe80::/10", "::1/128"),
     )
 )  # fmt: skip
-ANSWER_VALUES: Final = ("run", "items", "item", "handle")
-"""What a text about how to answer may name, such as `{run}`."""
 _VALUE: Final = re.compile(r"\{([a-z_]+)\}")
 _LIKE_SECRETS: Final = ("token", "secret", "key", "sig", "pass", "auth", "credential")
 _REFUSALS: Final = {
