@@ -26,6 +26,18 @@ def folders(settings: Settings) -> Folders:
     return Folders(settings.templates, settings.language, readable=READABLE)
 
 
+def demand_languages(found: Folders) -> Folders:
+    """The same, with its languages read. Raises `SettingsInvalid` for a language file that cannot be used."""
+    from integrations.wording import WordingInvalid
+    from runtime.errors import SettingsInvalid
+
+    try:
+        found.chosen(found.language)
+    except WordingInvalid as error:
+        raise SettingsInvalid(str(error), place="ONBOARDING_TEMPLATES", way_out="Mend the file.") from None
+    return found
+
+
 def template_names(settings: Settings) -> tuple[str, ...]:
     """What definitions may name; a language file that nobody can read is told elsewhere, and keeps no definition from being read."""
     from integrations.templates import TEMPLATES

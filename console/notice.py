@@ -40,7 +40,7 @@ def listing(output: Output = None) -> int:
     """The templates that definitions may name, with their languages; the installation's own come before those that are shipped."""
     from integrations.template_folders import LAYOUT, PAGE
 
-    folders = letters_here.folders(ground.settings())
+    folders = letters_here.demand_languages(letters_here.folders(ground.settings()))
     found: dict[tuple[str, str, bool], list[Any]] = {}
     for place in folders.places():
         if place.name != LAYOUT:
@@ -75,7 +75,7 @@ def preview(
     output: Output = None,
 ) -> int:
     """A letter as it would leave now: the newest such notice of the run, or one made up from what is open. Nothing is sent."""
-    folders = letters_here.folders(ground.settings())
+    folders = letters_here.demand_languages(letters_here.folders(ground.settings()))
     _demand(template, language, folders)
     name = ground.workflow_id(run)
     with ground.database() as database:

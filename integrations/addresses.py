@@ -33,8 +33,11 @@ _ASKING = ThreadPoolExecutor(8, thread_name_prefix="names")
 # What a cloud tells its machines, keys among it. No file of an installation opens these.
 _NEVER = tuple(
     ipaddress.ip_address(text)
-    for text in ("169.254.169.254", "169.254.170.2", "168.63.129.16", "100.100.100.200", "fd00:ec2::254")
-)
+    for text in (
+        "169.254.169.254", "169.254.170.2", "169.254.170.23", "169.254.42.42", "168.63.129.16", "100.100.100.200", "192.0.0.192",
+        "fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254", "fd00:c1::a9fe:a9fe", "fd00:42::42", "fe80::a9fe:a9fe",
+    )
+)  # fmt: skip
 # Of the sixth version only what is given out to the world is spoken to; what carries an old address inside is unpacked first.
 _GIVEN_OUT = IPv6Network("2000::/3")
 _NOT_THE_WORLD = tuple(map(IPv6Network, ("2001::/23", "2001:db8::/32", "3fff::/20")))
@@ -61,7 +64,7 @@ def is_forbidden(address: Address, inside: Iterable[Network] = ()) -> bool:
     `inside` are the networks that this installation has opened.
     """
     meant = plain_address(address)
-    if meant in _NEVER:
+    if meant in _NEVER or (isinstance(meant, IPv6Address) and IPv6Address(int(meant)) in _NEVER):  # with a scope, too
         return True
     if any(meant.version == network.version and meant in network for network in inside):
         return False
@@ -70,6 +73,14 @@ def is_forbidden(address: Address, inside: Iterable[Network] = ()) -> bool:
     if meant.scope_id is not None or meant not in _GIVEN_OUT:
         return True
     return any(meant in network for network in _NOT_THE_WORLD)
+
+
+def is_closed(host: str, inside: Sequence[Network]) -> bool:
+    """Whether a host is written as an address that is forbidden. Asks nobody: of a name nothing is known here."""
+    try:
+        return is_forbidden(ipaddress.ip_address(host), inside)
+    except ValueError:
+        return False
 
 
 async def allowed_addresses(host: str, port: int, inside: Sequence[Network]) -> list[str]:

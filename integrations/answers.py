@@ -32,7 +32,7 @@ def pause_of(answered: Answered, now: datetime | None = None) -> float | None:
         return min(float(said[:9]), LONGEST_PAUSE)
     try:
         until = parsedate_to_datetime(said)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)

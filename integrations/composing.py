@@ -151,7 +151,8 @@ def _about(known: Known, voice: Voice) -> str:
 
 def _shown(known: Known) -> tuple[Point, ...]:
     """The report against silence says in its own words what is missing: it speaks of all their people."""
-    return () if known.notice.kind == NoticeKind.SILENCE else known.matter.points[:MOST_LINES]
+    told = known.notice.kind == NoticeKind.SILENCE and known.notice.lines
+    return () if told else known.matter.points[:MOST_LINES]
 
 
 def _open(voice: Voice, known: Known, point: Point) -> Open:

@@ -26,6 +26,8 @@ SECONDS = 10.0
 """For a whole request, where nobody says otherwise."""
 MOST_BYTES = 1_048_576
 """Of an answer, unpacked, where nobody says otherwise."""
+PACKING = 65_536
+"""Bytes by which a packed answer may be longer than what it holds."""
 MOST_URL = 2_000
 """Characters of an address: what servers take."""
 MOST_HEADERS = 50
@@ -203,14 +205,19 @@ async def _body(answer: httpcore2.Response, packed: str, most_bytes: int) -> byt
     unpack = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16) if packed in ("gzip", "x-gzip") else None
     if packed not in ("", "identity", "gzip", "x-gzip"):
         raise Postponed("broken_answer")
-    found = bytearray()
+    found, came = bytearray(), 0
     async for piece in answer.aiter_stream():
+        came += len(piece)
+        if came > most_bytes + PACKING:
+            raise NotTaken("answer_too_large")
         try:
             found += unpack.decompress(piece, most_bytes + 1 - len(found)) if unpack else piece
         except zlib.error:
             raise Postponed("broken_answer") from None
         if len(found) > most_bytes:
             raise NotTaken("answer_too_large")
+        if unpack and unpack.unused_data:  # the library keeps all of it, and unpacks none
+            raise Postponed("broken_answer")
     if unpack and not unpack.eof and found:
         raise Postponed("broken_answer")
     return bytes(found)

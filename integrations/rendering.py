@@ -25,7 +25,10 @@ from onboarding.matter import About
 READABLE: Final = (Open, Recipient, Answer)
 """The classes whose fields a template may name."""
 
-_BROKEN = (TemplateError, TooMuch, RecursionError, TypeError, ValueError, KeyError, AttributeError)
+# Python itself refuses what is nested a hundred times, and a file may be closed to us since it was looked at.
+_BROKEN = (
+    TemplateError, TooMuch, RecursionError, SyntaxError, MemoryError, OSError, TypeError, ValueError, KeyError, AttributeError,
+)  # fmt: skip
 _log = logging.getLogger("rendering")
 
 
@@ -99,10 +102,9 @@ class TemplateRenderer:
         return self._written(environment, text or FOR_KIND[known.notice.kind], known, language, page)
 
     def _shipped(self, known: Known) -> Words:
-        environment = self._folders.shipped(known.reader.language)
-        name = _name(environment, known.notice)
-        language = language_of(environment, name + TEXT)
-        return self._written(environment, name, known, self._folders.chosen(language))
+        """By nothing of the installation's own, its languages included: one of them may be what is broken."""
+        shipped = TemplateRenderer(self._about, self._folders.shipped)
+        return shipped.words(known)
 
     def _written(self, environment: LetterEnvironment, name: str, known: Known, language: str, page: str = "") -> Words:
         values = composing.values(known, self._folders.wording(language))

@@ -10,23 +10,29 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from jinja2 import TemplateNotFound, TemplateSyntaxError
+from jinja2 import TemplateNotFound, TemplateSyntaxError, nodes
 from jinja2.exceptions import SecurityError, UndefinedError
 
 from integrations.composing import VARIABLES, Answer, Known, Open, Recipient
 from integrations.letters import Reader
 from integrations.rendering import READABLE, TemplateRenderer
-from integrations.template_folders import ENGLISH, LAYOUT, PAGE, TEXT, Folders, Place
+from integrations.template_folders import ENGLISH, LAYOUT, PAGE, TEXT, Folders, Place, language_of
 from integrations.template_language import LetterEnvironment, TemplateFault, TooMuch, unknown_names
 from integrations.wording import WordingInvalid, wording_of
 from onboarding.engine.effects import Notice, NoticeKind
 from onboarding.language.model import Side
 from onboarding.matter import Matter, Point
+from onboarding.nearest import nearest
 
 _AT: Final = datetime(2026, 11, 24, 9, tzinfo=UTC)
 _POINT: Final = Point(
     id="details", title="Company details", kind="request", status="open", due_at=_AT + timedelta(days=3), who="customer:champion",
     side="customer", stage="intake", yours=True,
+)  # fmt: skip
+_UNREAD: Final = TemplateFault(
+    1, "unread_template",
+    "No letter is made of this file: its place is <language>/NAME.txt.j2 or <definition>/<language>/NAME.txt.j2 (or .html.j2), and a language"
+    " that is not shipped needs its language.toml.",
 )  # fmt: skip
 
 
@@ -54,7 +60,7 @@ def broken(own: Path | None, language: str, definition: str | None = None) -> tu
     for place in folders.places():
         if place.own and (definition is None or place.definition in ("", definition)):
             found += [Broken(place.path, fault) for fault in _of(folders, place)]
-    return tuple(found)
+    return (*found, *(Broken(path, _UNREAD) for path in (folders.unread() if definition is None else ())))
 
 
 def sample_notice(template: str, kind: NoticeKind = NoticeKind.ASK) -> Notice:
@@ -71,7 +77,9 @@ def _languages(own: Path) -> Iterator[Broken]:
     english = Folders().wording(ENGLISH)
     for path in Folders(own).language_files():
         try:
-            wording_of(path.parent.name, path.read_text("utf-8"), english)
+            name = path.parent.name
+            shipped = Folders().wording(name) if name in Folders().languages else english
+            wording_of(name, path.read_text("utf-8"), shipped)
         except (WordingInvalid, OSError, ValueError) as error:
             found = re.search(r"\(at line (\d+)", str(error))
             yield Broken(path, TemplateFault(int(found[1]) if found else 1, "language_file", str(error)))
@@ -92,8 +100,37 @@ def _of(folders: Folders, place: Place) -> Iterator[TemplateFault]:
     except RecursionError:
         yield TemplateFault(1, "template_syntax", "It is nested too deeply.")
         return
-    unknown = list(unknown_names(tree, *_names()))
-    yield from unknown or _tried(folders, environment, place)
+    wrong = list(unknown_names(tree, *_names())) or list(_tried(folders, environment, place))
+    yield from wrong or _unshown(environment, tree, place)
+
+
+def _unshown(environment: LetterEnvironment, tree: nodes.Template, place: Place) -> Iterator[TemplateFault]:
+    """What stands in a file and in no letter: a page without its text, a block that no layout has."""
+    if place.name != LAYOUT and place.path.name.endswith(PAGE) and not _is_there(environment, place.name + TEXT):
+        sentence = f"No letter has this page, because there is no {place.name}{TEXT}: add it."
+        yield TemplateFault(1, "unknown_template", sentence)
+    known = {"subject"} if place.path.name.endswith(TEXT) else set()
+    above, seen = next(tree.find_all(nodes.Extends), None), set[str]()
+    if above is None:
+        return
+    while above is not None and isinstance(above.template, nodes.Const) and above.template.value not in seen:
+        seen.add(above.template.value)
+        source = environment.loader.get_source(environment, above.template.value)[0] if environment.loader else ""
+        layout = environment.parse(source)
+        known |= {block.name for block in layout.find_all(nodes.Block)}
+        above = next(layout.find_all(nodes.Extends), None)
+    for block in tree.body:
+        if isinstance(block, nodes.Block) and block.name not in known:
+            way_out = nearest(block.name, sorted(known)) or f"; there are {', '.join(sorted(known))}."
+            yield TemplateFault(block.lineno, "unknown_block", f"The layout has no block {block.name[:60]!r}{way_out}")
+
+
+def _is_there(environment: LetterEnvironment, name: str) -> bool:
+    try:
+        language_of(environment, name)
+    except TemplateNotFound:
+        return False
+    return True
 
 
 def _names() -> tuple[dict[str, Sequence[str]], dict[str, Sequence[str]]]:
@@ -105,10 +142,9 @@ def _names() -> tuple[dict[str, Sequence[str]], dict[str, Sequence[str]]]:
 
 def _tried(folders: Folders, environment: LetterEnvironment, place: Place) -> Iterator[TemplateFault]:
     """A field that no value has shows only when it is asked for."""
-    if place.name == LAYOUT:
-        return
     renderer = TemplateRenderer(_Nothing(), folders)
-    name = place.path.name
+    # A layout is tried with a template that keeps it.
+    name = place.path.name if place.name != LAYOUT else ""
     for known in _samples(place):
         try:
             renderer.tried(
@@ -128,6 +164,8 @@ def _tried(folders: Folders, environment: LetterEnvironment, place: Place) -> It
             yield TemplateFault(1, "too_much", f"It writes more than a letter holds ({error}).")
         except RecursionError:
             yield TemplateFault(1, "too_much", "Its blocks call each other without an end.")
+        except (SyntaxError, MemoryError):  # of Python, into which it is made
+            yield TemplateFault(1, "template_syntax", "It is nested too deeply.")
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             yield TemplateFault(
                 _line(error.__traceback__, place.path), "template_failed", f"It fails here: {type(error).__name__}."

@@ -83,13 +83,22 @@ class Folders:
             found = self._environments[known, language] = LetterEnvironment(ChoiceLoader(loaders), self._readable)
         return found
 
-    def shipped(self, language: str) -> LetterEnvironment:
-        """The same without anything of the installation's own."""
-        return self._bare.environment("", self._bare.chosen(language))
+    def unread(self) -> Iterator[Path]:
+        """Files of the installation's own that look like templates, and from which no letter is ever made."""
+        if self.own is None:
+            return
+        read = {place.path for place in self.places() if place.own and place.language in self._wordings}
+        for path in sorted(self.own.rglob("*.j2")):
+            hidden = any(part.startswith((".", "_")) for part in path.relative_to(self.own).parts)
+            if not hidden and (path not in read or not path.name.endswith((TEXT, PAGE))):
+                yield path
 
     def places(self) -> Iterator[Place]:
         """Every template file there is, the installation's own first."""
         if self.own is not None:
+            for path in (self.own / f"{LAYOUT}{end}" for end in (TEXT, PAGE)):
+                if path.is_file():
+                    yield Place(LAYOUT, self.language, "", path, own=True)
             for folder in _inside(self.own):
                 if _is_language(folder):
                     yield from _files(folder, "", own=True)
@@ -106,8 +115,9 @@ class Folders:
                 yield folder / LANGUAGE
 
     @cached_property
-    def _bare(self) -> Folders:
-        return Folders(None, ENGLISH, readable=self._readable)
+    def shipped(self) -> Folders:
+        """The same without anything of the installation's own."""
+        return Folders(None, self.language, readable=self._readable)
 
     @cached_property
     def _wordings(self) -> dict[str, Wording]:
@@ -124,8 +134,10 @@ class Folders:
         return found
 
     def _of_definition(self, definition: str) -> bool:
-        named = self.own is not None and _DEFINITION.fullmatch(definition) and not _LANGUAGE.fullmatch(definition)
-        return bool(named) and (self.own or SHIPPED).joinpath(definition).is_dir()
+        if self.own is None or not _DEFINITION.fullmatch(definition):
+            return False
+        folder = self.own / definition
+        return folder.is_dir() and not _is_language(folder)
 
     def _folders(self, definition: str, language: str) -> Iterator[Path]:
         for one in self.languages_for(language):

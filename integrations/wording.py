@@ -18,6 +18,9 @@ from zoneinfo import ZoneInfo
 
 import re2
 
+from onboarding.matter import ANSWER_VALUES
+from onboarding.nearest import nearest
+
 ROLES: Final = ("points", "answer", "missing", "next", "by", "said")
 """Under which heading a line stands, in the order in which its form is looked for. `points` and `answer` are said by rows, too."""
 
@@ -140,7 +143,10 @@ class WordingInvalid(ValueError):
 
 
 def wording_of(language: str, content: str, base: Wording | None = None) -> Wording:
-    """A language from the text of its file; what it leaves out is said as `base` says it. Raises `WordingInvalid`."""
+    """A language from the text of its file; what it leaves out is said as `base` says it. Raises `WordingInvalid`.
+
+    Lines of the core are only taken from a base of the same language: in another one they would stand out.
+    """
     try:
         found = tomllib.loads(content)
     except tomllib.TOMLDecodeError as error:
@@ -150,14 +156,23 @@ def wording_of(language: str, content: str, base: Wording | None = None) -> Word
     if strange is not None:
         raise WordingInvalid(f"There is no table {strange[:60]!r}; there are {', '.join(tables)}.")
     dates = {**(base.dates if base else {}), **_table(found, "dates")}
+    same = base if base is not None and base.language == language else None
+    zones = _texts(_table(found, "dates"), "zones")
     made = Wording(
         language,
         {**(base.words if base else {}), **_texts(found, "words")},
         {**(base.answers if base else {}), **_texts(found, "answers")},
-        {**dates, "zones": _texts(_table(found, "dates"), "zones")},
-        {role: _texts(found, role) for role in ROLES},
-        _texts(found, "inside"),
+        {**dates, "zones": {**(same.dates["zones"] if same else {}), **zones}},
+        # The first form that fits counts, so those of the file stand before the others.
+        {role: {**_texts(found, role), **_others(same, role, found)} for role in ROLES},
+        {
+            **_texts(found, "inside"),
+            **{
+                form: said for form, said in (same.parts if same else {}).items() if form not in _texts(found, "inside")
+            },
+        },
     )
+    _demand_known(made, base)
     _demand_dates(made.dates)
     return made
 
@@ -207,6 +222,32 @@ def _texts(found: Mapping[str, Any], name: str) -> dict[str, str]:
     if wrong is not None:
         raise WordingInvalid(f"What {wrong[:60]!r} in {name!r} says is a text.")
     return table
+
+
+def _others(same: Wording | None, role: str, found: Mapping[str, Any]) -> dict[str, str]:
+    """The forms of the same language that a file does not say anew, under whatever heading."""
+    said = {form for name in ROLES for form in _texts(found, name)}
+    return {form: text for form, text in (same.lines[role] if same else {}).items() if form not in said}
+
+
+def _demand_known(made: Wording, base: Wording | None) -> None:
+    """A name that nothing reads, and a value that nothing fills, would be passed over or stand in letters as it is."""
+    tables = () if base is None else (("words", made.words, base.words), ("answers", made.answers, base.answers))
+    for table, mine, known in tables:
+        for name, text in mine.items():
+            if name not in known:
+                raise WordingInvalid(f"There is no {name[:60]!r} in {table!r}{nearest(name, known) or '.'}")
+            fields = ANSWER_VALUES if table == "answers" else tuple(_FIELD.findall(known[name]))
+            _demand_fields(name, text, fields)
+    for form, text in (one for lines in (*made.lines.values(), made.parts) for one in lines.items()):
+        _demand_fields(form, text, tuple(_FIELD.findall(form)))
+
+
+def _demand_fields(name: str, text: str, fields: Sequence[str]) -> None:
+    strange = next((one for one in _FIELD.findall(text) if one not in fields), None)
+    if strange is not None:
+        known = nearest(strange, fields) or (f"; there are {', '.join(fields)}." if fields else ".")
+        raise WordingInvalid(f"What {name[:60]!r} says has no value {strange[:60]!r}{known}")
 
 
 def _demand_dates(dates: Mapping[str, Any]) -> None:

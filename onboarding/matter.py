@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
+
+ANSWER_VALUES: Final = ("run", "items", "item", "handle")
+"""What a text about how to answer may name, as `{run}`; `items` are all that the reader is to answer, `item` is the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ file and never stand in it, so none can be in a sentence.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -18,6 +19,7 @@ from pydantic import SecretStr
 
 from onboarding.errors import DefinitionInvalid, Fault
 from onboarding.language.places import Path
+from onboarding.matter import ANSWER_VALUES
 from onboarding.nearest import nearest
 from runtime.channels_grammar import (
     Capped,
@@ -44,6 +46,7 @@ _NOT_THE_WORLD: Final = tuple(
         ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16", "100.64.0.0/10", "fc00::/7", "fe80::/10", "::1/128"),
     )
 )  # fmt: skip
+_VALUE: Final = re.compile(r"\{([a-z_]+)\}")
 _LIKE_SECRETS: Final = ("token", "secret", "key", "sig", "pass", "auth", "credential")
 _REFUSALS: Final = {
     "bad_url": "This is no address that can be used: write https://host/path, without blanks and without a name or password in it.",
@@ -60,6 +63,8 @@ class Checks:
     """Why an address cannot be asked, as a code: the address, the hosts that are allowed, whether http is."""
     signing: Callable[[SecretStr], str | None]
     """Why nothing can be signed with a secret, as the end of a sentence."""
+    closed: Callable[[str, Sequence[Network]], bool]
+    """Whether a host is an address, and one to which nothing is sent from here: the host, the networks that are open."""
     notify: Callable[[SecretStr], str | None]
     """Why the library of the extra cannot use an address, as a code."""
     notify_installed: bool
@@ -134,15 +139,17 @@ class _Reading:
     checks: Checks
     faults: PlacedFaults
     environ: Mapping[str, str] | None
+    inside: tuple[Network, ...] = ()
 
     def read(self, file: ChannelsFile) -> Channels:
-        inside = tuple(net for at, text in enumerate(file.inside) if (net := self.network(("inside", at), text)))
+        self.inside = tuple(net for at, text in enumerate(file.inside) if (net := self.network(("inside", at), text)))
         channels = {name: self.way(("channels", name), entry) for name, entry in file.channels.items()}
         webhooks = {name: self.way(("webhooks", name), entry) for name, entry in file.webhooks.items()}
         routes = tuple(self.route(("routes", at), entry, tuple(channels)) for at, entry in enumerate(file.routes))
         self.order(file.routes)
+        self.answers({str(side): text for side, text in file.answer.items()})
         return Channels(
-            inside=inside, channels=channels, routes=routes, webhooks=webhooks, answer={str(side): text for side, text in file.answer.items()},
+            inside=self.inside, channels=channels, routes=routes, webhooks=webhooks, answer={str(side): text for side, text in file.answer.items()},
             warnings=tuple(one for one in self.faults.found if one.severity == "warning"),
         )  # fmt: skip
 
@@ -188,6 +195,7 @@ class _Reading:
         if (entry.user is None) != (entry.password is None):
             missing = "password" if entry.password is None else "user"
             self.faults.add("missing_key", path, f"A login has `user` and `password`: add {missing!r}.", key=True)
+        self.demand_open((*path, "host"), entry.host)
         name, address = self.mailbox((*path, "from"), entry.sender)
         return {
             "host": entry.host, "port": entry.port or _PORTS[entry.security], "security": entry.security, "user": entry.user or "",
@@ -219,9 +227,13 @@ class _Reading:
             self.faults.add(
                 "unknown_key", (*path, "room"), "A webhook has its room already: `room` is for a bot.", key=True
             )
+        for key in ("allow", "plain") if entry.token is not None else ():
+            if key in entry.model_fields_set:
+                sentence = f"A bot is asked at slack.com and nowhere else: `{key}` is for a webhook with a `url`."
+                self.faults.add("unknown_key", (*path, key), sentence, key=True)
         return {
             "url": self.address(path, entry.url, self.hosts(entry), entry.plain) if entry.url else None,
-            "token": self.secret((*path, "token"), entry.token) if entry.token else None,
+            "token": self.in_header((*path, "token"), entry.token) if entry.token else None,
             "room": entry.room or "",
         }  # fmt: skip
 
@@ -233,7 +245,7 @@ class _Reading:
             self.faults.add("secret_unusable", (*path, "secret"), sentence)
         values: dict[str, Any] = {
             "url": self.address(path, entry.url, entry.allow, entry.plain),
-            "headers": {name: self.secret((*path, "headers", name), one) for name, one in entry.headers.items()},
+            "headers": {name: self.in_header((*path, "headers", name), one) for name, one in entry.headers.items()},
             "secret": secret,
         }
         if isinstance(entry, WebhookChannelEntry):
@@ -262,7 +274,36 @@ class _Reading:
         elif isinstance(url, str) and any(_like_secret(name) for name, _ in parse_qsl(urlsplit(url).query)):
             sentence = "There seems to be a secret in this address: name the whole address as one, `url: {env: NAME}`."
             self.faults.add("secret_written_down", place, sentence)
+        else:
+            self.demand_open(place, urlsplit(found.get_secret_value()).hostname or "")
         return found
+
+    def demand_open(self, path: Path, host: str) -> None:
+        """Of an address it is known without asking anybody; a name is looked at when something is sent."""
+        if self.checks.closed(host, self.inside):
+            sentence = "Nothing is sent to this address: name its network under `inside`, if it is one of yours."
+            self.faults.add("forbidden_address", path, sentence)
+
+    def in_header(self, path: Path, source: SecretSource) -> SecretStr:
+        """A secret that stands in a header, which holds the letters of Western Europe at most."""
+        found = self.secret(path, source)
+        if any(ord(one) > 255 for one in found.get_secret_value()):
+            sentence = (
+                "This secret holds a character that no header can: was it copied from where it is shown shortened?"
+            )
+            self.faults.add("secret_unusable", path, sentence)
+        return found
+
+    def answers(self, answer: Mapping[str, str]) -> None:
+        """Says which values a text about how to answer names in vain: they would stand in letters as they are."""
+        for side, text in answer.items():
+            path: Path = ("answer", side) if ("answer", side) in self.faults.document.places else ("answer",)
+            unknown = next((name for name in _VALUE.findall(text) if name not in ANSWER_VALUES), None)
+            if unknown is not None:
+                way_out = nearest(unknown, ANSWER_VALUES) or f"; there are {', '.join(ANSWER_VALUES)}."
+                self.faults.add("unknown_variable", path, f"An answer has no value {unknown[:60]!r}{way_out}")
+                if len(path) == 1:
+                    return
 
     def secret(self, path: Path, source: SecretSource) -> SecretStr:
         if source.open_to_others(self.folder):

@@ -17,6 +17,7 @@ MOST_SECONDS: Final = 10
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _HOST: Final = re.compile(r"(?i)(\*\.)?[\w]([\w.-]{0,251}[\w])?(:[0-9]{1,5})?|\[[0-9a-f:.]{2,45}\](:[0-9]{1,5})?")
+_SERVER: Final = re.compile(r"(?i)[\w]([\w.-]{0,251}[\w.])?|[0-9a-f:.]{2,45}")
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 # Said by us, or by the library that makes the request: a second one would make the first mean something else.
 _OUR_HEADERS: Final = (
@@ -40,6 +41,12 @@ def _host(value: str) -> str:
         raise PydanticCustomError(
             "bad_host", "A host is written as hooks.example.com, hooks.example.com:8443 or *.example.com."
         )
+    return value
+
+
+def _server(value: str) -> str:
+    if not _SERVER.fullmatch(value):
+        raise PydanticCustomError("bad_host", "A server is written as smtp.example.com; its port stands in `port`.")
     return value
 
 
@@ -101,7 +108,7 @@ class MailEntry(Capped):
     """Mail by a server of SMTP."""
 
     kind: Literal["mail"]
-    host: Text
+    host: Annotated[str, AfterValidator(_server)]
     port: Annotated[int, Field(ge=1, le=65_535)] | None = None
     security: Literal["tls", "starttls", "none"] = "tls"
     plain: bool = False

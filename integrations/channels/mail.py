@@ -35,6 +35,8 @@ from integrations.letters import Letter, NotTaken, Postponed
 
 IDLE_SECONDS: Final = 20.0
 """After which a connection is not used again: servers close theirs after half a minute and more."""
+NOOP_SECONDS: Final = 2.0
+"""For a connection that was used before to say that it is still there: what is left of a try is for a new one."""
 LETTERS_EACH: Final = 50
 """Over one connection; servers that count stop at a hundred."""
 
@@ -47,6 +49,8 @@ _BY_ENHANCED: Final = {
     "1.10": "mailbox_unavailable", "2.1": "mailbox_unavailable", "2.2": "mailbox_full", "2.3": "letter_too_large",
     "3.4": "letter_too_large", "7.1": "not_allowed",
 }  # fmt: skip
+# Of a server that takes nothing from strangers, or nothing without TLS, and says so only when a letter comes.
+_OF_THE_LOGIN: Final = frozenset((530, 534, 535, 538))
 _BY_CODE: Final = {
     501: "address_refused", 550: "mailbox_unavailable", 551: "mailbox_unavailable", 552: "mailbox_full", 553: "address_refused",
 }  # fmt: skip
@@ -143,9 +147,13 @@ class MailChannel:
         while self._free:
             line = self._free.pop()
             if line.smtp.is_connected and time.monotonic() - line.used < IDLE_SECONDS:
-                with contextlib.suppress(SMTPException, OSError):
-                    await line.smtp.noop()
-                    return line
+                try:
+                    with contextlib.suppress(SMTPException, OSError):
+                        await line.smtp.noop(timeout=NOOP_SECONDS)
+                        return line
+                except BaseException:
+                    line.smtp.close()
+                    raise
             line.smtp.close()
         return None
 
@@ -239,6 +247,8 @@ def _of_refusal(code: int, said: str, otherwise: str) -> NotTaken | Postponed:
     """4xx is for later, 5xx for good. 552 to a letter's content is about its size; to an address, about the mailbox."""
     if code < 500:
         return Postponed("busy")
+    if code in _OF_THE_LOGIN:
+        return Postponed("login_refused")
     if otherwise == "sender_refused":
         return NotTaken(otherwise)
     if code == 552 and otherwise == "content_refused":

@@ -20,6 +20,8 @@ MOST_SUBJECT = 200
 """Characters; clients show a third of it."""
 MOST_NAME = 100
 _DIGEST = 40
+_STEERS = dict.fromkeys(map(ord, '()<>[]:;@\\,"'), " ")
+"""What has a meaning in a list of addresses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +87,9 @@ def address_of(text: str) -> str:
 
 
 def _mailbox(name: str, address: str) -> Address:
+    # The library forgets the quotes around a name where it folds the line: a comma would then begin another address.
     local, _, domain = address.rpartition("@")
-    return Address(_words(name, MOST_NAME), local, domain)
+    return Address(_words(name.translate(_STEERS), MOST_NAME), local, domain)
 
 
 def _words(text: str, most: int) -> str:

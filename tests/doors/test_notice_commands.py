@@ -99,6 +99,18 @@ def test_templates_are_listed_with_where_they_come_from(door: Door, tmp_path: Pa
     assert (["de", "en"], "en") == (answer["languages"], answer["language"])
 
 
+def test_a_language_file_that_cannot_be_used_is_named(told: Door, tmp_path: Path) -> None:
+    """By whoever would show what it says."""
+    folder = own(tmp_path, "[words]\nhello = 3\n", "de/language.toml")
+    answers = [
+        told("notice", *words, ONBOARDING_TEMPLATES=str(folder))
+        for words in (("list",), ("preview", "ask", "--run", "c-1/small"))
+    ]
+
+    assert [64, 64] == [answer.code for answer in answers]
+    assert all("What 'hello' in 'words' says is a text." in answer.out + answer.err for answer in answers)
+
+
 def test_a_template_with_an_unknown_variable_is_refused_with_its_line(door: Door, tmp_path: Path) -> None:
     """By `check` as a fault of a file, by `doctor`, and by a worker before it begins."""
     folder = own(tmp_path, UNKNOWN_VARIABLE)

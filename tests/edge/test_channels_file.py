@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from integrations.addresses import is_closed
 from integrations.channels.building import HOSTS, build
 from integrations.channels.routing import Route, Routing
 from integrations.egress import refusal
@@ -22,6 +23,7 @@ ENVIRON = {
     "SMTP_PASSWORD": "hunter2", "SLACK_WEBHOOK": "https://hooks.slack.com/services/T0/B0/hunter2", "SLACK_BOT_TOKEN": "xoxb-hunter2",
     "GATEWAY_SECRET": SIGNS, "GATEWAY_AUTHORIZATION": "Bearer hunter2", "CRM_SECRET": SIGNS, "PLAIN": "hunter2",
     "ELSEWHERE": "https://evil.example/hunter2", "IN_CLEAR": "http://hooks.slack.com/hunter2",
+    "SHOWN": "Bearer hunter2…",
 }  # fmt: skip
 TEAMS = "https://prod-1.westeurope.logic.azure.com/workflows/hunter2"
 
@@ -33,7 +35,9 @@ def read(text: str, tmp_path: Path, environ: Mapping[str, str] = ENVIRON, *, ins
     (tmp_path / "secrets").mkdir(exist_ok=True)
     (tmp_path / "secrets/teams-webhook").write_text(TEAMS)
     (tmp_path / "secrets/teams-webhook").chmod(0o600)
-    checks = Checks(url=refusal, signing=secret_fault, notify=lambda url: None, notify_installed=installed, hosts=HOSTS)
+    checks = Checks(
+        url=refusal, signing=secret_fault, closed=is_closed, notify=lambda url: None, notify_installed=installed, hosts=HOSTS
+    )  # fmt: skip
     return read_channels(path, checks, environ)
 
 
@@ -92,6 +96,17 @@ WRONG = [
     ("channels: {c: {kind: slack}}", "1:12", "missing_key", "exactly one"),
     ("channels: {c: {kind: slack, url: {env: SLACK_WEBHOOK}, token: {env: PLAIN}}}", "1:12", "missing_key", "exactly one"),
     ("channels: {c: {kind: slack, url: {env: SLACK_WEBHOOK}, room: C1}}", "1:56", "unknown_key", "bot"),
+    ("channels: {c: {kind: slack, token: {env: PLAIN}, allow: [proxy.example]}}", "1:50", "unknown_key", "slack.com"),
+    ("channels: {c: {kind: slack, token: {env: PLAIN}, plain: true}}", "1:50", "unknown_key", "slack.com"),
+    ("channels: {c: {kind: slack, token: {env: SHOWN}}}", "1:36", "secret_unusable", "shortened"),
+    ("channels: {c: {" + HOOK + ", headers: {X-Key: {env: SHOWN}}}}", "1:96", "secret_unusable", "shortened"),
+    ("channels: {c: {kind: webhook, url: 'https://10.1.2.3/x', allow: ['10.1.2.3']}}", "1:36", "forbidden_address", "inside"),
+    ("inside: [10.20.0.0/16]\nwebhooks: {c: {url: 'https://[::1]/x', allow: ['[::1]'], secret: {env: CRM_SECRET}}}", "2:21", "forbidden_address", "inside"),
+    ("channels: {mail: {kind: mail, host: 127.0.0.1, from: a@b.example}}", "1:37", "forbidden_address", "inside"),
+    ("channels: {mail: {kind: mail, host: 'a.example:587', from: a@b.example}}", "1:37", "bad_host", "`port`"),
+    ("channels: {mail: {kind: mail, host: 'smtp a', from: a@b.example}}", "1:37", "bad_host", "smtp.example.com"),
+    ("answer: 'Name {itms}.'", "1:9", "unknown_variable", "did you mean 'items'"),
+    ("answer: {customer: 'Name {items}.', provider: 'See {url}.'}", "1:47", "unknown_variable", "run, items, item, handle"),
     ("channels: {c: {kind: slack, url: {env: ELSEWHERE}}}", "1:34", "host_not_allowed", "allow"),
     ("channels: {c: {kind: slack, url: {env: IN_CLEAR}}}", "1:34", "scheme_not_allowed", "plain: true"),
     ("channels: {c: {kind: slack, url: {env: PLAIN}}}", "1:34", "scheme_not_allowed", "https"),

@@ -162,8 +162,12 @@ def _hosts(url: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "text", ["169.254.169.254", "fd00:ec2::254", "::ffff:169.254.169.254", "168.63.129.16", "64:ff9b::a9fe:a9fe"]
-)
+    "text",
+    [
+        "169.254.169.254", "fd00:ec2::254", "::ffff:169.254.169.254", "168.63.129.16", "64:ff9b::a9fe:a9fe", "169.254.170.23", "fd00:ec2::23",
+        "fd20:ce::254", "fe80::a9fe:a9fe%eth0", "192.0.0.192",
+    ],
+)  # fmt: skip
 def test_no_file_opens_what_a_cloud_tells_its_machines(text: str) -> None:
     """Not even one that opens everything."""
     everything = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
@@ -285,10 +289,18 @@ async def test_an_answer_has_at_most_a_mebibyte_packed_or_not(httpserver: HTTPSe
         gzip.compress(bytes(range(256)) * 50)[:-20], headers={"Content-Encoding": "gzip"}
     )
     httpserver.expect_request("/other").respond_with_data(b"x", headers={"Content-Encoding": "br"})
+    httpserver.expect_request("/behind").respond_with_data(
+        gzip.compress(b"x") + bytes(64 * most), headers={"Content-Encoding": "gzip"}
+    )
+    httpserver.expect_request("/empty").respond_with_data(
+        gzip.compress(b"")[:10] + b"\0\0\0\xff\xff" * most, headers={"Content-Encoding": "gzip"}
+    )
 
     assert len((await _get(httpserver.url_for("/most"))).body) == most
     assert (await _get(httpserver.url_for("/packed"))).body == b"x" * 5_000
     assert await code_of(_get(httpserver.url_for("/more"))) == ("NotTaken", "answer_too_large")
+    assert await code_of(_get(httpserver.url_for("/behind"))) == ("Postponed", "broken_answer")
+    assert await code_of(_get(httpserver.url_for("/empty"))) == ("NotTaken", "answer_too_large")
     assert await code_of(_get(httpserver.url_for("/bomb"))) == ("NotTaken", "answer_too_large")
     assert await code_of(_get(httpserver.url_for("/cut"))) == ("Postponed", "broken_answer")
     assert await code_of(_get(httpserver.url_for("/other"))) == ("Postponed", "broken_answer")
@@ -437,7 +449,7 @@ def test_an_answer_means_taken_later_or_never(status: int, raised: type[Exceptio
     [
         ("120", 120.0), ("0", 0.0), ("86400", 3600.0), ("9" * 400, 3600.0), ("Sun, 22 Nov 2026 10:01:00 GMT", 60.0),
         ("Sun, 22 Nov 2026 09:00:00 GMT", 0.0), ("Mon, 23 Nov 2026 10:00:00 GMT", 3600.0), ("-5", None), ("soon", None), ("", None),
-        ("²", None), ("Sun, 99 Nov 2026 10:01:00 GMT", None),
+        ("²", None), ("Sun, 99 Nov 2026 10:01:00 GMT", None), ("Sun, 22 Nov 99999999999 10:01:00 GMT", None),
     ],
 )  # fmt: skip
 def test_a_pause_is_read_as_a_number_or_a_date_and_is_an_hour_at_most(said: str, seconds: float | None) -> None:

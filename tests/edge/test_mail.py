@@ -94,6 +94,8 @@ async def test_a_repetition_is_known_by_its_message_id_and_a_run_by_its_thread()
         ("RCPT", "452 too many", ("Postponed", "busy")),
         ("MAIL", "550 you again", ("NotTaken", "sender_refused")),
         ("MAIL", "451 later", ("Postponed", "busy")),
+        ("MAIL", "530 5.7.0 Authentication required", ("Postponed", "login_refused")),
+        ("RCPT", "530 Must issue a STARTTLS command first", ("Postponed", "login_refused")),
         ("DATA", "552 5.3.4 too large", ("NotTaken", "letter_too_large")),
         ("DATA", "554 5.7.1 spam", ("NotTaken", "not_allowed")),
         ("DATA", "554 no", ("NotTaken", "content_refused")),
@@ -134,6 +136,18 @@ async def test_what_concerns_the_server_and_not_the_letter_is_for_later(certific
     assert await told(channel(nobody, security="none")) == ("Postponed", "unreachable")
 
 
+async def test_a_connection_that_went_silent_costs_no_letter_its_try() -> None:
+    """A firewall forgets a connection and tells nobody: the letter leaves over a new one, in time."""
+    async with mail_server() as server:
+        mail = channel(server.port, security="none")
+        await mail.send(LETTER)
+        server.sleeps = True
+        await mail.send(LETTER)
+        await mail.close()
+
+    assert (server.connections, len(server.mails)) == (2, 2)
+
+
 async def test_a_mail_server_inside_is_asked_only_where_the_network_is_opened() -> None:
     """The look at addresses holds for mail, too."""
     async with mail_server() as server:
@@ -169,7 +183,8 @@ async def test_a_connection_is_used_again_also_after_a_refusal_and_replaced_when
 INJECTIONS = [
     "x\r\nBcc: evil@example.net", "x\nBcc: evil@example.net", "x\rBcc: evil@example.net", "x\r\n\r\n<script>alert(1)</script>",
     "=?utf-8?q?x=0D=0ABcc:_evil@example.net?=", "x\u2028Bcc: evil@example.net", "x\x00Bcc: evil@example.net", "x\x85Bcc: evil@example.net",
-    "x\x0bBcc: evil@example.net", "x\x0cBcc: evil@example.net", "\"x\" <evil@example.net>, ", "x, evil@example.net", "x\\\r\n Bcc: evil@example.net",
+    "x\x0bBcc: evil@example.net", "x\x0cBcc: evil@example.net", "\"x\" <evil@example.net>, ", "x, evil@example.net",
+    "a person with a name that is folded, evil@example.net, and <evil@example.net>", "a" * 60 + ", evil@example.net", "Ölçer" * 9 + ", evil@example.net", "x\\\r\n Bcc: evil@example.net",
     "\r\n.\r\nMAIL FROM:<evil@example.net>\r\n", "a" * 5_000, "\ud800", "{{7*7}}", "=cmd|'/c calc'!A1", "';DROP TABLE notices;--", "<!-- --><b>",
 ]  # fmt: skip
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,17 @@ def own(folder: Path, content: str, name: str = "en/ask.txt.j2") -> Path:
 
 def told(folder: Path) -> list[tuple[str, int, str]]:
     return [(one.path.name, one.fault.line, one.fault.code) for one in broken(folder, "en")]
+
+
+@dataclass(frozen=True)
+class Named:
+    """Knows which definition a run is of."""
+
+    definition: str
+
+    def matter(self, run: str, reader: str, *, stage: str | None, items: object, side: str) -> Matter:
+        """Nothing else."""
+        return Matter(known=True, definition=self.definition)
 
 
 class Nothing:
@@ -109,6 +121,8 @@ def test_no_template_goes_on_for_ever(tmp_path: Path) -> None:
         ("{{ 'a' + 'b' }}", 1, "template_syntax", "computes nothing"),
         ("{{ subject|uper }}", 1, "template_syntax", "No filter named 'uper'"),
         ("{{ step|join(', ') }}", 1, "template_failed", "TypeError"),
+        ("{% extends 'letter.txt.j2' %}\n{% block itro %}x{% endblock %}", 2, "unknown_block", "did you mean 'intro'?"),
+        ("{% if run %}" * 150 + "x" + "{% endif %}" * 150, 1, "template_syntax", "nested too deeply"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_template_is_told_with_its_line(
@@ -123,7 +137,9 @@ def test_what_is_wrong_with_a_template_is_told_with_its_line(
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [("[words]\nhello = 3 x\n", "line 2, column 11"), ("[wrds]\na = 'b'", "no table 'wrds'"), ("[words]\nhello = 3", "'hello'"), ("[dates]\nmonths = ['Jan']", "12 words")],
+    [("[words]\nhello = 3 x\n", "line 2, column 11"), ("[wrds]\na = 'b'", "no table 'wrds'"), ("[words]\nhello = 3", "'hello'"), ("[dates]\nmonths = ['Jan']", "12 words"),
+     ("[words]\nhelo = 'Salut {name},'", "did you mean 'hello'?"), ("[words]\nhello = 'Salut {nme},'", "did you mean 'name'?"),
+     ("[answers]\ncustomer = 'Reply to {url}'", "run, items, item, handle"), ("[said]\n'Received: {title}' = 'Vu : {titel}'", "did you mean 'title'?")],
 )  # fmt: skip
 def test_a_language_file_that_cannot_be_used_is_told(tmp_path: Path, content: str, words: str) -> None:
     """By its path, and what is wrong with it."""
@@ -150,6 +166,61 @@ def test_only_what_a_definition_may_use_is_looked_at_for_it(tmp_path: Path) -> N
     ]
     assert ["de"] == [one.path.parent.name for one in broken(tmp_path, "en", "beta")]
     assert 2 == len(broken(tmp_path, "en"))
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("letter.txt.j2", "unknown_variable"), ("letter.html.j2", "unknown_variable"), ("en/letter.txt.j2", "unknown_variable"),
+        ("ask.txt.j2", "unread_template"), ("small/ask.txt.j2", "unread_template"), ("en/ask.j2", "unread_template"),
+        ("fr/ask.txt.j2", "unread_template"), ("EN/ask.txt.j2", "unread_template"), ("en/small/ask.txt.j2", "unread_template"),
+        ("en/kickoff.html.j2", "unknown_template"),
+    ],
+)  # fmt: skip
+def test_a_file_that_no_letter_would_be_made_of_is_told(tmp_path: Path, name: str, code: str) -> None:
+    """Whoever wrote it would see the shipped letter, and not know why. A layout is looked at as what it is."""
+    found = broken(own(tmp_path, "Hello" if code != "unknown_variable" else "{{ nope }}", name), "en")
+
+    assert (tmp_path / name, code) in [(one.path, one.fault.code) for one in found]
+
+
+@pytest.mark.parametrize("definition", ["small", "kyc", "eu-standard"])
+def test_a_definition_has_templates_of_its_own_whatever_it_is_called(tmp_path: Path, definition: str) -> None:
+    """Some are called as a language could be."""
+    folder = own(
+        tmp_path,
+        "{% extends 'letter.txt.j2' %}{% block intro %}Only here.{% endblock %}",
+        f"{definition}/en/ask.txt.j2",
+    )
+    notice = replace(sample_notice("ask"), run=f"onboarding/acme/{definition}")
+    letter = TemplateRenderer(Named(definition), Folders(folder, readable=READABLE)).letter(notice, Reader(handle="x"))
+
+    assert "Only here." in letter.text
+    assert () == broken(folder, "en")
+
+
+@pytest.mark.parametrize(
+    ("language", "line"), [("de", "Title of papers ist jetzt bei Ihnen."), ("en", "Nothing from you now.")]
+)
+def test_who_changes_one_word_of_a_shipped_language_keeps_the_others(tmp_path: Path, language: str, line: str) -> None:
+    """Its lines, too: else a German letter would have English lines in it."""
+    folder = own(tmp_path, "[words]\nhello_all = 'Salve,'\n", f"{language}/language.toml")
+    notice = replace(sample_notice("ask"), lines=("Title of papers is yours now.", "Nothing is needed from you now."))
+    letter = TemplateRenderer(Nothing(), Folders(folder, readable=READABLE)).letter(
+        notice, Reader(handle="x", language=language)
+    )
+
+    assert letter.text.startswith("Salve,\n")
+    assert line in letter.text
+    assert () == broken(folder, "en")
+
+
+def test_a_language_that_breaks_later_keeps_no_letter_back(tmp_path: Path) -> None:
+    """The shipped words are said instead."""
+    folders = Folders(own(tmp_path, "[words]\nhello = 3\n", "de/language.toml"), readable=READABLE)
+    letter = TemplateRenderer(Nothing(), folders).letter(sample_notice("ask"), Reader(handle="x", language="de"))
+
+    assert letter.text.startswith("Guten Tag,\n")
 
 
 def test_the_shipped_templates_have_no_fault() -> None:

@@ -34,6 +34,8 @@ class MailServer:
     """Seconds before the end of a mail is answered."""
     drops: bool = False
     """Hangs up instead of answering the end of a mail."""
+    sleeps: bool = False
+    """Says nothing any more on connections that were used before."""
 
     async def handle_EHLO(  # noqa: N802 - as the library calls it
         self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
@@ -41,6 +43,11 @@ class MailServer:
         self.connections += 1
         session.host_name = hostname
         return responses
+
+    async def handle_NOOP(self, server: SMTP, session: Session, envelope: Envelope, arg: str) -> str:  # noqa: N802 - as the library calls it
+        if self.sleeps:
+            await asyncio.sleep(60)
+        return "250 still here"
 
     async def handle_MAIL(  # noqa: N802 - as the library calls it
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
