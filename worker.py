@@ -164,7 +164,7 @@ def _hooks(
 ) -> tuple[HookActivities, list[Coroutine[Any, Any, None]]]:
     """What calls the hooks, and what looks after calls that wait for their turn or for an answer."""
     from activities.hooks import HookActivities
-    from activities.keeping import Keeper
+    from activities.keeping import ASKED_AT_ONCE, Keeper
     from activities.lanes import Lanes
     from activities.parking import Attendant
     from storage.hook_waits import SqlHookWaits
@@ -173,9 +173,10 @@ def _hooks(
     waits = SqlHookWaits(database)
     calls = HookActivities(hooks, lanes, waits)
     threads = ThreadPoolExecutor(ACTIVITIES_AT_ONCE, thread_name_prefix="hook")
+    asking = ThreadPoolExecutor(ASKED_AT_ONCE, thread_name_prefix="hook-asks")
     return calls, [
         Attendant(client, lanes, calls.call_parked, threads).run(),
-        Keeper(client, waits, hooks, threads).run(),
+        Keeper(client, waits, hooks, asking).run(),
     ]
 
 
