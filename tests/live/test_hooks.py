@@ -367,6 +367,38 @@ async def test_what_a_stage_does_on_leaving_is_done_although_the_run_is_over(
     ]
 
 
+async def test_a_worker_that_is_told_to_stop_ends_the_calls_that_had_to_wait_for_their_turn(
+    ground: Ground, httpserver: HTTPServer, customer: str
+) -> None:
+    """The second call is made when the first is through, and is at work when the worker is told to stop: it ends, and is not made again."""
+    go, asked = (threading.Event(), threading.Event()), []
+
+    def tenants(request: Request) -> Response:
+        asked.append(request.headers["Idempotency-Key"])
+        assert go[len(asked) - 1].wait(WITHIN)
+        return Response(json.dumps({"ok": True, "provides": {"tenant_id": "t-1"}}))
+
+    httpserver.expect_request("/tenants").respond_with_handler(tenants)
+    ground.say(httpserver, at_once=1, seconds=60)
+    async with ground.worker() as worker:
+        runs = [await ground.begin(f"{customer}-1")]
+        await until(lambda: len(asked) == 1, "the first is called")
+        runs.append(await ground.begin(f"{customer}-2"))
+        await until(lambda: _attempt(runs[1], 1), "the second waits")
+        await asyncio.sleep(1)  # its worker has parked it, of which nobody outside can be told
+        go[0].set()
+        await until(lambda: len(asked) == 2, "the second is called")
+        worker.process.terminate()
+        await until(lambda: "worker_stopping" in worker.words(), "it stops")
+        go[1].set()
+        assert 0 == await worker.ended()
+    async with ground.worker():
+        for run in runs:
+            await until_item(run, "done")
+
+    assert 2 == len(set(asked)) == len(asked)
+
+
 async def test_a_slow_hook_does_not_stop_another(client: Client, customer: str, tmp_path: Path) -> None:
     """50 calls that take half a minute in all, in a worker with room for 10: another hook is called at once, and all 50 end."""
     edge = LimitedEdge(open_database(f"sqlite:///{tmp_path / 'waits.sqlite'}"))
