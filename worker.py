@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from temporalio.worker import Worker
 
     from activities.hooks import HookActivities
+    from activities.keeping import Keeper
+    from activities.parking import Attendant
     from console.channels_here import WaysOut
     from integrations.hooks import HookRegistry
     from integrations.sending import Sender
@@ -105,12 +107,12 @@ async def _serve(settings: Settings) -> int:
     database = await asyncio.to_thread(_open, settings)
     client = await connect(settings, metrics=settings.metrics_address, keys=_keys(settings, database))
     await _check_search_attributes(client)
-    calls, hook_loops = _hooks(hooks, client, database)
+    calls, attendant, keeper = _hooks(hooks, client, database)
     worker, releaser = _build(settings, client, database, calls)
     sender = _sender(settings, database, hooks, ways)
     running = asyncio.create_task(worker.run())
     events = events_beside(settings, client, database, ways.said)
-    others = (*hook_loops, *events, *_gauges(settings, client, database))
+    others = (attendant.run(), keeper.run(), *events, *_gauges(settings, client, database))
     beside = [asyncio.create_task(one) for one in (releaser.run(), sender.run(), *others)]
     log.info("worker_started", extra={"task_queue": settings.task_queue, "environment": settings.environment})
     stopping = asyncio.create_task(stop.wait())
@@ -122,7 +124,8 @@ async def _serve(settings: Settings) -> int:
     log.info("worker_stopping")
     ends = asyncio.get_running_loop().time() + GRACE.total_seconds()
     # Bounded by us, too: without a server the SDK may wait for an answer that never comes.
-    await asyncio.wait((asyncio.create_task(worker.shutdown()),), timeout=(GRACE * 1.2).total_seconds())
+    ending = [asyncio.create_task(one) for one in (worker.shutdown(), attendant.drain(GRACE.total_seconds()))]
+    await asyncio.wait(ending, timeout=(GRACE * 1.2).total_seconds())
     for one in beside:
         one.cancel()
     with contextlib.suppress(Exception):  # what is left goes with the next worker
@@ -160,12 +163,10 @@ def _keys(settings: Settings, database: Engine) -> KeyCache:
     return KeyCache(CustomerKeys(database, masters))
 
 
-def _hooks(
-    hooks: HookRegistry, client: Client, database: Engine
-) -> tuple[HookActivities, list[Coroutine[Any, Any, None]]]:
+def _hooks(hooks: HookRegistry, client: Client, database: Engine) -> tuple[HookActivities, Attendant, Keeper]:
     """What calls the hooks, and what looks after calls that wait for their turn or for an answer."""
     from activities.hooks import HookActivities
-    from activities.keeping import Keeper
+    from activities.keeping import ASKED_AT_ONCE, Keeper
     from activities.lanes import Lanes
     from activities.parking import Attendant
     from storage.hook_waits import SqlHookWaits
@@ -174,10 +175,8 @@ def _hooks(
     waits = SqlHookWaits(database)
     calls = HookActivities(hooks, lanes, waits)
     threads = ThreadPoolExecutor(ACTIVITIES_AT_ONCE, thread_name_prefix="hook")
-    return calls, [
-        Attendant(client, lanes, calls.call_parked, threads).run(),
-        Keeper(client, waits, hooks, threads).run(),
-    ]
+    asking = ThreadPoolExecutor(ASKED_AT_ONCE, thread_name_prefix="hook-asks")
+    return calls, Attendant(client, lanes, calls.call_parked, threads), Keeper(client, waits, hooks, asking)
 
 
 def _build(settings: Settings, client: Client, database: Engine, calls: HookActivities) -> tuple[Worker, Releaser]:

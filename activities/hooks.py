@@ -17,7 +17,7 @@ from activities.failures import PERMANENT, failure, told
 from activities.lanes import Lanes, Parked
 from onboarding.crash_points import reached
 from onboarding.engine.effects import RunHook
-from onboarding.errors import HookRefused, LimitExceeded
+from onboarding.errors import HookPutOff, HookRefused, LimitExceeded
 from onboarding.ports import HookRunner, HookWaits, Later, WaitingHook
 
 RESULT_BYTES = 65_536
@@ -79,8 +79,17 @@ class HookActivities:
 
     def _goes_on(self, attempt: Parked) -> bool:
         """Whether the other side has begun this already, and an earlier attempt was lost with its worker: it is not called again."""
-        known = None if self._waits is None else self._waits.find(attempt.effect.key)
-        if known is None or self._waits is None:
+        if self._waits is None:
+            return False
+        try:
+            known = self._waits.find(attempt.effect.key)
+        except Exception as error:
+            if attempt.number > 1:
+                raise HookPutOff(
+                    "waits_unreadable", "Our database cannot say whether the work has begun already.", PATIENCE
+                ) from error
+            known = None  # nothing was lost yet, so a database that is away keeps no hook from its work
+        if known is None:
             return False
         self._waits.keep(
             replace(known, token=attempt.token, activity=attempt.activity, execution=attempt.execution, beat_at=None)
@@ -115,7 +124,7 @@ def _parked(effect: RunHook) -> Parked:
     limit = info.heartbeat_timeout
     return Parked(
         effect=effect, token=info.task_token, run=info.workflow_id or "", activity=info.activity_id,
-        execution=info.workflow_run_id or "", heartbeat=limit.total_seconds() if limit else BEAT_SECONDS * 3,
+        execution=info.workflow_run_id or "", number=info.attempt, heartbeat=limit.total_seconds() if limit else BEAT_SECONDS * 3,
     )  # fmt: skip
 
 

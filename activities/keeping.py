@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Executor
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -29,6 +29,10 @@ BEAT: Final = timedelta(seconds=8)
 """Between two heartbeats of one that waits: a third of what the server waits for, and a little less."""
 MOST: Final = 500
 """Taken up in one look."""
+ASKED_AT_ONCE: Final = 50
+"""Questions how far it is that are on their way: a system that says nothing holds a thread for as long as it may take."""
+REMEMBERED: Final = timedelta(minutes=1)
+"""For how long a worker knows those whose heartbeats it sent, should the database go away."""
 OVER: Final = failure("not_finished_in_time", "The other side took the work and did not finish it in time.")
 
 _log = logging.getLogger("hooks")
@@ -41,30 +45,57 @@ class Keeper:
         self, client: Client, waits: HookWaits, poller: HookPoller, threads: Executor,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:  # fmt: skip
-        """Other systems are asked in `threads`."""
+        """Other systems are asked in `threads`, of which there should be `ASKED_AT_ONCE` that do nothing else."""
         self._client = client
         self._waits = waits
         self._poller = poller
         self._threads = threads
         self._now = now
+        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._beaten: dict[str, tuple[WaitingHook, datetime]] = {}
 
     async def run(self) -> None:
         """Looks until it is cancelled; whatever fails is tried again."""
         while True:
             await asyncio.sleep(LOOK)
-            try:
-                await self.look()
-            except Exception as error:
-                _log.warning("hooks_not_kept", extra={"code": getattr(error, "code", type(error).__name__)})
+            await self._safely(self.look())
 
     async def look(self) -> None:
-        """Everything that is due now."""
+        """Everything that is due now. What others are asked is not waited for: no slow system may cost anybody a heartbeat."""
         now = self._now()
-        for over in await asyncio.to_thread(self._waits.over, now, MOST):
-            await fail(self._client, self._waits, over, OVER)
-        beats = await asyncio.to_thread(self._waits.beats, now - BEAT, now, MOST)
-        polls = await asyncio.to_thread(self._waits.polls, now, MOST)
-        await asyncio.gather(*map(self._beat, beats), *map(self._poll, polls))
+        beats = await self._due(now)
+        await asyncio.gather(*(self._safely(self._beat(one)) for one in beats))
+        over = await asyncio.to_thread(self._waits.over, now, MOST)
+        await asyncio.gather(*(self._safely(fail(self._client, self._waits, one, OVER)) for one in over))
+        room = ASKED_AT_ONCE - len(self._asking)
+        for one in await asyncio.to_thread(self._waits.polls, now, room) if room else ():
+            if one.key not in self._asking:
+                self._asking[one.key] = asyncio.create_task(self._ask(one))
+
+    async def _due(self, now: datetime) -> Sequence[WaitingHook]:
+        """Whose heartbeat this worker sends now. Without the database: of those that it has looked after in the last minute."""
+        try:
+            found = await asyncio.to_thread(self._waits.beats, now - BEAT, now, MOST)
+        except Exception as error:
+            _tell(error)
+            found = [one for one, at in self._beaten.values() if at <= now - BEAT]
+        recent = {key: known for key, known in self._beaten.items() if known[1] > now - REMEMBERED}
+        self._beaten = {**recent, **{one.key: (one, now) for one in found}}
+        return found
+
+    async def _ask(self, waiting: WaitingHook) -> None:
+        try:
+            await self._safely(self._poll(waiting))
+        finally:
+            del self._asking[waiting.key]
+
+    @staticmethod
+    async def _safely(work: Coroutine[Any, Any, Any]) -> None:
+        """One that cannot be looked after keeps none of the others: it is tried again."""
+        try:
+            await work
+        except Exception as error:
+            _tell(error)
 
     async def _beat(self, waiting: WaitingHook) -> None:
         try:
@@ -97,6 +128,10 @@ class Keeper:
             await finish(self._client, self._waits, waiting, answer_of(found, is_check=False))
         except ApplicationError as error:
             await fail(self._client, self._waits, waiting, error)
+
+
+def _tell(error: Exception) -> None:
+    _log.warning("hooks_not_kept", extra={"code": getattr(error, "code", type(error).__name__)})
 
 
 async def finish(client: Client, waits: HookWaits, waiting: WaitingHook, answer: dict[str, Any]) -> bool:

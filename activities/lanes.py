@@ -28,6 +28,8 @@ class Parked:
     run: str
     activity: str
     execution: str
+    number: int = 1
+    """Which attempt it is, counted from one."""
     heartbeat: float
     """Seconds after which the server takes the attempt for lost."""
 

@@ -45,15 +45,25 @@ class Attendant:
         self._serving: dict[bytes, Parked] = {}
         self._beaten: dict[bytes, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._calls: set[asyncio.Task[None]] = set()
+        self._drains = False
 
     async def run(self) -> None:
         """Serves until it is cancelled."""
         while True:
             await asyncio.sleep(LOOK)
-            for parked in self._lanes.ready():
+            for parked in () if self._drains else self._lanes.ready():
                 self._serving[parked.token] = parked
-                self._spawn(self._serve(parked))
+                call = self._spawn(self._serve(parked))
+                self._calls.add(call)
+                call.add_done_callback(self._calls.discard)
             self._beat()
+
+    async def drain(self, seconds: float) -> None:
+        """Makes no more calls, and waits for those that are being made, as the worker does for calls that were not parked."""
+        self._drains = True
+        if self._calls:
+            await asyncio.wait(self._calls, timeout=seconds)
 
     async def _serve(self, parked: Parked) -> None:
         loop = asyncio.get_running_loop()
@@ -91,10 +101,11 @@ class Attendant:
             if error.status is RPCStatusCode.NOT_FOUND:
                 self._lanes.drop(parked.token)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 async def _brought(send: Callable[[], Coroutine[Any, Any, None]]) -> None:

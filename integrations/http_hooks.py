@@ -19,7 +19,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from integrations.answers import pause_of
-from integrations.egress import Answered
+from integrations.egress import MOST_URL, Answered
 from integrations.letters import NotTaken, Postponed
 from onboarding.errors import HookPutOff, HookRefused
 from onboarding.hook_terms import AnswerTerms, CallTerms
@@ -156,9 +156,14 @@ class HttpHook:
         if later.poll and not isinstance(address, str):
             # While it is polled the other side need not repeat where.
             address = asked if asked != self._terms.url else ""
-        url = urljoin(asked, address) if address else ""
+        try:
+            url = urljoin(asked, address) if address else ""
+        except ValueError:
+            raise _refused("bad_url") from None
         if later.poll and not url:
             raise _refused("answer_no_json")
+        if not url.isprintable() or len(url) > MOST_URL:
+            raise _refused("bad_url")  # it is kept until it is asked, and no database takes it
         how_far = at_pointer(said, later.progress) if later.progress else None
         progress = str(how_far)[:_SHOWN] if isinstance(how_far, str | int | float) else ""
         return Later(

@@ -16,6 +16,7 @@ from onboarding import limits, messages
 from onboarding.clear import Clear
 from onboarding.crash_points import reached
 from onboarding.engine import rules
+from onboarding.engine.calling import is_wanted_after_the_end
 from onboarding.engine.effects import Decision
 from onboarding.engine.events import ClockAdvanced, Event, MessageReceived, MessageUnreadable
 from onboarding.engine.machine import alarm_at, apply, start
@@ -60,7 +61,7 @@ class Behaviour:
         self._backlog = Backlog(in_parts=self._follows(rules.IN_PARTS))
         self._flight = Flight(
             self._plan, self._land, self._break, lambda: whole(self._plan, self._state), self._keep_instant,
-            written=self._order.rows_after,
+            lambda key: is_wanted_after_the_end(self._plan, self._state, key), written=self._order.rows_after,
         )  # fmt: skip
         if self._order.snapshot is None:
             with suspending(self._order.run, "start"):

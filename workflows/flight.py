@@ -16,8 +16,6 @@ from onboarding.ports import INCOMPLETE, STALE
 from workflows import performing
 from workflows.clock import now
 
-UNDO = "/undo"
-"""How the key of a hook ends that takes back what another one did (`onboarding/engine/undoing.py`)."""
 TOO_LARGE = ("arguments_too_large", "The facts of this run are more than one call may carry.")
 """Code and sentence."""
 
@@ -32,12 +30,14 @@ class Flight:
         fail: Callable[[BaseException], None],
         whole: Callable[[], WriteRecords],
         heard: Callable[[], None],
+        wanted: Callable[[str], bool],
         *,
         written: str,
     ) -> None:
         """`report` hears of everything that has landed, `fail` of a bug of ours; `whole` is all that stands now.
 
-        `heard` is called where an answer from outside comes in, before anything is made of it. `written` is the batch that an earlier execution of this run wrote last.
+        `heard` is called where an answer from outside comes in, before anything is made of it. `wanted` says of the key of a hook whether
+        it goes on after the end of the run. `written` is the batch that an earlier execution of this run wrote last.
         """
         self._plan = plan
         self._tells_why = plan.order.rules_version >= rules.TELLS_WHY_A_HOOK_FAILED
@@ -45,9 +45,11 @@ class Flight:
         self._fail = fail
         self._whole = whole
         self._heard = heard
+        self._wanted_after_the_end = wanted
         self.written = written
         self._queue: list[DeliverNotice | RunHook] = []
         self._hooks: dict[str, workflow.ActivityHandle[dict[str, Any]]] = {}
+        self._called_back: dict[str, None] = {}
         self._notices: dict[str, workflow.ActivityHandle[None]] = {}
         self._rows: list[WriteRecords] = []
         self._writing = False
@@ -69,17 +71,18 @@ class Flight:
         return not (self._queue or self._hooks or self._notices or self._rows or self._writing or self._wanted)
 
     def start(self, *, closing: bool) -> None:
-        """Starts what is queued, in order. `closing` calls hooks back: nobody waits for their answer any more, but for those that undo."""
+        """Starts what is queued, in order. `closing` calls hooks back, once, whose answer nobody wants any more."""
         if closing:
             for key, hook in self._hooks.items():
-                if not key.endswith(UNDO):
+                if key not in self._called_back and not self._wanted_after_the_end(key):
+                    self._called_back[key] = None
                     hook.cancel()
         while self._queue and len(self._hooks) + len(self._notices) < limits.EFFECTS_IN_FLIGHT:
             match self._queue.pop(0):
                 case RunHook(key=key) as effect if not performing.is_sendable(effect):
                     self._report(HookFailed(at=now(), key=key, code=TOO_LARGE[0], sentence=TOO_LARGE[1]))
                 case RunHook(key=key) as effect:
-                    self._hooks[key] = performing.start_hook(effect)
+                    self._hooks[key] = performing.start_hook(effect, self._plan)
                     self._spawn(self._await_hook(key))
                 case DeliverNotice(notice=notice):
                     self._notices[notice.key] = performing.start_notice(notice, self._plan)

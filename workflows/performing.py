@@ -14,7 +14,13 @@ from typing import Any
 from pydantic import TypeAdapter
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError, TimeoutError as TemporalTimeout
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    CancelledError,
+    FailureError,
+    TimeoutError as TemporalTimeout,
+)
 
 from onboarding import limits
 from onboarding.clear import Clear
@@ -121,8 +127,10 @@ def _cut(notice: Notice) -> Notice:
     return notice
 
 
-def start_hook(effect: RunHook) -> workflow.ActivityHandle[dict[str, Any]]:
-    """Starts a hook or check."""
+def start_hook(effect: RunHook, plan: Plan) -> workflow.ActivityHandle[dict[str, Any]]:
+    """Starts a hook or check. Of one whose work can be taken back, the run hears how it ended also where it was called back."""
+    leaves = effect.check is None and effect.item in plan.items and plan.items[effect.item].undo is not None
+    kind = workflow.ActivityCancellationType
     retry = replace(HOOK.retry, maximum_attempts=effect.attempts, backoff_coefficient=max(1.0, effect.backoff))
     limit = timedelta(seconds=max(1, effect.timeout_seconds))
     return _start(
@@ -130,6 +138,7 @@ def start_hook(effect: RunHook) -> workflow.ActivityHandle[dict[str, Any]]:
         effect,
         f"Run {effect.activity}: {effect.title}",
         dict[str, Any],
+        kind.WAIT_CANCELLATION_COMPLETED if leaves else kind.TRY_CANCEL,
     )
 
 
@@ -156,10 +165,16 @@ def start_rows(batch: WriteRecords, *, at_once: bool) -> workflow.ActivityHandle
     )  # fmt: skip
 
 
-def _start(way: Way, argument: Any, summary: str, result: type | None = None) -> workflow.ActivityHandle[Any]:
+def _start(
+    way: Way,
+    argument: Any,
+    summary: str,
+    result: type | None = None,
+    called_back: workflow.ActivityCancellationType = workflow.ActivityCancellationType.TRY_CANCEL,
+) -> workflow.ActivityHandle[Any]:
     return workflow.start_activity(
         way.activity, argument, result_type=result, start_to_close_timeout=way.start_to_close,
-        schedule_to_close_timeout=way.in_all, heartbeat_timeout=way.heartbeat, retry_policy=way.retry,
+        schedule_to_close_timeout=way.in_all, heartbeat_timeout=way.heartbeat, retry_policy=way.retry, cancellation_type=called_back,
         summary=Clear(summary.encode("utf-8", "replace")[:_SUMMARY_BYTES].decode("utf-8", "ignore")),
     )  # fmt: skip
 
@@ -175,6 +190,8 @@ def why_failed(error: FailureError, *, told: bool = False) -> tuple[str, str]:
             return "timeout", "No answer came in time."
         case ApplicationError(type=str(kind)) if kind.isidentifier():
             return kind, (_told(cause) if told else "") or "The call failed at every attempt."
+        case CancelledError():
+            return "called_back", "It was called back before it had answered."
         case _:
             return "failed", "The call failed at every attempt."
 

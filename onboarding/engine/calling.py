@@ -1,6 +1,9 @@
 """Which activity is asked for, under which key, and what it is told: of a hook item, and of what takes its work back."""
 
+from onboarding.engine import rules
 from onboarding.engine.effects import RunHook
+from onboarding.engine.plan import Plan
+from onboarding.engine.state import ItemStatus, RunOutcome, RunState, Undoable
 from onboarding.engine.turn import Turn
 from onboarding.language.model import Item
 
@@ -31,25 +34,46 @@ def hook_key(turn: Turn, item: Item) -> str:
     return f"{turn.state.run}/{item.id}/{turn.state.items[item.id].round}/hook"
 
 
+def at_work(turn: Turn, failed: str | None) -> tuple[str, ...]:
+    """Hooks that are called and not back, and whose work can be taken back, in a run that ends now."""
+    unsent = {
+        effect.key for effect in turn.effects if isinstance(effect, RunHook)
+    }  # asked for in the turn that ends the run
+    found = []
+    for item in turn.plan.definition.items:
+        current = turn.state.items[item.id]
+        waits = current.status in (ItemStatus.OPEN, ItemStatus.WAIVED) and current.opened_at and not current.by_person
+        if item.undo is not None and waits and item.id != failed and hook_key(turn, item) not in unsent:
+            found.append(item.id)
+    return tuple(found)
+
+
 def call_next_undo(turn: Turn) -> None:
-    """Asks for the activity that takes back the work of the hook that came back last, of those that are left."""
-    if not turn.state.undo:
+    """Asks for the activity that takes back the work that was done last, of what is left, once no hook is at work any more."""
+    if turn.state.at_work or not turn.state.undo:
         return
-    item = turn.plan.items[turn.state.undo[-1]]
+    done = turn.state.undo[-1]
+    item = turn.plan.items[done.item]
     assert item.undo is not None, "only hooks with an undo are remembered"
     known = arguments(turn, item.id, {}, only=item.with_facts)
-    if item.with_facts:  # what it gave itself is what it takes to find its work again
-        own = {name: fact.value for name, fact in turn.state.facts.items() if fact.item == item.id}
-        known["facts"] = {**dict(known["facts"]), **own}  # type: ignore[call-overload]
+    # What it gave itself is what it takes to find its work again.
+    known["facts"] = {**dict(known["facts"]), **done.facts}  # type: ignore[call-overload]
     turn.call(
         RunHook(
-            key=undo_key(turn, item), activity=item.undo, stage=item.stage, item=None, title=f"undo {item.title}",
-            round=turn.state.items[item.id].round, check=None, attempts=item.attempts, arguments=known,
+            key=undo_key(turn, done), activity=item.undo, stage=item.stage, item=None, title=f"undo {item.title}",
+            round=done.round, check=None, attempts=item.attempts, arguments=known,
             backoff=item.backoff, timeout_seconds=item.timeout.seconds if item.timeout else 600,
         )
     )  # fmt: skip
 
 
-def undo_key(turn: Turn, item: Item) -> str:
+def undo_key(turn: Turn, done: Undoable) -> str:
     """The identity of taking back what a hook did."""
-    return f"{turn.state.run}/{item.id}/{turn.state.items[item.id].round}/undo"
+    return f"{turn.state.run}/{done.item}/{done.round}/undo"
+
+
+def is_wanted_after_the_end(plan: Plan, state: RunState, key: str) -> bool:
+    """Whether a call goes on although its run has ended: what takes work back, and what a run that is live does by itself for a stage."""
+    what = key.rpartition("/")[2]
+    lives_on = plan.order.rules_version >= rules.FINISHES_STAGE_HOOKS and state.outcome is RunOutcome.LIVE
+    return what == "undo" or (lives_on and what.startswith(("enter", "exit")))

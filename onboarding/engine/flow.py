@@ -297,8 +297,9 @@ def _leave(turn: Turn, stage: Stage) -> None:
     _act(turn, stage, stage.on_exit, "exit")
 
 
-def close_run(turn: Turn, outcome: RunOutcome, reason: str) -> None:
-    """The run ends and changes no more."""
+def close_run(turn: Turn, outcome: RunOutcome, reason: str, *, failed: str | None = None) -> None:
+    """The run ends and changes no more. `failed` is the hook that ended it: nobody waits for that one."""
+    at_work = () if outcome is RunOutcome.LIVE else calling.at_work(turn, failed)
     for name in turn.plan.items:
         _call_off(turn, name)
     all_over(turn)
@@ -313,6 +314,7 @@ def close_run(turn: Turn, outcome: RunOutcome, reason: str) -> None:
         held=(),
         reverts=(),
         absences=(),
+        at_work=at_work,
     )
     turn.record("run", code=f"run_{outcome}", sentence=reason)
     if outcome is not RunOutcome.LIVE:

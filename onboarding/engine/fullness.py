@@ -30,7 +30,8 @@ def content_bytes(state: RunState) -> int:
     facts = [fact for fact in state.facts.values() if state.items[fact.item].answer is None]
     early = [held.content for held in state.held]
     calendars = (state.calendars, state.calendar_changes)
-    return 2 * len(to_json((twice, early))) + len(to_json((drafts, facts, state.debts, calendars)))
+    undo = len(to_json(state.undo)) if state.undo else 0
+    return 2 * len(to_json((twice, early))) + len(to_json((drafts, facts, state.debts, calendars))) + undo
 
 
 def refuse_overfull(turn: Turn, name: str, moved: RunState) -> None:

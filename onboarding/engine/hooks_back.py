@@ -25,9 +25,7 @@ def hook_answered(turn: Turn, key: str, result: Any) -> bool:
         return hook_failed(turn, key, "result_unreadable", "It answered something that is no result.")
     faults = _faults_of(result)
     if check is None:
-        given = _mapping(result.get("provides"))  # an activity may tell more than this definition asks for
-        asked = {field.name: given.get(field.name) for field in item.provides}
-        values, wrong = check_fields(item.provides, asked, prefix="/provides")
+        values, wrong = given_by(item, result)
         if result.get("ok") is False or wrong:
             sentence = (faults or wrong or (MessageFault(place="", code="refused", sentence="it says no"),))[0].sentence
             hook_failed(turn, key, "hook_refused", sentence)
@@ -37,7 +35,7 @@ def hook_answered(turn: Turn, key: str, result: Any) -> bool:
         turn.record("hook", item=item.id, code="hook_done", sentence=f"{item.title} is done")
         flow.finish_item(turn, item, "engine")
         turn.learn(values, item.id, "engine")
-        undoing.remember(turn, item)
+        undoing.remember(turn, item, values)
         return True
     if not isinstance(result.get("ok"), bool):
         return hook_failed(turn, key, "result_unreadable", "The check did not say whether it is ok.")
@@ -75,7 +73,7 @@ def hook_failed(turn: Turn, key: str, code: str, sentence: str) -> bool:
         case "skip":
             flow.finish_item(turn, item, "engine", ItemStatus.SKIPPED, outcome="failed")
         case "fail":
-            flow.close_run(turn, RunOutcome.LOST, f"{item.title} failed: {sentence}")
+            flow.close_run(turn, RunOutcome.LOST, f"{item.title} failed: {sentence}", failed=item.id)
         case _:
             why = MessageFault(place="", code=code[:64], sentence=clean(sentence))
             turn.item(item.id, by_person=True, opened_at=turn.at, overdue=False, faults=(why,))
@@ -84,6 +82,24 @@ def hook_failed(turn: Turn, key: str, code: str, sentence: str) -> bool:
             deadlines.lay(turn, item)
             turn.opened.append(item.id)
     return True
+
+
+def back_after_the_end(turn: Turn, key: str, result: Any) -> None:
+    """A hook that was at work when its run ended is back: what it did is taken back with the rest."""
+    item = undoing.is_back(turn, key)
+    if item is None:
+        return
+    values, wrong = given_by(item, result) if isinstance(result, dict) else ({}, ())
+    if isinstance(result, dict) and result.get("ok") is False:
+        turn.record("hook", item=item.id, outcome="rejected", code="hook_refused", sentence=f"{item.title}: it says no")
+    elif not isinstance(result, dict) or wrong:
+        undoing.tell_left(
+            turn, item, "result_unreadable", wrong[0].sentence if wrong else "It answered something that is no result."
+        )
+    else:
+        turn.record("hook", item=item.id, code="hook_done", sentence=f"{item.title} is done, after the end")
+        undoing.remember(turn, item, values)
+    calling.call_next_undo(turn)
 
 
 def stage_hook_failed(turn: Turn, key: str, code: str, sentence: str) -> None:
@@ -98,6 +114,14 @@ def stage_hook_failed(turn: Turn, key: str, code: str, sentence: str) -> None:
         turn, NoticeKind.ESCALATION, stage_owner(turn.plan, turn.state, stage), "escalation", f"A hook failed: {title}", lines,
         part=f"{about[1][:9]}.{about[2][:40]}.failed", stage=stage,
     )  # fmt: skip
+
+
+def given_by(item: Item, result: dict[str, Any]) -> tuple[dict[str, Any], tuple[MessageFault, ...]]:
+    """What a hook gives of that for which its definition asks, and what is wrong with it: an activity may tell more."""
+    given = _mapping(result.get("provides"))
+    return check_fields(
+        item.provides, {field.name: given.get(field.name) for field in item.provides}, prefix="/provides"
+    )
 
 
 def _waiting_for(turn: Turn, key: str) -> tuple[Item, int | None] | None:

@@ -26,6 +26,7 @@ from onboarding.engine import (
     answers,
     assigning,
     booking,
+    calling,
     clockwork,
     deciding,
     flow,
@@ -203,13 +204,16 @@ def apply(plan: Plan, state: RunState, event: Event) -> Decision:
 
 
 def _undone(plan: Plan, state: RunState, event: Event) -> Decision:
-    """Of a run that has ended, all that still happens is that the work of its hooks is taken back."""
+    """Of a run that has ended, all that still happens: its last hooks come back, and the work of those with an `undo` is taken back."""
     turn = Turn(plan, state, event.at)
     match event:
         case HookSucceeded():
+            hooks_back.back_after_the_end(turn, event.key, event.result)
             undoing.answered(turn, event.key, event.result)
         case HookFailed():
             undoing.failed(turn, event.key, event.code, event.sentence)
+            if calling.is_wanted_after_the_end(plan, state, event.key):
+                hooks_back.stage_hook_failed(turn, event.key, event.code, event.sentence)
     return Decision(state=state) if turn.state is state else _decide(turn, None)
 
 

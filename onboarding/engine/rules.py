@@ -28,6 +28,9 @@ REFUSES_UNBEARABLE = 2
 TELLS_WHY_A_HOOK_FAILED = 3
 """The sentence of a hook that failed is the one that it gave; before, it was the same for all."""
 
+FINISHES_STAGE_HOOKS = 3
+"""Hooks of leaving a stage, and of entering it, are done although the run is live; before, the end called them back."""
+
 EVENTS_NAME_THEIR_RUN = 3
 """An event that says nothing of what its definition matches it by is refused: it may be about anybody."""
 

@@ -257,6 +257,15 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Undoable:
+    """What a hook did in one round, and the facts that it gave: those of a later round are others, and reopening takes them away."""
+
+    item: str
+    round: int
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Debt:
     """A waiver: what was passed without being met. Settled when it is met after all."""
 
@@ -513,8 +522,10 @@ class RunState:
     calendar_changes: tuple[CalendarChange, ...] = ()
     """What was replaced, in order: time that is over stays counted as it was."""
     debts: tuple[Debt, ...] = ()
-    undo: tuple[str, ...] = ()
-    """Hooks whose work can be taken back, in the order in which they came back. In a run that has ended, the last one is being undone."""
+    undo: tuple[Undoable, ...] = ()
+    """Work of hooks that can be taken back, in the order in which they came back. In a run that has ended, the last one is being undone."""
+    at_work: tuple[str, ...] = ()
+    """Of a run that has ended before it was live: hooks with an `undo` that are not back. Nothing is taken back before they are."""
     hold: HoldState | None = None
     holds: tuple[Held, ...] = ()
     """The holds that have moved what is still open."""

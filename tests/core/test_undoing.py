@@ -52,18 +52,33 @@ def answer(run: Run, call: RunHook, how: str) -> None:
         run.hear(HookSucceeded(at=when, key=call.key, result={"ok": True} if how == "ok" else {"ok": False}))
 
 
+def comes_back(run: Run, name: str, how: str) -> list[tuple[NoticeKind, str | None]]:
+    """A hook that was at work when the run ended comes back so, twice; who is told of it."""
+    key, when, before = f"{run.state.run}/{name}/1/hook", run.now + timedelta(seconds=1), len(run.effects)
+    for _ in range(2):
+        if how == "fails":
+            run.hear(HookFailed(at=when, key=key, code="called_back", sentence="It was called back."))
+        else:
+            provides = {f"id_{name}": f"made-{name}"}
+            run.hear(HookSucceeded(at=when, key=key, result={"ok": how == "ok", "provides": provides}))
+    told = [one.notice for one in run.effects[before:] if isinstance(one, DeliverNotice)]
+    return [(one.kind, one.item) for one in told]
+
+
 @settings(max_examples=150)
 @given(
     order=st.permutations(NAMES),
     done=st.integers(0, len(NAMES)),
     undo=st.sets(st.sampled_from(NAMES)),
     how=st.lists(st.sampled_from(("ok", "fails", "says no")), min_size=5, max_size=5),
+    late=st.lists(st.sampled_from(("ok", "fails", "says no")), min_size=5, max_size=5),
     twice=st.booleans(),
 )
 def test_what_was_done_is_taken_back_once_and_in_reverse(
-    order: list[str], done: int, undo: set[str], how: list[str], twice: bool
+    order: list[str], done: int, undo: set[str], how: list[str], late: list[str], twice: bool
 ) -> None:
-    """Whatever order hooks came back in, whichever can be undone, however each undo ends, and with every answer heard twice."""
+    """Whatever order hooks came back in, before the end and after it, whichever can be undone, however each undo ends, and with every
+    answer heard twice."""
     run = a_run_of_hooks(tuple(sorted(undo)))
     for n, name in enumerate(order[:done]):
         run.hook(name, when=at(1, 10, n), provides={f"id_{name}": f"made-{name}"})
@@ -72,6 +87,12 @@ def test_what_was_done_is_taken_back_once_and_in_reverse(
     run.say("cancel", "olga", when=at(2), reason="budget")
 
     expected = [name for name in reversed(order[:done]) if name in undo]
+    for n, name in enumerate(one for one in order[done:] if one in undo):
+        assert [] == undoing(run), "nothing is touched while a hook is at work"
+        told = comes_back(run, name, late[n])
+        assert ([(NoticeKind.ESCALATION, name)] if late[n] == "fails" else []) == told
+        expected = [name, *expected] if late[n] == "ok" else expected
+    ended = len(run.state.trail)
     for n, name in enumerate(expected):
         called = undoing(run)
         assert [f"unmake_{one}" for one in expected[: n + 1]] == [one.activity for one in called]
@@ -87,7 +108,8 @@ def test_what_was_done_is_taken_back_once_and_in_reverse(
 
     assert len(expected) == len(undoing(run)) == len({one.key for one in undoing(run)})
     assert () == run.state.undo
-    codes = [(one.item, one.outcome) for one in run.state.trail if one.message == "hook" and one.at >= at(2)]
+    assert () == run.state.at_work
+    codes = [(one.item, one.outcome) for one in run.state.trail[ended:] if one.message == "hook"]
     assert codes == [(name, "accepted" if how[n] == "ok" else "rejected") for n, name in enumerate(expected)]
     assert (RunStatus.CLOSED, at(2)) == (run.state.status, run.state.closed_at)
 
@@ -116,6 +138,39 @@ def test_a_run_that_a_hook_ends_is_undone_as_well() -> None:
     assert ["unmake_a"] == [one.activity for one in undoing(run)]
 
 
+def test_each_round_of_a_hook_is_taken_back_with_what_it_gave() -> None:
+    """A second round has made a second thing: reopening has taken the facts of the first one away, and its work is still there."""
+    run = a_run_of_hooks(("a",))
+    run.hook("a", provides={"id_a": "first"})
+    run.say("reopen", "olga", items=["a"], reason="again")
+    run.hook("a", provides={"id_a": "second"})
+    for name in NAMES[1:]:
+        run.hook(name)
+    run.say("cancel", "olga", when=at(2), reason="budget")
+    answer(run, undoing(run)[-1], "fails")
+    answer(run, undoing(run)[-1], "fails")
+
+    keys = [f"{run.state.run}/a/{n}/undo" for n in (2, 1)]
+    assert keys == [one.key for one in undoing(run)]
+    assert ["second", "first"] == [one.arguments["facts"]["id_a"] for one in undoing(run)]
+    told = [
+        one.notice.key for one in run.effects if isinstance(one, DeliverNotice) and "Not taken" in one.notice.subject
+    ]
+    assert 2 == len(set(told)), "the owner hears of both"
+
+
+def test_a_hook_that_ends_the_run_is_not_waited_for() -> None:
+    """It has failed; but another one is at work, and what is done is touched when that one is back."""
+    run = a_run_of_hooks(("a", "b", "c"), on_failure="fail")
+    run.hook("a")
+    run.hook("b", ok=False)
+
+    assert ("c",) == run.state.at_work
+    assert [] == undoing(run)
+    comes_back(run, "c", "fails")
+    assert ["unmake_a"] == [one.activity for one in undoing(run)]
+
+
 def test_what_is_left_to_undo_travels_with_the_run() -> None:
     """Across continue-as-new, and to a worker of a later release."""
     run = a_run_of_hooks(("a", "b"))
@@ -123,7 +178,7 @@ def test_what_is_left_to_undo_travels_with_the_run() -> None:
     run.hook("b")
     carried: Any = read_order(write_order(an_order(run.plan.definition, snapshot=run.state)))
 
-    assert ("a", "b") == carried.snapshot.undo
+    assert (("a", 1), ("b", 1)) == tuple((one.item, one.round) for one in carried.snapshot.undo)
     assert "unmake_a" == Plan(carried).items["a"].undo
 
 

@@ -280,6 +280,23 @@ class TestActivity:
         assert "canary" not in str(caught.value)
         assert caught.value.__cause__ is None
 
+    @pytest.mark.parametrize(("attempt", "code"), [(1, None), (2, "waits_unreadable")])
+    def test_a_database_that_is_away_keeps_no_hook_from_its_first_try(self, attempt: int, code: str | None) -> None:
+        """Only a later one may be about work that was begun and lost; it comes again after a while, so that its tries last."""
+        context, called = ActivityEnvironment(), []
+        context.info = replace(context.info, attempt=attempt)
+        hooks = HookRegistry({"mine": lambda _: called.append(1) or {"ok": True}})
+        runner = HookActivities(hooks, None, Away())
+        if code is None:
+            assert context.run(runner.run_hook, a_hook("mine"))["ok"]
+        else:
+            with pytest.raises(ApplicationError) as caught:
+                context.run(runner.run_hook, a_hook("mine"))
+            assert (code, False) == (caught.value.type, caught.value.non_retryable)
+            assert timedelta(seconds=30) == caught.value.next_retry_delay
+
+        assert [1] * (code is None) == called
+
     def test_a_long_hook_says_that_it_is_at_work(self) -> None:
         """So that a killed worker is noticed before the limit of the hook."""
 
@@ -289,6 +306,14 @@ class TestActivity:
 
         assert self.run(slow, heartbeat_timeout=timedelta(milliseconds=60))["ok"]
         assert "hook-heartbeat" not in [thread.name for thread in threading.enumerate()]
+
+
+class Away:
+    """What waits cannot be read now."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Nothing of it."""
+        raise ConnectionError
 
 
 def installed(_: Mapping[str, Any]) -> Mapping[str, Any]:

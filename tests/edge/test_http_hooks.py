@@ -316,6 +316,16 @@ def test_an_address_that_the_other_side_names_is_looked_at_like_every_other(http
         assert code == no.value.code
 
 
+@pytest.mark.parametrize("address", ["/\x00", "/\ud800", "http://[::1", "/" + "a" * 3_000])
+def test_an_address_to_ask_again_that_is_none_is_final(httpserver: HTTPServer, address: str) -> None:
+    """Told at once: tried again, the other side would begin the work once more, and no database keeps such a text."""
+    httpserver.expect_request("/tenants").respond_with_json({"status_url": address}, status=202)
+
+    with pytest.raises(HookRefused) as no:
+        call(terms(httpserver, later=LaterTerms(poll="/status_url")))
+    assert "bad_url" == no.value.code
+
+
 def test_a_key_of_any_characters_is_a_header_of_plain_ones(httpserver: HTTPServer) -> None:
     """A customer's key may be in any alphabet."""
     seen: list[str] = []

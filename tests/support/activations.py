@@ -19,7 +19,7 @@ from temporalio import workflow
 from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.bridge.proto.activity_result import ActivityResolution
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation, WorkflowActivationJob
-from temporalio.bridge.proto.workflow_commands import WorkflowCommand
+from temporalio.bridge.proto.workflow_commands import ActivityCancellationType, WorkflowCommand
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.common import Priority, TypedSearchAttributes
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -71,6 +71,7 @@ class Activated:
         """How often it left something for the next workflow task."""
         self._timers: dict[int, datetime] = {}
         self._hooks: dict[str, int] = {}
+        self._end_themselves: list[int] = []
         self._updates = 0
         self._run = asyncio.run(_made(_details(order, at)))
         job = WorkflowActivationJob()
@@ -212,6 +213,8 @@ class Activated:
                 effect = _argument(about.arguments)
                 if about.activity_type == "run_hook":
                     self._hooks[effect["key"]] = about.seq
+                    if about.cancellation_type == ActivityCancellationType.WAIT_CANCELLATION_COMPLETED:
+                        self._end_themselves.append(about.seq)
                     self.calls.append(effect)
                     return []
                 assert about.activity_type == "deliver_notice", about.activity_type
@@ -219,6 +222,8 @@ class Activated:
                 return [_landed(about.seq, None)]
             case "request_cancel_activity":
                 seq = command.request_cancel_activity.seq
+                if seq in self._end_themselves:
+                    return []
                 self._hooks = {key: one for key, one in self._hooks.items() if one != seq}
                 resolution = ActivityResolution()
                 resolution.cancelled.failure.canceled_failure_info.SetInParent()

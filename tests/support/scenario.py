@@ -234,7 +234,7 @@ def met(step: Step, plan: Plan, state: RunState, verdict: Verdict | None, sent: 
         "run": f"{state.status} {state.outcome}" if state.outcome else str(state.status),
         "hold": state.hold is not None,
         "debt": gates.open_debt(state),
-        "undo": list(state.undo),
+        "undo": [one.item for one in state.undo],
         "asks": state.asks,
         "escalations": state.escalations,
         "notices": sent,
