@@ -119,7 +119,7 @@ def _led_back(
     wanted = and_(EVENTS.c.run == run, _wants(webhook), EVENTS.c.n <= last)
     first = sent + 1
     if number is not None:
-        first = number
+        first = min(number, last + 1)  # what is yet to happen is no part of what may be left out
     elif since is not None:
         first = (
             connection.execute(select(func.min(EVENTS.c.n)).where(wanted, EVENTS.c.at >= since)).scalar() or last + 1

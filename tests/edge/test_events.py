@@ -11,6 +11,7 @@ from sqlalchemy import Engine, select
 from onboarding.event_ports import HeldBatch
 from onboarding.ports import INCOMPLETE
 from storage.erasing import Erasures
+from storage.event_reading import EventReading
 from storage.events import SqlEvents
 from storage.records import SqlRecordStore
 from storage.tables import EVENT_CURSORS, EVENTS
@@ -101,6 +102,46 @@ def test_events_of_a_run_that_was_reset_leave_again_under_their_own_ids(
 
     (claimed,) = events.claim("crm", "w1", 1, NOW, LATER)
     assert [event.id for event in events.following(claimed, 10)[0]] == ["evt_other"]
+
+
+def test_whoever_sends_what_a_reset_takes_back_does_not_mark_what_is_there_instead(
+    rows: SqlRecordStore, events: SqlEvents
+) -> None:
+    rows.write(a_batch("a", an_event(1), an_event(2), an_event(3)))
+    events.release(RUN, ["a"])
+    (claimed,) = events.claim("crm", "w1", 1, NOW, LATER)
+    rows.write(a_batch("reset", an_event(1), an_event(2, id="evt_other"), whole=True))
+    events.release(RUN, ["reset"])
+
+    assert events.arrived(claimed, "w1", 3, NOW, LATER) is False
+    (claimed,) = events.claim("crm", "w1", 1, NOW, LATER)
+    assert [event.id for event in events.following(claimed, 10)[0]] == ["evt_1", "evt_other"]
+
+
+def test_a_whole_batch_that_is_followed_by_later_events_takes_none_of_them_back(
+    rows: SqlRecordStore, events: SqlEvents
+) -> None:
+    rows.write(a_batch("a", *(an_event(n) for n in (1, 2, 3, 4))))
+    events.release(RUN, ["a"])
+    (claimed,) = events.claim("crm", "w1", 1, NOW, LATER)
+    assert events.arrived(claimed, "w1", 4, NOW, LATER)
+    events.give_back(claimed, "w1")
+    rows.write(a_batch("whole", an_event(1), an_event(2), whole=True, event_count=5))
+    rows.write(a_batch("rest", an_event(3), an_event(4), an_event(5), follows="whole"))
+    events.release(RUN, ["whole", "rest"])
+
+    assert numbers(events) == [5]
+
+
+def test_what_is_left_out_ends_with_what_has_happened(rows: SqlRecordStore, events: SqlEvents, engine: Engine) -> None:
+    rows.write(a_batch("a", an_event(1), an_event(2)))
+    events.release(RUN, ["a"])
+
+    (left,) = EventReading(engine).resend("crm", RUN, number=1_000, skip=True)
+    assert (left.first, left.events, left.skipped) == (3, 0, 2)
+    rows.write(a_batch("b", an_event(3), follows="a"))
+    events.release(RUN, ["b"])
+    assert numbers(events) == [3]
 
 
 def test_what_one_has_claimed_is_nobody_elses_until_its_lease_is_over(rows: SqlRecordStore, events: SqlEvents) -> None:
