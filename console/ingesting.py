@@ -23,7 +23,7 @@ import typer
 from console import ground, sending
 from console.choosing import Chosen, choose, say
 from console.finding import Finder
-from console.leaving import INVALID, RETRY, Answered
+from console.leaving import INVALID, RETRY, Answered, Misused
 from console.lines import Broken, Said, read
 from console.printing import Output, hint
 from console.verdict_file import VerdictFile, code_of, final
@@ -38,6 +38,10 @@ READ_AHEAD = 8
 _EVERY = 5.0
 """Seconds between two words about how far it is."""
 _BEHIND = "A line before this one, about the same customer, has no verdict yet; so this one was not sent. Give the same command again."
+_MOVED = (
+    "Line {} is another one than when its run took it: nothing from there on was sent, since lines without a message_id that have moved would be "
+    "said again. Put new lines at the end, give each its message_id, or begin another file of verdicts."
+)
 
 
 @app.command("ingest")
@@ -169,6 +173,9 @@ class Ingest:
                 if self._kept is not None and self._kept.has(line.line, _id(line)):
                     self._before += 1
                     continue
+                if self._has_moved(line):
+                    self._trouble = Misused(_MOVED.format(line.line))
+                    break
                 await self._take(line)
                 if self._over:
                     break
@@ -185,6 +192,12 @@ class Ingest:
     @property
     def _over(self) -> bool:
         return self._trouble is not None or self._in_vain >= self._most_unanswered
+
+    def _has_moved(self, line: Said | Broken) -> bool:
+        """Whether lines stand elsewhere than when they were taken, so that those without an id of their own would be said again."""
+        if self._kept is None or not isinstance(line, Said) or not line.numbered:
+            return False
+        return self._kept.took_another(line.line, line.message_id)
 
     async def _take(self, line: Said | Broken) -> None:
         if isinstance(line, Broken):
