@@ -7,15 +7,17 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine, select
+from sqlalchemy.event import listen
 
 from onboarding.event_ports import HeldBatch
 from onboarding.ports import INCOMPLETE
+from storage import event_reading
 from storage.erasing import Erasures
 from storage.event_reading import EventReading
 from storage.events import SqlEvents
 from storage.records import SqlRecordStore
 from storage.tables import EVENT_CURSORS, EVENTS
-from tests.support.events import NOW, a_batch, an_event
+from tests.support.events import NOW, a_batch, an_event, tell
 from tests.support.records import RUN
 
 LATER = NOW + timedelta(minutes=1)
@@ -142,6 +144,28 @@ def test_what_is_left_out_ends_with_what_has_happened(rows: SqlRecordStore, even
     rows.write(a_batch("b", an_event(3), follows="a"))
     events.release(RUN, ["b"])
     assert numbers(events) == [3]
+
+
+def test_thousands_of_runs_are_led_back_a_few_at_a_time(
+    rows: SqlRecordStore, events: SqlEvents, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is locked against whoever writes its rows: all at once would stop every run, and be more than PostgreSQL can lock."""
+    monkeypatch.setattr(event_reading, "RUNS_AT_ONCE", 2)
+    for n in range(5):
+        tell(engine, f"onboarding/c-{n}/x", 3)
+    commits: list[int] = []
+    listen(engine, "commit", lambda _: commits.append(1))
+    reader = EventReading(engine)
+
+    assert [one.events for one in reader.resend("crm", None)] == [3] * 5
+    assert len(commits) >= 3
+    assert [one.run for one in reader.resend("crm", None, since=NOW)] == [f"onboarding/c-{n}/x" for n in range(5)]
+    for claimed in events.claim("crm", "w1", 10, NOW, LATER):
+        events.arrived(claimed, "w1", 3, NOW, NOW)
+        events.give_back(claimed, "w1")
+    assert [(one.first, one.events) for one in reader.resend("crm", None, since=NOW + timedelta(minutes=3))] == [
+        (3, 1)
+    ] * 5
 
 
 def test_what_one_has_claimed_is_nobody_elses_until_its_lease_is_over(rows: SqlRecordStore, events: SqlEvents) -> None:
