@@ -27,6 +27,7 @@ from console.leaving import INVALID, RETRY, Answered, Misused
 from console.lines import Broken, Said, read
 from console.printing import Output, hint
 from console.verdict_file import VerdictFile, code_of, final
+from onboarding.errors import CustomerErased
 from runtime.files import Unreadable, open_regular
 
 app = typer.Typer()
@@ -122,6 +123,9 @@ class Sender:
             return await say(self._client, chosen, said.name)
         except Answered as no:
             return sending.as_verdict(no.answer, said.message_id)
+        except CustomerErased as gone:  # about this line alone: nothing can be encrypted for them any more
+            answer = {"outcome": "closed", "code": gone.code, "sentence": str(gone)}
+            return sending.as_verdict(answer, said.message_id)
         except Exception as error:
             return self._later(said, error)
 
