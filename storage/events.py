@@ -129,7 +129,8 @@ class SqlEvents:
             found = connection.execute(query).all()
             names = [row.run for row in found]
             taken = update(CURSORS).where(CURSORS.c.webhook == webhook, CURSORS.c.run.in_(names))
-            connection.execute(taken.values(leased_until=until, leased_by=by))
+            # Behind the others the next time: a run with nothing that may leave must not stand before them for ever.
+            connection.execute(taken.values(leased_until=until, leased_by=by, changed_at=now))
         return tuple(ClaimedEvents(webhook=webhook, run=row.run, sent=row.sent, tries=row.tries) for row in found)
 
     def following(self, claimed: ClaimedEvents, most: int) -> tuple[Sequence[OutgoingEvent], int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, select
@@ -144,6 +144,24 @@ def test_what_is_left_out_ends_with_what_has_happened(rows: SqlRecordStore, even
     rows.write(a_batch("b", an_event(3), follows="a"))
     events.release(RUN, ["b"])
     assert numbers(events) == [3]
+
+
+def test_runs_that_nothing_may_leave_do_not_stand_before_the_others(rows: SqlRecordStore, events: SqlEvents) -> None:
+    """What was let go of the first stands behind what is held, so that it is asked for in vain."""
+    first, second = "onboarding/a/x", "onboarding/b/x"
+    rows.write(a_batch("held", an_event(1), run=first))
+    rows.write(a_batch("after", an_event(2), run=first, follows="held"))
+    rows.write(a_batch("b", an_event(1), run=second))
+    events.release(first, ["after"])
+    events.release(second, ["b"])
+
+    taken = []
+    later = datetime.now(UTC) + timedelta(minutes=1)
+    for n in range(2):
+        (claimed,) = events.claim("crm", "w1", 1, later + timedelta(seconds=n), later + timedelta(minutes=1))
+        events.give_back(claimed, "w1")
+        taken.append(claimed.run)
+    assert sorted(taken) == [first, second]
 
 
 def test_thousands_of_runs_are_led_back_a_few_at_a_time(
