@@ -23,10 +23,11 @@ import typer
 from console import ground, sending
 from console.choosing import Chosen, choose, say
 from console.finding import Finder
-from console.leaving import INVALID, RETRY, Answered
+from console.leaving import INVALID, RETRY, Answered, Misused
 from console.lines import Broken, Said, read
 from console.printing import Output, hint
 from console.verdict_file import VerdictFile, code_of, final
+from onboarding.errors import CustomerErased
 from runtime.files import Unreadable, open_regular
 
 app = typer.Typer()
@@ -38,6 +39,10 @@ READ_AHEAD = 8
 _EVERY = 5.0
 """Seconds between two words about how far it is."""
 _BEHIND = "A line before this one, about the same customer, has no verdict yet; so this one was not sent. Give the same command again."
+_MOVED = (
+    "Line {} is another one than when its run took it: nothing from there on was sent, since lines without a message_id that have moved would be "
+    "said again. Put new lines at the end, give each its message_id, or begin another file of verdicts."
+)
 
 
 @app.command("ingest")
@@ -118,6 +123,9 @@ class Sender:
             return await say(self._client, chosen, said.name)
         except Answered as no:
             return sending.as_verdict(no.answer, said.message_id)
+        except CustomerErased as gone:  # about this line alone: nothing can be encrypted for them any more
+            answer = {"outcome": "closed", "code": gone.code, "sentence": str(gone)}
+            return sending.as_verdict(answer, said.message_id)
         except Exception as error:
             return self._later(said, error)
 
@@ -169,6 +177,9 @@ class Ingest:
                 if self._kept is not None and self._kept.has(line.line, _id(line)):
                     self._before += 1
                     continue
+                if self._has_moved(line):
+                    self._trouble = Misused(_MOVED.format(line.line))
+                    break
                 await self._take(line)
                 if self._over:
                     break
@@ -185,6 +196,12 @@ class Ingest:
     @property
     def _over(self) -> bool:
         return self._trouble is not None or self._in_vain >= self._most_unanswered
+
+    def _has_moved(self, line: Said | Broken) -> bool:
+        """Whether lines stand elsewhere than when they were taken, so that those without an id of their own would be said again."""
+        if self._kept is None or not isinstance(line, Said) or not line.numbered:
+            return False
+        return self._kept.took_another(line.line, line.message_id)
 
     async def _take(self, line: Said | Broken) -> None:
         if isinstance(line, Broken):

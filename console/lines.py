@@ -48,6 +48,8 @@ class Said:
     content: dict[str, Any]
     run: str | None = None
     wanted: Wanted | None = None
+    numbered: bool = False
+    """Whether its id was made here, of what it says and its number."""
 
     @property
     def message_id(self) -> str:
@@ -147,13 +149,14 @@ def _ours(line: int, value: Mapping[str, Any], actor: str | None) -> Said:
     content = dict(value.get("message", {}))
     if content.get("actor") is None and actor is not None:
         content["actor"] = actor
-    if content.get("message_id") is None:
+    numbered = content.get("message_id") is None
+    if numbered:
         # The same line of the same file is the same message, however often the file is sent.
         digest = hashlib.sha256(canonical_json(value).encode("utf-8", "surrogatepass")).hexdigest()
         content["message_id"] = f"line-{line}-{digest[:24]}"
     name = value["name"]
     if "run" in value:
-        return Said(line=line, name=name, content=content, run=value["run"])
+        return Said(line=line, name=name, content=content, run=value["run"], numbered=numbered)
     event = content.get("event") if name == Happen.name else None
     data = content.get("data")
     wanted = Wanted(
@@ -161,7 +164,7 @@ def _ours(line: int, value: Mapping[str, Any], actor: str | None) -> Said:
         event=event if isinstance(event, str) else None,
         data=data if isinstance(data, dict) else {},
     )
-    return Said(line=line, name=name, content=content, wanted=wanted)
+    return Said(line=line, name=name, content=content, wanted=wanted, numbered=numbered)
 
 
 def _event(line: int, value: Mapping[str, Any], actor: str | None) -> Said:

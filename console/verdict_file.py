@@ -20,8 +20,13 @@ from typing import Any
 from console.leaving import BY_OUTCOME, Misused
 
 MOST_LINES = 50_000_000
-"""Lines that are counted: eight bytes each."""
-_LONGEST = 65_536
+"""Lines that are counted, eight bytes each; what stands behind them is sent again, and answered as a duplicate."""
+_LONGEST = 1_048_576
+"""Bytes of one verdict: fifty faults with long sentences take a good hundred thousand."""
+_NO_LINE = 2**32
+"""No file has so many lines: whoever says so is none of ours."""
+_TAKEN = 2
+"""The bit of a line that its run has taken."""
 _BEGINS = b'{"line":'
 
 
@@ -70,7 +75,7 @@ class VerdictFile:
         with open(self.path, "rb") as lines:
             while line := lines.readline(_LONGEST):
                 number += 1
-                if not line.endswith(b"\n") and line.startswith(_BEGINS[: len(line)]):
+                if not line.endswith(b"\n") and len(line) < _LONGEST and line.startswith(_BEGINS[: len(line)]):
                     break
                 self._remember(line, number)
                 whole += len(line)
@@ -80,24 +85,29 @@ class VerdictFile:
         try:
             told = json.loads(line)
             at, message_id, outcome = told["line"], told["message_id"], told["outcome"]
-            if not (isinstance(at, int) and 0 < at <= MOST_LINES):
+            if not (isinstance(at, int) and 0 < at < _NO_LINE):
                 raise ValueError
         except (ValueError, KeyError, TypeError, RecursionError):
             raise Misused(
                 f"{str(self.path)!r} is no file of verdicts (line {number}): name another one, and nothing is overwritten."
             ) from None
         if final(told):
-            self._mark(at, message_id)
+            if at <= MOST_LINES:
+                self._mark(at, message_id, taken=code_of(outcome) == 0)
             self.worst = max(self.worst, code_of(outcome))
 
-    def _mark(self, line: int, message_id: str | None) -> None:
+    def _mark(self, line: int, message_id: str | None, *, taken: bool) -> None:
         if line >= len(self._final):
             self._final.frombytes(bytes(8 * (line + 1_024 - len(self._final))))
-        self._final[line] = _digest(message_id)
+        self._final[line] = _digest(message_id) | (_TAKEN if taken else 0)
 
     def has(self, line: int, message_id: str | None) -> bool:
         """Whether this line, with this message, has its last word."""
-        return line < len(self._final) and self._final[line] == _digest(message_id)
+        return line < len(self._final) and self._final[line] & ~_TAKEN == _digest(message_id)
+
+    def took_another(self, line: int, message_id: str) -> bool:
+        """Whether another message stood in this line, and its run has taken that."""
+        return line < len(self._final) and bool(self._final[line] & _TAKEN) and not self.has(line, message_id)
 
     def write(self, verdict: Mapping[str, Any]) -> None:
         """Adds one; it stands there when this returns, also if the process is killed then."""
@@ -112,6 +122,6 @@ class VerdictFile:
 
 
 def _digest(message_id: str | None) -> int:
-    """A number that is never 0, which stands for nothing."""
+    """A number that is never 0, which stands for nothing, and in which the bit of what was taken is free."""
     content = hashlib.sha256((message_id or "").encode("utf-8", "surrogatepass")).digest()
-    return int.from_bytes(content[:8], "big") | 1
+    return int.from_bytes(content[:8], "big") & ~_TAKEN | 1

@@ -159,7 +159,7 @@ class EventSender:
         for event in events:
             if not await self._turn(receiver):
                 break
-            if not await self._send(receiver, claimed, event):
+            if not await self._send(receiver, claimed, event, tries=0 if count else claimed.tries):
                 return count
             count += 1
         if count == len(events) and through > claimed.sent:  # also past what was for others
@@ -179,7 +179,7 @@ class EventSender:
         await asyncio.sleep(turn - now)
         return True
 
-    async def _send(self, receiver: EventReceiver, claimed: ClaimedEvents, event: OutgoingEvent) -> bool:
+    async def _send(self, receiver: EventReceiver, claimed: ClaimedEvents, event: OutgoingEvent, *, tries: int) -> bool:
         code, after, final = await self._deliver(receiver, event)
         if code == "":
             reached("events.after_send")
@@ -194,7 +194,6 @@ class EventSender:
             _log.warning("event_refused", extra=about)
             return False
         self._trouble[receiver.name] = self._trouble.get(receiver.name, 0) + 1
-        tries = claimed.tries if event.n == claimed.sent + 1 else 0
         again = now + timedelta(seconds=self._pause(tries, after))
         await asyncio.to_thread(self._queue.put_off, claimed, self._by, code, again, now)
         _log.info("event_delayed", extra=about)

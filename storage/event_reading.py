@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, String, and_, cast, func, select, update
+from sqlalchemy import Connection, Engine, String, and_, cast, func, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from storage.engine import reading, writing
@@ -19,6 +19,8 @@ from storage.standing import alone_with
 from storage.tables import EVENT_CURSORS as CURSORS, EVENTS
 
 PAGE = 100
+RUNS_AT_ONCE = 50
+"""Runs of which nobody else writes rows while cursors are put back: more would keep them waiting, and PostgreSQL holds some thousand locks."""
 _BY_INSTANT = Order("events", (EVENTS.c.at, EVENTS.c.run, EVENTS.c.n))
 
 
@@ -91,17 +93,25 @@ class EventReading:
 
         Nothing that has not arrived is left out, unless `skip` says so: a run where it would be is not touched.
         """
-        query = select(CURSORS.c.run, CURSORS.c.sent, CURSORS.c.last).where(CURSORS.c.webhook == webhook)
+        wanted = [CURSORS.c.webhook == webhook]
         if run is not None:
-            query = query.where(CURSORS.c.run == run)
-        elif number is None and since is None:
-            query = query.where(BEHIND)
-        with writing(self._engine) as connection:
-            found = [
-                _led_back(connection, webhook, row.run, row.sent, row.last, number, since, skip)
-                for row in connection.execute(query.order_by(CURSORS.c.run)).all()
-            ]
-        return [one for one in found if one is not None]  # fmt: skip
+            wanted.append(CURSORS.c.run == run)
+        elif since is not None:
+            wanted.append(or_(BEHIND, CURSORS.c.run.in_(select(EVENTS.c.run).where(EVENTS.c.at >= since))))
+        elif number is None:
+            wanted.append(BEHIND)
+        with reading(self._engine) as connection:
+            runs = connection.execute(select(CURSORS.c.run).where(*wanted).order_by(CURSORS.c.run)).scalars().all()
+        found: list[Resent | None] = []
+        for first in range(0, len(runs), RUNS_AT_ONCE):
+            some = CURSORS.c.run.in_(runs[first : first + RUNS_AT_ONCE])
+            query = select(CURSORS.c.run, CURSORS.c.sent, CURSORS.c.last).where(*wanted, some)
+            with writing(self._engine) as connection:
+                found += [
+                    _led_back(connection, webhook, row.run, row.sent, row.last, number, since, skip)
+                    for row in connection.execute(query.order_by(CURSORS.c.run)).all()
+                ]
+        return [one for one in found if one is not None]
 
 
 def _led_back(
@@ -119,7 +129,7 @@ def _led_back(
     wanted = and_(EVENTS.c.run == run, _wants(webhook), EVENTS.c.n <= last)
     first = sent + 1
     if number is not None:
-        first = number
+        first = min(number, last + 1)  # what is yet to happen is no part of what may be left out
     elif since is not None:
         first = (
             connection.execute(select(func.min(EVENTS.c.n)).where(wanted, EVENTS.c.at >= since)).scalar() or last + 1

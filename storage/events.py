@@ -22,6 +22,7 @@ from storage.standing import alone_with
 from storage.tables import EVENT_CURSORS as CURSORS, EVENTS, RUNS
 
 _TOLD = tuple(field.name for field in fields(OutgoingEvent) if field.name != "customer")
+_FREE: dict[str, Any] = {"leased_until": None, "leased_by": None}
 BEHIND: ColumnElement[bool] = CURSORS.c.sent < CURSORS.c.last
 """There is something that has not arrived."""
 
@@ -32,10 +33,18 @@ BEHIND: ColumnElement[bool] = CURSORS.c.sent < CURSORS.c.last
 def put_events(connection: Connection, rows: Sequence[Mapping[str, Any]], records: WriteRecords, now: datetime) -> None:
     """Inserts events that wait for their rows to be history. One that may leave already stays as it is, unless it is another one.
 
-    Rows without an execution are told by a history that is over: they are it already.
+    Where another one has left (somebody has reset the run), this one leaves as well, under its own id. Rows without an execution are
+    told by a history that is over: they are it already.
     """
     if not rows:
         return
+    brought = {event.n: event.id for event in records.events}
+    query = select(EVENTS.c.n, EVENTS.c.id).where(
+        EVENTS.c.run == records.run.run, EVENTS.c.n.between(min(brought), max(brought))
+    )
+    others = [row.n for row in connection.execute(query) if brought.get(row.n) != row.id]
+    if others:
+        _lead_back(connection, records.run.run, min(others) - 1)
     waits_for = {"batch": records.id, "execution": records.execution}
     source = waits_for if records.execution else dict.fromkeys(waits_for)
     statement = insert(connection, EVENTS)
@@ -52,21 +61,18 @@ def put_events(connection: Connection, rows: Sequence[Mapping[str, Any]], record
 
 
 def take_back(connection: Connection, records: WriteRecords) -> None:
-    """What a whole batch does not know, or knows otherwise, never was: its numbers are told anew.
+    """What lies behind the last event that a whole batch knows of never was: its numbers are told anew."""
+    last = max((records.event_count, *(event.n for event in records.events)))
+    never = EVENTS.c.run == records.run.run, EVENTS.c.n > last
+    if connection.execute(delete(EVENTS).where(*never)).rowcount:
+        _lead_back(connection, records.run.run, last)
 
-    Where such an event has left already (somebody has reset the run), the ones in its place leave as well, under ids of their own.
-    """
-    run = records.run.run
-    brought = {event.n: event.id for event in records.events}
-    first, last = min(brought, default=1), max(brought, default=0)
-    query = select(EVENTS.c.n, EVENTS.c.id).where(EVENTS.c.run == run, EVENTS.c.n >= first)
-    others = [row.n for row in connection.execute(query) if brought.get(row.n) != row.id]
-    if not others:
-        return
-    connection.execute(delete(EVENTS).where(EVENTS.c.run == run, EVENTS.c.n > last))
-    until = min(others) - 1
+
+def _lead_back(connection: Connection, run: str, until: int) -> None:
+    """No receiver has had more than that; whoever is sending what was there loses the claim, and so cannot mark what is there now."""
     for column in (CURSORS.c.sent, CURSORS.c.last):
-        connection.execute(update(CURSORS).where(CURSORS.c.run == run, column > until).values({column: until}))
+        changed = {column: until} | _FREE
+        connection.execute(update(CURSORS).where(CURSORS.c.run == run, column > until).values(changed))
 
 
 class SqlEvents:
@@ -123,7 +129,8 @@ class SqlEvents:
             found = connection.execute(query).all()
             names = [row.run for row in found]
             taken = update(CURSORS).where(CURSORS.c.webhook == webhook, CURSORS.c.run.in_(names))
-            connection.execute(taken.values(leased_until=until, leased_by=by))
+            # Behind the others the next time: a run with nothing that may leave must not stand before them for ever.
+            connection.execute(taken.values(leased_until=until, leased_by=by, changed_at=now))
         return tuple(ClaimedEvents(webhook=webhook, run=row.run, sent=row.sent, tries=row.tries) for row in found)
 
     def following(self, claimed: ClaimedEvents, most: int) -> tuple[Sequence[OutgoingEvent], int]:
@@ -162,9 +169,6 @@ class SqlEvents:
         mine = CURSORS.c.webhook == claimed.webhook, CURSORS.c.run == claimed.run, CURSORS.c.leased_by == by
         with writing(self._engine) as connection:
             return connection.execute(update(CURSORS).where(*mine).values(**values)).rowcount == 1
-
-
-_FREE: dict[str, Any] = {"leased_until": None, "leased_by": None}
 
 
 def _ready(webhook: str, now: datetime) -> ColumnElement[bool]:

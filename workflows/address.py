@@ -21,7 +21,8 @@ QUERIES: tuple[str, ...] = (
 )  # fmt: skip
 
 _PREFIX = "onboarding"
-_RUN = re.compile(rf"^{_PREFIX}/([^/\s]+)/([^/\s]+)$")
+_RUN = re.compile(rf"^{_PREFIX}/([^/\s\ud800-\udfff]+)/([^/\s\ud800-\udfff]+)$")
+"""Half a character is in no name: the server could not be asked for it."""
 _DIGEST_LENGTH = 12
 
 

@@ -253,7 +253,8 @@ def as_json(batch: WriteRecords) -> dict[str, Any]:
 def completed(whole: WriteRecords, waiting: Sequence[WriteRecords]) -> list[WriteRecords]:
     """A whole batch in the place of those that wait: with their notices, entries, and last words on earlier rounds and visits.
 
-    Where that is too much for one batch, earlier entries follow in batches of their own.
+    Where that is too much for one batch, earlier entries follow in batches of their own. Of events the later ones do: a receiver that
+    has had those is sent none with a lower number.
     """
     told = reduce(merge, waiting, WriteRecords(run=whole.run))
     entries: dict[str, Any] = {part: _in_order(getattr(told, part), getattr(whole, part)) for part in _ENTRIES}
@@ -265,9 +266,13 @@ def completed(whole: WriteRecords, waiting: Sequence[WriteRecords]) -> list[Writ
     earlier: dict[str, Any] = {}
     while not _fits(whole) and any(len(getattr(whole, part)) > 1 for part in _ENTRIES):
         for part in _ENTRIES:
-            rows = getattr(whole, part)
-            earlier[part] = (*earlier.get(part, ()), *rows[: len(rows) // 2])
-            entries[part] = rows[len(rows) // 2 :]
+            rows, others = getattr(whole, part), earlier.get(part, ())
+            if part == "events":
+                middle = len(rows) - len(rows) // 2
+                entries[part], earlier[part] = rows[:middle], (*rows[middle:], *others)
+            else:
+                middle = len(rows) // 2
+                entries[part], earlier[part] = rows[middle:], (*others, *rows[:middle])
         whole = replace(whole, **entries)
     rest = WriteRecords(run=whole.run, **earlier)
     return [whole, *(_split(rest) if any(earlier.values()) else ())]

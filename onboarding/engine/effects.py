@@ -299,6 +299,8 @@ class WriteRecords:
     faults: tuple[FaultRow, ...] = ()
     events: Annotated[tuple[EmittedEvent, ...], pydantic.Field(exclude_if=lambda events: not events)] = ()
     """What the outside is told. It leaves like a notice, once these rows are history."""
+    event_count: Annotated[int, pydantic.Field(exclude_if=lambda count: not count)] = 0
+    """Of a whole batch: the number of the last event of the run, which may come in a batch behind this one."""
     waiting: tuple[WaitingRow, ...] = ()
     waited: tuple[tuple[str, str], ...] = ()
     """What `waiting` tells anew, by kind and name: what stood there before is gone. A whole batch tells everything anew."""

@@ -138,6 +138,7 @@ def whole(plan: Plan, state: RunState) -> WriteRecords:
         promises=state.promises,
         faults=(*_faults_of_answers(state, None), *_faults_of_signals(state.refused)),
         events=state.events,
+        event_count=state.event_count,
         waiting=waiting.everything(plan, state),
         whole=True,
     )

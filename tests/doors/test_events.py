@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from onboarding import emitted
+from runtime.settings import ROOT
 from storage.engine import open_database
 from storage.events import SqlEvents
 from tests.support.calls import Door
@@ -100,6 +101,14 @@ def test_a_definition_that_tells_a_webhook_nobody_configured_is_refused(door: Do
     refused = door("check", file, "-o", "json")
     assert (refused.code, "unknown_webhook" in refused.out) == (65, True)
     assert door("check", file, "--portable", "-o", "json").code == 0
+
+
+def test_the_example_that_tells_others_fits_the_example_of_a_file_of_webhooks(door: Door) -> None:
+    file, channels = ROOT / "definitions/examples/told-outside.yaml", ROOT / "docs/examples/channels.yaml"
+    told = door("check", file, ONBOARDING_CHANNELS=str(channels))
+
+    assert (door("check", file).code, door("check", file, "--portable").code) == (65, 0)
+    assert (told.code, told.data["files"][0]["faults"]) == (0, [])
 
 
 def test_doctor_says_what_has_not_arrived_since_when_and_why(full: Door) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from onboarding import emitted
+from onboarding import emitted, limits
 from onboarding.engine.effects import Decision, WriteRecords
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import RunStatus
@@ -32,16 +33,20 @@ class History(Shell):
     def __init__(self, store: Any, plan: Plan) -> None:
         super().__init__(store, plan)
         self.written: list[str] = []
+        self.between: Callable[[], None] = lambda: None
+        """Called after each batch."""
 
     def lost(self) -> History:
         """What it writes never becomes history."""
         dying = copy.copy(self)
         dying.written = []
+        dying.between = lambda: None
         return dying
 
     def _write(self, batch: WriteRecords, tag: str) -> str:
-        answer = super()._write(batch, tag)
+        answer = super()._write(replace(batch, execution="x"), tag)
         self.written.append(answer)
+        self.between()
         return answer
 
 
@@ -56,6 +61,8 @@ class Crm:
         """What its history holds is let go; what is lost waits or is forgotten."""
         held = self.events.held(1_000)
         self.events.release(run, [one.batch for one in held if one.batch in history.written])
+        lost = [one.batch for one in held if one.batch not in history.written and one.stands in history.written]
+        self.events.forget(run, lost)
         for claimed in self.events.claim("crm", "w", 10, NOW, NOW + timedelta(minutes=1)):
             found, through = self.events.following(claimed, 1_000)
             self.came += [event.id for event in found]
@@ -69,12 +76,28 @@ def told(decision: Decision) -> list[str]:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_what_arrives_is_what_has_happened(seed: int, request: pytest.FixtureRequest) -> None:
+    hears(seed, request)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_whole_batch_that_comes_in_parts_keeps_the_order(
+    seed: int, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A receiver that is asked after each part has not had what comes in a later one."""
+    monkeypatch.setattr(limits, "ROWS_PER_TURN_BYTES", 4_096)
+    hears(seed, request, at_every_part=True)
+
+
+def hears(seed: int, request: pytest.FixtureRequest, *, at_every_part: bool = False) -> None:
+    """A run by chance, and what arrives of it."""
     rng = Random(seed)
     definition = replace(random_definition(rng), emits=EVERYTHING)
     engine = open_database(url_of(request, "postgresql" if seed % 6 == 5 else "sqlite"))
     plan = Plan(order_of(definition))
     simulation = Simulation(plan, rng, restores=0)
     history, crm = History(SqlRecordStore(engine), plan), Crm(SqlEvents(engine))
+    if at_every_part:
+        history.between = lambda: crm.hear(history, simulation.state.run)
     history.write(simulation.decisions[0])
     happened = told(simulation.decisions[0])
     for n in range(50):

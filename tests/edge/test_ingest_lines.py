@@ -232,6 +232,22 @@ def test_what_is_final_stays_so_and_what_was_cut_off_is_written_anew(tmp_path: P
     assert path.read_bytes() == whole + json.dumps(verdict(2), separators=(",", ":")).encode() + b"\n"
 
 
+def test_a_verdict_with_many_long_faults_is_read_again_and_none_behind_it_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "verdicts"
+    fault = {"place": "/" + "ü" * 199, "code": "wrong_type", "sentence": "語" * 500}
+    first = VerdictFile(path)
+    first.write(verdict(1, outcome="rejected") | {"faults": [fault] * 50})
+    first.write(verdict(2))
+    first.write(verdict(50_000_001))
+    first.close()
+    size = path.stat().st_size
+
+    again = VerdictFile(path)
+    assert (again.has(1, "m"), again.has(2, "m"), again.has(50_000_001, "m")) == (True, True, False)
+    again.close()
+    assert path.stat().st_size == size
+
+
 def test_two_processes_do_not_write_one_file(tmp_path: Path) -> None:
     """The second is told so."""
     first = VerdictFile(tmp_path / "verdicts")

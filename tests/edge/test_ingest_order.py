@@ -11,9 +11,12 @@ from typing import Any, cast
 
 import pytest
 
+from console import ingesting
 from console.ingesting import Ingest, Sender
+from console.leaving import Misused
 from console.lines import Said
 from console.verdict_file import VerdictFile
+from onboarding.errors import CustomerErased
 
 
 class Runs:
@@ -124,3 +127,44 @@ async def test_what_no_repetition_helps_ends_the_command(tmp_path: Path) -> None
     kept.close()
 
     assert {one["outcome"] for one in told(tmp_path / "verdicts")} <= {"retry_later"}
+
+
+async def test_a_file_whose_lines_have_moved_is_not_said_again(tmp_path: Path) -> None:
+    """Ids that are made of a line and its number would be others; a line that was refused may be mended where it stands."""
+    path = tmp_path / "verdicts"
+
+    def line(number: int, text: str, message_id: str | None = None) -> Said:
+        id = message_id or f"line-{number}-{text}"
+        return Said(line=number, name="note", content={"message_id": id}, run=text, numbered=message_id is None)
+
+    async def again(*lines: Said) -> list[str]:
+        runs, kept = Runs(), VerdictFile(path)
+        try:
+            await Ingest(cast(Sender, runs), kept, 4).all(iter(lines))
+        finally:
+            kept.close()
+        return sorted(run for run, _ in runs.heard)
+
+    assert await again(line(1, "a"), line(2, "b", "own")) == ["a", "b"]
+    with path.open("a") as verdicts:
+        verdicts.write('{"line":3,"message_id":"line-3-c","run":"c","outcome":"rejected","code":"c","sentence":"s"}\n')
+
+    with pytest.raises(Misused, match="Line 1 is another one"):
+        await again(line(1, "new"), line(2, "a"))
+    assert await again(line(1, "a"), line(2, "d", "other"), line(3, "mended"), line(4, "e")) == ["d", "e", "mended"]
+
+
+async def test_what_concerns_one_line_alone_ends_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An erased customer, to whom nothing can be encrypted any more, and a name that no server could be asked for."""
+
+    async def erased(*_: Any) -> dict[str, Any]:
+        raise CustomerErased
+
+    monkeypatch.setattr(ingesting, "say", erased)
+    message = {"message_id": "m-1", "actor": "lena", "text": "x"}
+    sender = Sender(cast(Any, None))
+
+    gone = await sender.say(Said(line=1, name="note", content=message, run="c-1/x"))
+    assert (gone["outcome"], gone["code"], gone["message_id"]) == ("closed", "customer_erased", "m-1")
+    half = await sender.say(Said(line=2, name="note", content=message, run="c-\udcff/x"))
+    assert (half["outcome"], half["code"]) == ("unknown", "unknown_run")
