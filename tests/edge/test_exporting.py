@@ -45,7 +45,7 @@ def engine(engine: Engine) -> Engine:
 
 def test_every_table_but_ours_and_those_of_addresses_and_keys_can_leave() -> None:
     """What waits now is no record, and how to reach people leaves by no command, nor does a key."""
-    assert {table.name for table in ALL} - set(TABLES) == {"people", "waiting", "customer_keys", "event_cursors", "hook_waits"}
+    assert {table.name for table in ALL} - set(TABLES) == {"people", "waiting", "customer_keys", "hook_waits"}
     assert PEOPLE not in TABLES.values()
 
 

@@ -33,7 +33,7 @@ BY_THE_RUN_ITSELF = {
     "faults": {"source", "item", "n", "k", "place", "code", "at"},
 }  # fmt: skip
 """Columns that no trail tells of and nothing in the rows adds up to: what stands now, and words beside the record."""
-ELSEWHERE = ("notices", "events", "erasures")
+ELSEWHERE = ("notices", "events", "event_cursors", "erasures")
 """Tables that are no record of what a run has done."""
 
 
