@@ -154,11 +154,11 @@ class Bench:
                 break
         return list(found.values())
 
-    async def _has_moved(self, name: str, seen: Evidence, heard: dict[str, Any]) -> bool:
+    async def _has_moved(self, name: str, seen: Evidence, heard: dict[str, Counter[str]]) -> bool:
         own = await whole_trail(self.runs[name][0])
         return own[-1]["digest"] != seen.own_trail[-1]["digest"] or _of(seen.order.run, heard) != seen.heard
 
-    async def _evidence(self, run: Run, order: StartOrder, heard: dict[str, Any]) -> Evidence:
+    async def _evidence(self, run: Run, order: StartOrder, heard: dict[str, Counter[str]]) -> Evidence:
         own, status = await whole_trail(run), await run.ask("status")
         with reading(self.database) as connection:
             # A tombstone of a key that came before its notice belongs to no run by name, so keys tell.
