@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -90,13 +91,18 @@ def add(connection: Connection, notice: Notice, at: datetime, records: WriteReco
     """
     source = {"batch": records.id, "execution": records.execution} if records else {"batch": None, "execution": None}
     row = values_of(notice) | {"state": "pending", "changed_at": at, "sent_at": None} | source
-    statement = insert(connection, NOTICES).values(row)
-    if records is None:
-        connection.execute(statement.on_conflict_do_nothing())
-        return
-    changed = {name: statement.excluded[name] for name in row if name != "key"}
+    connection.execute(_adding(connection.dialect.name, tuple(row), records is not None), row)
+
+
+@functools.cache
+def _adding(dialect: str, names: tuple[str, ...], may_replace: bool) -> Any:
+    """The statement of `add`: to build it takes longer than to run it."""
+    statement = insert_in(dialect, NOTICES)
+    if not may_replace:
+        return statement.on_conflict_do_nothing()
+    changed = {name: statement.excluded[name] for name in names if name != "key"}
     waits = and_(NOTICES.c.state == "pending", NOTICES.c.batch.is_not(None))
-    connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_=changed, where=waits))
+    return statement.on_conflict_do_update(index_elements=["key"], set_=changed, where=waits)
 
 
 def forget(connection: Connection, run: str, batch: str) -> None:
@@ -119,7 +125,12 @@ def withdraw(connection: Connection, key: str, at: datetime) -> bool:
 
 def insert(connection: Connection, table: Table) -> Any:
     """An insert that can say what happens on a conflict: both dialects spell it alike, the common one not at all."""
-    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+    return insert_in(connection.dialect.name, table)
+
+
+def insert_in(dialect: str, table: Table) -> Any:
+    """The same without a connection, for a statement that is kept."""
+    return (postgresql if dialect == "postgresql" else sqlite).insert(table)
 
 
 def _notice(row: Mapping[Any, Any]) -> Notice:

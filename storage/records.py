@@ -9,6 +9,7 @@ Note [The chain of batches]
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +21,7 @@ from onboarding.engine.effects import WriteRecords
 from onboarding.errors import RecordConflict
 from onboarding.ports import INCOMPLETE, STALE
 from storage.engine import writing
-from storage.notices import add, forget, insert, withdraw
+from storage.notices import add, forget, insert_in, withdraw
 from storage.rows import kept_fault, values_of
 from storage.standing import is_erased
 from storage.tables import (
@@ -178,8 +179,14 @@ def _put(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -
     """Inserts each row, or replaces the one of its key."""
     if not rows:
         return
-    keys = [column.name for column in table.primary_key]
-    statement = insert(connection, table)
-    changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
     known = [{name: value for name, value in row.items() if name in table.c} for row in rows]
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), known)
+    connection.execute(_upsert(connection.dialect.name, table), known)
+
+
+@functools.cache
+def _upsert(dialect: str, table: Table) -> Any:
+    """The statement of `_put`: to build it takes longer than to run it."""
+    keys = [column.name for column in table.primary_key]
+    statement = insert_in(dialect, table)
+    changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=changed)
