@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from sqlalchemy import Engine, select
 from temporalio.client import Client
@@ -189,7 +190,8 @@ async def bench(folder: Path) -> AsyncIterator[Bench]:
     database = open_database(environment_of("", folder, QUEUE)["ONBOARDING_DATABASE_URL"])
     made = Bench(folder, server, await client_of(server), database, OperationLog(folder / "operations.jsonl"))
     try:
-        yield made
+        with patch.dict(os.environ, made.environment):  # senders are command lines of this installation
+            yield made
     finally:
         for worker in made.workers:
             worker.process.kill()
