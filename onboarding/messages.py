@@ -7,9 +7,11 @@ names every fault with its place. Names, codes and shapes are the public contrac
 import json
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -365,7 +367,7 @@ class Cancel(Message):
 KINDS: tuple[type[Message], ...] = (
     Submit, Decide, Complete, Happen, Hold, Resume, Extend, SetCalendar, Reassign, Absence, Waive, Reopen, Promise, Note, Cancel,
 )  # fmt: skip
-BY_NAME: dict[str, type[Message]] = {kind.name: kind for kind in KINDS}
+BY_NAME: Mapping[str, type[Message]] = MappingProxyType({kind.name: kind for kind in KINDS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,12 +12,12 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, exists, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, select, update
 
 from onboarding.engine.effects import Notice, NoticeKind
 from onboarding.ports import Claimed
 from storage.tables import NOTICES
+from storage.upserts import insert
 
 _CONTENT = tuple(field.name for field in fields(Notice))
 OVERTAKEN: Final = "overtaken"
@@ -102,11 +102,6 @@ def withdraw(connection: Connection, key: str, at: datetime) -> bool:
     gone = {"state": "withdrawn", "changed_at": at, "leased_until": None, "next_at": None, "doubtful": doubtful}
     connection.execute(this.values(gone))
     return not doubtful
-
-
-def insert(connection: Connection, table: Table) -> Any:
-    """An insert that can say what happens on a conflict: both dialects spell it alike, the common one not at all."""
-    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
 
 
 def _due(now: datetime) -> Select[Any]:

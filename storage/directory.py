@@ -13,8 +13,8 @@ from typing import Any
 from sqlalchemy import Engine, delete, select
 
 from storage.engine import reading, writing
-from storage.notices import insert
 from storage.tables import PEOPLE
+from storage.upserts import insert
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,6 @@ from onboarding.engine.chain import is_digest, said_by, without_text
 from onboarding.messages import BY_NAME
 from storage.engine import reading, writing
 from storage.keys import DESTROYED
-from storage.notices import insert
 from storage.standing import alone_with
 from storage.tables import (
     ERASURES,
@@ -35,6 +34,7 @@ from storage.tables import (
     TRAIL,
     WAITING,
 )
+from storage.upserts import insert
 
 _AT_ONCE = 500
 

@@ -6,6 +6,7 @@ history, as notices do (docs/decisions/0017-events-out.md).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -17,9 +18,9 @@ from sqlalchemy.sql.elements import ColumnElement
 from onboarding.engine.effects import WriteRecords
 from onboarding.event_ports import ClaimedEvents, HeldBatch, OutgoingEvent
 from storage.engine import reading, writing
-from storage.notices import insert
 from storage.standing import alone_with
 from storage.tables import EVENT_CURSORS as CURSORS, EVENTS, RUNS
+from storage.upserts import insert, insert_in
 
 _TOLD = tuple(field.name for field in fields(OutgoingEvent) if field.name != "customer")
 _FREE: dict[str, Any] = {"leased_until": None, "leased_by": None}
@@ -47,17 +48,22 @@ def put_events(connection: Connection, rows: Sequence[Mapping[str, Any]], record
         _lead_back(connection, records.run.run, min(others) - 1)
     waits_for = {"batch": records.id, "execution": records.execution}
     source = waits_for if records.execution else dict.fromkeys(waits_for)
-    statement = insert(connection, EVENTS)
-    changed = {
-        column.name: statement.excluded[column.name] for column in EVENTS.columns if column.name not in ("run", "n")
-    }
-    waits = or_(EVENTS.c.batch.is_not(None), EVENTS.c.id != statement.excluded.id)
     connection.execute(
-        statement.on_conflict_do_update(index_elements=["run", "n"], set_=changed, where=waits),
+        _replacing(connection.dialect.name),
         [dict(row) | source for row in rows],
     )
     if not records.execution:
         _lead_on(connection, records.run.run, {name: one.n for one in records.events for name in one.to}, now)
+
+
+@functools.cache
+def _replacing(dialect: str) -> Any:
+    """The statement of `put_events`: one that still waits, or was decided again, is told anew."""
+    statement = insert_in(dialect, EVENTS)
+    keys = [column.name for column in EVENTS.primary_key]
+    changed = {column.name: statement.excluded[column.name] for column in EVENTS.columns if column.name not in keys}
+    waits = or_(EVENTS.c.batch.is_not(None), EVENTS.c.id != statement.excluded.id)
+    return statement.on_conflict_do_update(index_elements=keys, set_=changed, where=waits)
 
 
 def take_back(connection: Connection, records: WriteRecords) -> None:

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Engine, and_, delete, or_, select, update
 
 from onboarding.ports import WaitingHook
 from storage.engine import reading, writing
-from storage.notices import insert
 from storage.tables import HOOK_WAITS, ITEMS
+from storage.upserts import insert
 
 _FIELDS = tuple(field.name for field in fields(WaitingHook))
 _OF_THE_FIRST = ("key", "since", "ends_at")

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, Engine, and_, delete, select, update
 
 from onboarding.engine.effects import Notice, WriteRecords
 from onboarding.ports import Claimed, HeldNotice
 from storage import claims
-from storage.claims import insert as insert, withdraw as withdraw
+from storage.claims import withdraw as withdraw
 from storage.engine import reading, writing
 from storage.rows import values_of
 from storage.standing import is_erased
 from storage.tables import NOTICES, RUNS
+from storage.upserts import insert_in
 
 
 class SqlNoticeStore:
@@ -104,13 +107,18 @@ def add(connection: Connection, notice: Notice, at: datetime, records: WriteReco
     source = {"batch": records.id, "execution": records.execution} if records else {"batch": None, "execution": None}
     new = {"state": "pending", "changed_at": at, "sent_at": None, "tries": 0, "doubtful": False, "recalled": False}
     row = values_of(notice) | new | source
-    statement = insert(connection, NOTICES).values(row)
-    if records is None:
-        connection.execute(statement.on_conflict_do_nothing())
-        return
-    changed = {name: statement.excluded[name] for name in row if name != "key"}
+    connection.execute(_adding(connection.dialect.name, tuple(row), records is not None), row)
+
+
+@functools.cache
+def _adding(dialect: str, names: tuple[str, ...], may_replace: bool) -> Any:
+    """The statement of `add`: to build it takes longer than to run it."""
+    statement = insert_in(dialect, NOTICES)
+    if not may_replace:
+        return statement.on_conflict_do_nothing()
+    changed = {name: statement.excluded[name] for name in names if name != "key"}
     waits = and_(NOTICES.c.state == "pending", NOTICES.c.batch.is_not(None))
-    connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_=changed, where=waits))
+    return statement.on_conflict_do_update(index_elements=["key"], set_=changed, where=waits)
 
 
 def forget(connection: Connection, run: str, batch: str) -> None:

@@ -21,7 +21,7 @@ from onboarding.errors import RecordConflict
 from onboarding.ports import INCOMPLETE, STALE
 from storage.engine import writing
 from storage.events import put_events, take_back
-from storage.notices import add, forget, insert, withdraw
+from storage.notices import add, forget, withdraw
 from storage.rows import kept_fault, values_of
 from storage.standing import alone_with, is_erased
 from storage.tables import (
@@ -37,6 +37,7 @@ from storage.tables import (
     TRAIL,
     WAITING,
 )
+from storage.upserts import replacing
 
 
 class SqlRecordStore:
@@ -175,8 +176,5 @@ def _put(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -
     """Inserts each row, or replaces the one of its key."""
     if not rows:
         return
-    keys = [column.name for column in table.primary_key]
-    statement = insert(connection, table)
-    changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
     known = [{name: value for name, value in row.items() if name in table.c} for row in rows]
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), known)
+    connection.execute(replacing(connection.dialect.name, table), known)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import reduce
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -75,11 +76,13 @@ HOOK = Way(  # attempts, backoff and the limit of one attempt are the definition
 URGENT = (NoticeKind.ESCALATION, NoticeKind.RETRACTION, NoticeKind.HANDOFF)
 """Notices that do not wait for rows, and that managers see in the history one by one."""
 
-_WORDS = {
-    NoticeKind.ESCALATION: "Escalate",
-    NoticeKind.RETRACTION: "Call off",
-    NoticeKind.HANDOFF: "Hand over",
-}
+_WORDS = MappingProxyType(
+    {
+        NoticeKind.ESCALATION: "Escalate",
+        NoticeKind.RETRACTION: "Call off",
+        NoticeKind.HANDOFF: "Hand over",
+    }
+)
 _SUMMARY_BYTES = 200
 _ID_LENGTH = 24
 _ENTRIES = ("trail", "ledger", "refused", "promises", "events")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import sysconfig
 import tomllib
+from collections.abc import MutableMapping, MutableSequence, MutableSet
 from pathlib import Path
 
 import pytest
@@ -122,6 +124,23 @@ def test_a_planted_import_breaks_the_floors(room: str, tmp_path: Path) -> None:
 
     assert answer.returncode == 1
     assert "planted -> sqlmodel" in answer.stdout
+
+
+def test_no_module_that_all_runs_share_can_keep_anything() -> None:
+    """See docs/decisions/0018-rooms-loaded-once.md: what one run leaves in a module, the next one finds, and no replay knows of it."""
+    modules = [importlib.import_module(f"workflows.{path.stem}") for path in (ROOT / "workflows").glob("*.py")]
+    kept = [
+        f"{module.__name__}.{name}"
+        for module in modules
+        for name, value in vars(module).items()
+        if isinstance(value, MutableMapping | MutableSequence | MutableSet) and not name.startswith("__")
+    ]
+    said = [
+        path.name for path in (ROOT / "workflows").glob("*.py") if re.search(r"^\s+global ", path.read_text(), re.M)
+    ]
+
+    assert modules
+    assert kept + said == []
 
 
 def test_every_lint_exception_has_a_phrase() -> None:

@@ -152,12 +152,16 @@ async def test_a_sender_and_a_deadline_meet_and_everything_names_one_winner(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """400 answers within 50 milliseconds of their deadline; the worker of every fifth run is another one every few seconds."""
-    async with a_worker(client, edge, f"kept-{customer}"), _ever_new_worker(client, edge, f"forgotten-{customer}"):
+    async with (
+        a_worker(client, edge, f"kept-{customer}"),
+        _ever_new_worker(client, edge, f"forgotten-{customer}") as stay,
+    ):
         runs = []
         for n in range(RUNS):
             order = deadline_order(tmp_path, f"{customer}-{n}", [6 + 2 * due + n % 2 for due in range(EACH + 1)], n)
             runs.append(await a_run(client, order, f"{'kept' if n % 5 else 'forgotten'}-{customer}"))
         verdicts = await asyncio.gather(*(_answer_all(run, other_client) for run in runs))
+        stay.set()
         told: list[Told] = []
         for run, heard in zip(runs, verdicts, strict=True):
             await rows_are_history(run, database)
@@ -174,18 +178,22 @@ async def test_a_sender_and_a_deadline_meet_and_everything_names_one_winner(
 
 
 @asynccontextmanager
-async def _ever_new_worker(client: Client, edge: Edge, task_queue: str) -> AsyncIterator[None]:
-    """A worker that is replaced every three seconds: the next one knows nothing and builds every run from its history."""
-    done = asyncio.Event()
+async def _ever_new_worker(client: Client, edge: Edge, task_queue: str) -> AsyncIterator[asyncio.Event]:
+    """A worker that is replaced every three seconds: the next one knows nothing and builds every run from its history.
+
+    The event lets the next one stay. A task that is given to a worker on its way out is given out again after ten seconds only,
+    so what is asked while they come and go may never be answered.
+    """
+    done, stay = asyncio.Event(), asyncio.Event()
 
     async def work() -> None:
         while not done.is_set():
             async with a_worker(client, edge, task_queue):
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(done.wait(), 3)
+                    await asyncio.wait_for(done.wait(), None if stay.is_set() else 3)
 
     working = asyncio.create_task(work())
-    yield
+    yield stay
     done.set()
     await working
 

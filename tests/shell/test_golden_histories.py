@@ -13,9 +13,10 @@ import pytest
 from console.check_replay import read_history
 from console.replaying import Replayed, checking
 from onboarding import limits
-from onboarding.engine import machine, rules
+from onboarding.engine import rules
 from runtime.connection import plugin
 from tests.support.recorded import FOLDER, SUMS
+from workflows import onboarding_run
 
 RELEASES = sorted(path for path in FOLDER.iterdir() if path.is_dir())
 
@@ -51,7 +52,7 @@ def _no_alarm(state: Any) -> None:
 @pytest.mark.parametrize(
     ("module", "name", "other", "story"),
     [
-        (machine, "alarm_at", _no_alarm, "whole-quick-start-1"),
+        (onboarding_run, "alarm_at", _no_alarm, "whole-quick-start-1"),
         (rules, "KEEPS_INSTANTS", rules.NEWEST + 1, "poisoned-1"),
         (limits, "EVENTS_PER_RUN", limits.EVENTS_PER_RUN // 2, "long-chain-1"),
     ],

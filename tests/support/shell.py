@@ -136,19 +136,21 @@ class Run:
         a connection may break; the run is untouched, and a later query is answered. Where a busy machine has let several tasks of a run time
         out, the server answers nothing until one is done.
         """
-        until = time.monotonic() + ANSWERED_WITHIN
+        until, why = time.monotonic() + ANSWERED_WITHIN, None
         while time.monotonic() < until:
             try:
                 answer: dict[str, Any] = await self.handle.query(name, args=list(args))
                 return answer
             except WorkflowQueryFailedError as error:
-                if not any(word in str(error) for word in ("TMPRL1100", "LocalActivity")):
+                why = str(error)
+                if not any(word in why for word in ("TMPRL1100", "LocalActivity")):
                     raise
             except RPCError as error:
+                why = str(error)
                 if error.status not in (RPCStatusCode.CANCELLED, RPCStatusCode.FAILED_PRECONDITION):
                     raise
             await asyncio.sleep(0.5)
-        raise AssertionError(f"the query {name} was not answered")
+        raise AssertionError(f"the query {name} was not answered: {why}")
 
     async def events(self) -> list[Any]:
         """The history of the newest run of the chain."""

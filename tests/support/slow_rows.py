@@ -52,9 +52,8 @@ async def busy_run(client: Client, folder: Path, customer: str, task_queue: str,
         if chance.random() < 0.7:
             await run.signal("note", note)
         else:
-            with suppress(
-                WorkflowUpdateRPCTimeoutOrCancelledError
-            ):  # nobody knows yet what became of it, and no claim needs it
+            # Nobody knows yet what became of one without an answer, and no claim needs it.
+            with suppress(WorkflowUpdateRPCTimeoutOrCancelledError):
                 await send(run.handle, "note", note)
     for one in asking:
         one.cancel()

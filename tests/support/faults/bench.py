@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from sqlalchemy import Engine, select
 from temporalio.client import Client
@@ -154,11 +155,11 @@ class Bench:
                 break
         return list(found.values())
 
-    async def _has_moved(self, name: str, seen: Evidence, heard: dict[str, Any]) -> bool:
+    async def _has_moved(self, name: str, seen: Evidence, heard: dict[str, Counter[str]]) -> bool:
         own = await whole_trail(self.runs[name][0])
         return own[-1]["digest"] != seen.own_trail[-1]["digest"] or _of(seen.order.run, heard) != seen.heard
 
-    async def _evidence(self, run: Run, order: StartOrder, heard: dict[str, Any]) -> Evidence:
+    async def _evidence(self, run: Run, order: StartOrder, heard: dict[str, Counter[str]]) -> Evidence:
         own, status = await whole_trail(run), await run.ask("status")
         with reading(self.database) as connection:
             # A tombstone of a key that came before its notice belongs to no run by name, so keys tell.
@@ -188,7 +189,8 @@ async def bench(folder: Path) -> AsyncIterator[Bench]:
     database = open_database(environment_of("", folder, QUEUE)["ONBOARDING_DATABASE_URL"])
     made = Bench(folder, server, await client_of(server), database, OperationLog(folder / "operations.jsonl"))
     try:
-        yield made
+        with patch.dict(os.environ, made.environment):  # senders are command lines of this installation
+            yield made
     finally:
         for worker in made.workers:
             worker.process.kill()

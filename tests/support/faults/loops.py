@@ -71,11 +71,14 @@ async def _answers(bench: Bench, run: str) -> None:
         assert time.monotonic() < until_then, f"{run} has not answered {LIVE_WITHIN:.0f} seconds after the last fault"
 
 
-async def judge(bench: Bench, *, repeats: int) -> Sequence[Evidence]:
-    """The checker, and `reconcile` beside it; what they have looked at. Raises `AssertionError` with everything that is wrong."""
+async def judge(bench: Bench, *, repeats: int, reconcile: Sequence[str] = ()) -> Sequence[Evidence]:
+    """The checker, and `reconcile` beside it, which looks at all runs or at these; what they have looked at.
+
+    Raises `AssertionError` with everything that is wrong.
+    """
     evidence = await bench.evidence()
     wrong = check_all(evidence, repeats=repeats)
-    differences = await asyncio.to_thread(reconciled, bench.door)
+    differences = await asyncio.to_thread(reconciled, bench.door, reconcile)
     wrong += [f"reconcile: {one}" for one in differences]
     assert not wrong, "\n".join([f"{len(wrong)} broken promises:", *wrong[:20]])
     return evidence

@@ -59,8 +59,9 @@ def retell(order: StartOrder, trail: Sequence[Mapping[str, Any]], operations: Se
     told = Retold(first.state)
     told.take(first)
     while told.state.trail_count < len(trail):
-        entry = trail[told.state.trail_count]
         before = told.state.trail_count
+        # That a run is over stands before the words that have ended it.
+        entry = next(one for one in trail[before:] if one["message"] != "run" or one is trail[-1])
         told.take(machine.apply(plan, told.state, _cause(entry, told, said)))
         if told.state.trail_count == before:
             raise Unexplained(f"{order.run}: nothing leads to entry {before + 1} ({_shown(entry)})")

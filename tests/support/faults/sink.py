@@ -19,10 +19,10 @@ VARIABLE = "FAULTS_SINK"
 def heard(kind: str, key: str) -> None:
     """Called inside a worker: this key has reached the world now."""
     # A worker whose files may not grow leaves half a line: nobody has heard that, and the next one begins on its own.
-    line = "\n" + json.dumps({"kind": kind, "key": key, "pid": os.getpid()})
+    line = ("\n" + json.dumps({"kind": kind, "key": key, "pid": os.getpid()})).encode()
     file = os.open(os.environ[VARIABLE], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        if os.write(file, line.encode()) < len(line):
+        if os.write(file, line) < len(line):
             raise OSError("the world has no room for a whole line")
     finally:
         os.close(file)
