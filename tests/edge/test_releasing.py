@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 
 import pytest
+from temporalio.client import Client
 
 from onboarding.engine.effects import Notice
 from runtime import releasing
@@ -13,19 +14,23 @@ from tests.support.house import House
 from tests.support.records import a_notice, a_turn
 
 
-class Sure(releasing.Releaser):
-    """Finds in every history what it looks for."""
+async def sure(client: Client, run: str, execution: str) -> AsyncIterator[str]:
+    """A history in which everything stands that is looked for."""
+    for n in range(1, 10):
+        yield f"b-{n}"
 
-    async def _written(self, run: str, execution: str) -> AsyncIterator[str]:
-        for n in range(1, 10):
-            yield f"b-{n}"
+
+@pytest.fixture(autouse=True)
+def written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of every run."""
+    monkeypatch.setattr(releasing, "written", sure)
 
 
 def held(house: House, *keys: str) -> releasing.Releaser:
     """Each was decided by a turn of its own; whoever makes them ready."""
     for n, key in enumerate(keys, 1):
         house.store.write(a_turn(n, notices=(a_notice(key, to=key),)))
-    return Sure(None, house.held, house.notifier)  # type: ignore[arg-type]
+    return releasing.Releaser(None, house.held, house.notifier)  # type: ignore[arg-type]
 
 
 class Clock:
@@ -95,6 +100,7 @@ async def test_an_hour_without_the_outbox_costs_few_attempts_and_then_each_leave
 
     monkeypatch.undo()
     monkeypatch.setattr(releasing, "time", clock)
+    monkeypatch.setattr(releasing, "written", sure)
     clock.seconds += releasing.SELDOM
     assert (await releaser.look(), await releaser.look()) == (1, 0)
     assert house.states() == {"bad": "sent"}
