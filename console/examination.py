@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from console import ground, letters_here
-from onboarding.errors import DefinitionInvalid, OnboardingError
+from console import examining_files, ground
+from console.examination_rows import Row, row
+from onboarding.errors import OnboardingError
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -31,33 +32,16 @@ _PACKAGES = (
     "cryptography",
 )
 
-Row = dict[str, str]
-
-
-def row(name: str, level: str, sentence: str, way_out: str = "") -> Row:
-    """One line: `ok`, `warn` or `fail`, a sentence, and the way out."""
-    return {"name": name, "level": level, "sentence": sentence, "way_out": way_out}
-
-
-def line(one: Row) -> str:
-    """A row as text."""
-    return f"{one['level']:<5}{one['name']}: {one['sentence']}{' ' + one['way_out'] if one['way_out'] else ''}"
-
 
 async def examine(*, fix: bool) -> list[Row]:
     """Every line, from what is on this machine to what is on the server. Raises only for settings that cannot be read."""
     ground.settings()
     found = [
         *_python(),
-        *_definitions(),
-        *_directory(),
-        *_directory_hook(),
-        *_templates(),
-        *_channels(),
+        *examining_files.files(),
         *_database(),
         *_notices(),
         *_events(),
-        *_hooks(),
         *_keys(),
         *await asyncio.to_thread(_binary),
     ]
@@ -87,147 +71,6 @@ def _installed(name: str) -> bool:
     except metadata.PackageNotFoundError:
         return False
     return True
-
-
-def _definitions() -> Iterator[Row]:
-    from runtime import library
-
-    folder = ground.settings().definitions
-    known = library.known_ids(folder=folder)
-    if not known:
-        yield row(
-            "definitions", "warn", f"There is none in {folder}.", "Set ONBOARDING_DEFINITIONS, or name files by path."
-        )
-        return
-    try:
-        installation = ground.installation()
-    except DefinitionInvalid as invalid:
-        yield row("definitions", "fail", str(invalid).replace("\n", " "), "Mend that file first.")
-        return
-    broken = [
-        name
-        for name in known
-        if any(
-            fault.severity == "error"
-            for fault in library.check_file(folder / f"{name}.yaml", installation=installation)
-        )
-    ]
-    if broken:
-        yield row("definitions", "fail", f"With errors: {', '.join(broken)}.", "`python starter.py check` shows them.")
-    else:
-        yield row("definitions", "ok", f"{len(known)} without an error: {', '.join(known)}.")
-
-
-def _directory() -> Iterator[Row]:
-    path = ground.settings().directory
-    if path is None:
-        yield row("directory", "ok", "No directory is set: a group's name stands for its members.")
-        return
-    try:
-        found = letters_here.directory_file(ground.settings())
-    except DefinitionInvalid as invalid:
-        yield row("directory", "fail", str(invalid).replace("\n", " "), "Correct ONBOARDING_DIRECTORY.")
-        return
-    yield row("directory", "ok", f"{path} names {len(found.groups)} groups and {len(found.people)} people.")
-
-
-def _templates() -> Iterator[Row]:
-    found, own = letters_here.broken_templates(ground.settings()), ground.settings().templates
-    if found:
-        told = "; ".join(f"{one.path}:{one.fault.line}: {one.fault.sentence}" for one in found[:5])
-        more = f" And {len(found) - 5} more." if len(found) > 5 else ""
-        yield row("templates", "fail", f"{told}{more}", "`python starter.py check` shows them, too.")
-        return
-    folders = letters_here.folders(ground.settings())
-    where = f"; of {own} {sum(one.own for one in folders.places())} files" if own else ""
-    language = folders.chosen(folders.language)
-    if language != folders.language:
-        yield row(
-            "templates",
-            "fail",
-            f"Nothing is written in {folders.language!r}.",
-            "Correct ONBOARDING_LANGUAGE, or write its language.toml.",
-        )
-        return
-    yield row(
-        "templates",
-        "ok",
-        f"{len(folders.names)} in {', '.join(folders.languages)}; the language here is {language}{where}.",
-    )
-
-
-def _directory_hook() -> Iterator[Row]:
-    from console.hooks_here import hooks_here
-
-    try:
-        hooks = hooks_here(ground.settings().hooks)
-    except DefinitionInvalid:
-        return  # told in a line of its own
-    sentence = letters_here.unknown_directory_hook(ground.settings(), hooks)
-    if sentence is not None:
-        yield row("directory", "fail", sentence, f"Registered are {', '.join(hooks.names)}.")
-
-
-def _channels() -> Iterator[Row]:
-    from console.channels_here import channels_here
-
-    path = ground.settings().channels
-    if path is None:
-        yield row("channels", "ok", "ONBOARDING_CHANNELS names no file: a notice that is kept counts as sent.")
-        return
-    try:
-        ways = channels_here(path)
-    except DefinitionInvalid as invalid:
-        for fault in invalid.faults:
-            level = "fail" if fault.severity == "error" else "warn"
-            yield row("channels", level, f"{invalid.file}:{fault}", "Correct ONBOARDING_CHANNELS.")
-        return
-    for fault in ways.said.warnings:
-        yield row("channels", "warn", f"{path}:{fault}")
-    if ways.channels:
-        named = ", ".join(f"{name} ({way.kind})" for name, way in ways.said.channels.items())
-        yield row("channels", "ok", f"{path} can be used: {named}; {len(ways.said.routes)} routes.")
-    else:
-        yield row("channels", "warn", f"{path} names no channel: a notice that is kept counts as sent.")
-    if ways.said.webhooks:
-        yield row("webhooks", "ok", f"Events go to {', '.join(ways.said.webhooks)}, where a definition says so.")
-
-
-async def greet() -> list[Row]:
-    """Each channel, connected to without a letter. Raises `DefinitionInvalid` where the file cannot be used."""
-    from console.channels_here import channels_here
-    from integrations.letters import NotTaken, Postponed
-
-    ways = channels_here(ground.settings().channels)
-    found = []
-    for name, channel in ways.channels.items():
-        try:
-            await channel.hello()
-            found.append(row(name, "ok", "It can be reached; nothing was sent."))
-        except (NotTaken, Postponed, TimeoutError) as error:
-            code = getattr(error, "code", "timeout")
-            found.append(
-                row(name, "fail", f"It cannot be reached now ({code}).", "docs/channels.md says what this means.")
-            )
-        finally:
-            await channel.close()
-    return found or [row("channels", "warn", "No channel is configured: a notice that is kept counts as sent.")]
-
-
-def _hooks() -> Iterator[Row]:
-    from console.hooks_here import hooks_here
-
-    path = ground.settings().hooks
-    try:
-        hooks = hooks_here(path)
-    except DefinitionInvalid as invalid:
-        for fault in invalid.faults:
-            yield row("hooks", "fail", f"{invalid.file}:{fault}", "Correct ONBOARDING_HOOKS.")
-        return
-    if path is None:
-        yield row("hooks", "ok", f"{len(hooks.names)} are registered; ONBOARDING_HOOKS names no file of more.")
-    else:
-        yield row("hooks", "ok", f"{len(hooks.names)} are registered, as {path} says.")
 
 
 def _database() -> Iterator[Row]:

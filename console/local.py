@@ -99,7 +99,7 @@ def doctor(
     output: Output = None,
 ) -> int:
     """Look at every prerequisite, one line each, or with --runs at every open run. Ends with 0 unless something fails."""
-    from console import examination
+    from console import examination, examination_rows, examining_files
 
     ground.settings()
     if runs and fix:
@@ -108,8 +108,8 @@ def doctor(
         raise Misused("--channels looks at channels only: leave out the other one.")
     if runs:
         return _runs()
-    rows = ground.run(examination.greet() if channels else examination.examine(fix=fix))
-    printing.show({"rows": rows}, lambda _: "\n".join(examination.line(row) for row in rows), rows="rows")
+    rows = ground.run(examining_files.greet() if channels else examination.examine(fix=fix))
+    printing.show({"rows": rows}, lambda _: "\n".join(examination_rows.line(row) for row in rows), rows="rows")
     failed = [row for row in rows if row["level"] == "fail"]
     hint(f"{len(rows)} looked at: {len(failed)} fail, {sum(row['level'] == 'warn' for row in rows)} warn.")
     return UNAVAILABLE if failed else OK
