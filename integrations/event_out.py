@@ -205,9 +205,10 @@ class EventSender:
 
     async def _deliver(self, receiver: EventReceiver, event: OutgoingEvent) -> tuple[str, float | None, bool]:
         """An empty code for an event that has arrived; else the code, what pause was asked for, and whether that is final."""
-        place, body = receiver.place, body_of(event, self._installation)
-        headers = headers_of(event, body, receiver, self._now())
+        place = receiver.place
         try:
+            body = body_of(event, self._installation)
+            headers = headers_of(event, body, receiver, self._now())
             answer = await self._egress.request(
                 "POST", place.url.get_secret_value(), headers=headers, content=body, allow=place.allow, plain=place.plain, seconds=place.seconds,
             )  # fmt: skip
@@ -215,6 +216,11 @@ class EventSender:
             return later.code, later.after, False
         except NotTaken as no:  # about the webhook as it is configured: it can be mended, and then everything goes on
             return no.code, None, False
+        except (
+            Exception
+        ) as error:  # a fault of ours in one event is none of other runs, and comes back no more often than any other
+            _log.error("event_failed", extra={"run_key": event.run, "code": type(error).__name__})
+            return "not_made", None, False
         if 200 <= answer.status < 300:
             return "", None, False
         if answer.status == GONE:

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from pytest_httpserver import HTTPServer
 from sqlalchemy import Engine, select
 
+from integrations import event_out
 from integrations.egress import Egress
 from integrations.event_out import EventSender
 from onboarding import crash_points
@@ -231,6 +232,19 @@ async def test_what_may_not_be_asked_waits_and_says_why(engine: Engine, events: 
     assert await own.look() == 0
     assert codes(engine) == [("crm", RUNS[0], "forbidden_address", False)]
     assert crm.requests == []
+
+
+async def test_an_event_that_cannot_be_made_holds_back_no_other_run(
+    engine: Engine, events: SqlEvents, crm: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell(engine, RUNS[0], 1)
+    tell(engine, RUNS[1], 1)
+    made = event_out.body_of
+    monkeypatch.setattr(event_out, "body_of", lambda event, at: made(event, at) if event.run == RUNS[1] else 1 / 0)
+
+    assert await sender(events, crm).look() == 1
+    assert ("crm", RUNS[0], "not_made", False) in codes(engine)
+    assert crm.told() == [(RUNS[1], 1)]
 
 
 def test_a_batch_of_the_tests_is_one_that_the_store_takes(engine: Engine) -> None:
