@@ -11,7 +11,7 @@ from importlib.util import find_spec
 OLDEST = (3, 11)
 NEEDED = (
     "temporalio", "pydantic", "email_validator", "pydantic_settings", "sqlmodel", "sqlalchemy", "alembic", "structlog", "cryptography", "typer", "rich", "ruamel",
-    "cel_expr_python", "re2", "stdnum", "phonenumbers", "tzdata", "holidays",
+    "cel_expr_python", "re2", "httpx2", "httpcore2", "aiosmtplib", "jinja2", "standardwebhooks", "cloudevents", "puremagic", "stdnum", "phonenumbers", "tzdata", "holidays",
 )  # fmt: skip
 """What is imported of each dependency."""
 USAGE = 64
