@@ -16,7 +16,7 @@ from onboarding import limits
 from onboarding.engine import rules
 from runtime.connection import plugin
 from tests.support.recorded import FOLDER, SUMS
-from workflows import onboarding_run
+from workflows import behaviour
 
 RELEASES = sorted(path for path in FOLDER.iterdir() if path.is_dir())
 
@@ -52,7 +52,7 @@ def _no_alarm(state: Any) -> None:
 @pytest.mark.parametrize(
     ("module", "name", "other", "story"),
     [
-        (onboarding_run, "alarm_at", _no_alarm, "whole-quick-start-1"),
+        (behaviour, "alarm_at", _no_alarm, "whole-quick-start-1"),
         (rules, "KEEPS_INSTANTS", rules.NEWEST + 1, "poisoned-1"),
         (limits, "EVENTS_PER_RUN", limits.EVENTS_PER_RUN // 2, "long-chain-1"),
     ],
