@@ -80,7 +80,7 @@ def check(evidence: Evidence) -> list[str]:
     """Everything that is wrong with one run."""
     found = [*_told_is_done(evidence), *_signals(evidence), *_rows(evidence)]
     try:
-        told = retell(evidence.order, evidence.trail, evidence.operations)
+        told = retell(evidence.order, evidence.trail, evidence.operations, evidence.refused)
     except Unexplained as why:
         return [*found, str(why)]
     found += [*_same_story(evidence, told), *_world(evidence, told)]

@@ -7,8 +7,8 @@ and every notice and hook, comes from the core. The digests of a trail are chain
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from onboarding.engine import machine
@@ -51,8 +51,16 @@ class Retold:
                     self.withdrawn.update(keys)
 
 
-def retell(order: StartOrder, trail: Sequence[Mapping[str, Any]], operations: Sequence[Operation]) -> Retold:
-    """Plays the run again up to the last entry of its trail. Raises `Unexplained`."""
+def retell(
+    order: StartOrder,
+    trail: Sequence[Mapping[str, Any]],
+    operations: Sequence[Operation],
+    refused: Sequence[Mapping[str, Any]] = (),
+) -> Retold:
+    """Plays the run again up to the last entry of its trail. Raises `Unexplained`.
+
+    `refused` are the rows of its refused signals. They change nothing, and the end of a run tells how many there were.
+    """
     plan = Plan(order)
     said = {one.id: one for one in sorted(operations, key=lambda one: one.told is Told.OK)}
     first = machine.start(plan, _at(trail[0]))
@@ -60,8 +68,11 @@ def retell(order: StartOrder, trail: Sequence[Mapping[str, Any]], operations: Se
     told.take(first)
     while told.state.trail_count < len(trail):
         before = told.state.trail_count
-        # That a run is over stands before the words that have ended it.
-        entry = next(one for one in trail[before:] if one["message"] != "run" or one is trail[-1])
+        entry = trail[before]
+        end = next((one for one in trail[before:] if one["message"] == "cancel"), None)
+        if entry["message"] == "run" and end is not None:
+            entry = end  # that a run is over stands before the words that have ended it
+            told.state = replace(told.state, refused_count=_refused_until(end, refused))
         told.take(machine.apply(plan, told.state, _cause(entry, told, said)))
         if told.state.trail_count == before:
             raise Unexplained(f"{order.run}: nothing leads to entry {before + 1} ({_shown(entry)})")
@@ -80,6 +91,15 @@ def _cause(entry: Mapping[str, Any], told: Retold, said: Mapping[str, Operation]
         key = next((key for key, hook in reversed(told.hooks.items()) if hook.item == entry["item"]), "")
         return HookSucceeded(at=at, key=key, result=HOOK_ANSWER)
     return ClockAdvanced(at=at)
+
+
+def _refused_until(entry: Mapping[str, Any], refused: Sequence[Mapping[str, Any]]) -> int:
+    """How many signals were refused when the run ended, as the entry says; one of the same second may have come before or after it."""
+    said = int(entry["changes"].get("run", {}).get("refused", 0))
+    at = [row["at"].astimezone(UTC) for row in refused]
+    if not sum(one < _at(entry) for one in at) <= said <= sum(one <= _at(entry) for one in at):
+        raise Unexplained(f"the run says that {said} signals were refused until its end, and its rows name {len(at)}")
+    return said
 
 
 def _via(one: Operation) -> Any:
