@@ -207,6 +207,8 @@ def _by(known: Known, voice: Voice, lines: list[Said]) -> Iterator[str]:
     ]
     points = known.matter.points or ((known.matter.following,) if known.matter.following else ())
     mine = [point for point in points if point.yours and not any(line.role == "next" for line in lines)]
+    # Another one's date is not the date of what this is about.
+    mine = [point for point in mine if point.id in _ids(known)] or mine
     dates = [point.due_at for point in mine or points[:1] if point.due_at is not None]
     if known.matter.closed_at is not None:
         yield voice.word("no_date_set")
@@ -251,5 +253,6 @@ def _is_asked(known: Known, voice: Voice, lines: list[Said], mine: list[Point]) 
 def _command(answers: Mapping[str, str], point: Point | None, values: Mapping[str, str]) -> str:
     if point is None:
         return fill(answers["other"], values)
-    kind = "approval" if point.status == "in_review" else point.kind
+    # A hook that a person has is a task of theirs.
+    kind = "approval" if point.status == "in_review" else {"hook": "task"}.get(point.kind, point.kind)
     return fill(answers.get(kind, answers["other"]), {**values, "item": point.id})

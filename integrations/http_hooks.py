@@ -225,8 +225,7 @@ def sentence_of(code: str) -> str:
         return _SENTENCES[code]
     status = code.removeprefix("http_")
     if status != code:
-        again = " and is asked again" if int(status) in _AGAIN or int(status) >= 500 else ""
-        return f"The other side answered {status}{again}."
+        return f"The other side answered {status}."
     return "The other side could not be asked."
 
 

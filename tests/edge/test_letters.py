@@ -121,6 +121,21 @@ def test_every_line_of_the_core_is_said_in_german() -> None:
     assert len(known) > 150
 
 
+def test_a_hook_that_a_person_has_is_answered_as_a_task_and_has_no_date_of_another_item() -> None:
+    """It failed, and nothing says until when somebody sees to it; what is due besides stands among what is missing, with its date."""
+    points = (
+        a_point(id="import", title="Import", kind="hook", side="provider", due_at=None, yours=True),
+        a_point(id="call", title="Call", kind="task", side="provider", yours=True),
+    )
+    notice = a_notice(
+        to="dana", side="provider", item="import", items=("import",), key="onboarding/c-1/small/import/1/x/dana"
+    )
+    text = a_letter(notice, a_matter(points=points), language="en", side="provider").text
+
+    assert "python starter.py complete c-1/small import --actor dana" in text
+    assert "By when\n    No date is set." in text
+
+
 def test_templates_are_known_by_name() -> None:
     """The list that definitions are checked against, each with its words in every language."""
     assert set(TEMPLATES) >= {"welcome", "received", "ask", "reminder", "escalation", "retraction"}
