@@ -16,11 +16,10 @@ One that cannot be made ready holds back no other: it is tried again, more and m
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from temporalio.client import Client
 from temporalio.service import RPCError
@@ -28,34 +27,26 @@ from temporalio.service import RPCError
 from onboarding.engine.effects import Notice
 from onboarding.errors import PayloadUndecodable
 from onboarding.ports import HeldNotice, HeldNotices, Notifier
+from runtime.looking_again import LONGEST, LOOK, MOST, WIDEST, Pauses, groups, in_turn
 from runtime.written import ENDED, written
 
-_One = TypeVar("_One")
-LOOK: Final = 0.5
-"""Seconds between two looks at the rows."""
-LONGEST: Final = 600.0
-"""Seconds until the same batch is looked for again: it doubles from `LOOK`, since a turn that was lost may never come back."""
 SELDOM: Final = 300.0
 """Seconds until a notice that could not be kept is tried again, at most; it doubles from one second. Twelve attempts an hour."""
-MOST: Final = 1_000
-"""Notices taken up in one look."""
-WIDEST: Final = 10_000
-"""So many more where as many of them were put off; a store that takes none at all is not asked for more."""
-AT_ONCE: Final = 10
-"""Histories read at once."""
 _log = logging.getLogger("releasing")
 
 
 class Releaser:
     """Knows for a while which batches were not found, and looks for them less and less."""
 
-    def __init__(self, client: Client, held: HeldNotices, notifier: Notifier) -> None:
-        """Reads histories by the client; what they confirm goes to the notifier."""
+    def __init__(
+        self, client: Client, held: HeldNotices, notifier: Notifier, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Reads histories by the client; what they confirm goes to the notifier. `now`: seconds of a clock that never goes back."""
         self._client = client
         self._held = held
         self._notifier = notifier
-        self._again: dict[str, tuple[float, float]] = {}
-        self._failed: dict[str, tuple[float, float]] = {}
+        self._again = Pauses(LOOK, LONGEST, now)
+        self._failed = Pauses(2 * LOOK, SELDOM, now)
         self._put_off = 0
 
     async def run(self) -> None:
@@ -72,27 +63,26 @@ class Releaser:
         # The oldest come first, and what was put off is among them: behind it the others must still be seen.
         most = MOST + min(self._put_off, WIDEST)
         held = await asyncio.to_thread(self._held.held, most)
-        self._again = {batch: when for batch, when in self._again.items() if any(one.batch == batch for one in held)}
-        waiting = {one.notice.key for one in held}
-        self._failed = {key: when for key, when in self._failed.items() if key in waiting}
+        self._again.keep(one.batch for one in held)
+        self._failed.keep(one.notice.key for one in held)
         due = [one for one in held if not self._is_put_off(one.notice.key, one.batch)]
-        counts = await _in_turn(self._release, _groups(due, lambda one: (one.notice.run, one.execution)))
+        count = await in_turn(self._release, groups(due, lambda one: (one.notice.run, one.execution)))
         self._put_off = sum(self._is_put_off(one.notice.key, one.batch) for one in held)
-        return sum(counts)
+        return count
 
-    def _is_put_off(self, key: str, batch: str | None = None) -> bool:
-        return _later(self._failed, key) or (batch is not None and _later(self._again, batch))
+    def _is_put_off(self, key: str, batch: str) -> bool:
+        return self._failed.rests(key) or self._again.rests(batch)
 
     async def _deliver(self, notices: Sequence[Notice]) -> int:
         """Of one run, in their order: what calls something off must not overtake it. How many were kept."""
         count = 0
         for notice in notices:
-            if _later(self._failed, notice.key):
+            if self._failed.rests(notice.key):
                 continue
             try:
                 await asyncio.to_thread(self._notifier.deliver, notice)
             except Exception as error:
-                _put_off(self._failed, notice.key, first=2 * LOOK, longest=SELDOM)
+                self._failed.put_off(notice.key)
                 about = {"run_key": notice.run, "code": getattr(error, "code", type(error).__name__)}
                 _log.warning("notice_delayed", extra=about)
             else:
@@ -119,7 +109,7 @@ class Releaser:
         if read_whole and (ENDED in found or waiting[0].stands in found):
             wanted -= await self._forget(waiting[0].notice.run, wanted - found)
         for batch in wanted - found:
-            _put_off(self._again, batch, first=LOOK, longest=LONGEST)
+            self._again.put_off(batch)
         return count
 
     async def _forget(self, run: str, lost: set[str]) -> set[str]:
@@ -128,27 +118,3 @@ class Releaser:
             await asyncio.to_thread(self._held.forget, run, batch)
             _log.info("notices_forgotten", extra={"run_key": run})
         return lost
-
-
-def _put_off(waits: dict[str, tuple[float, float]], name: str, *, first: float, longest: float) -> None:
-    """Until it is its turn again: twice as long as the last time."""
-    pause = min(2 * waits[name][1], longest) if name in waits else first
-    waits[name] = time.monotonic() + pause, pause
-
-
-def _later(waits: Mapping[str, tuple[float, float]], name: str) -> bool:
-    """Whether it is not its turn yet."""
-    return waits.get(name, (0.0, 0.0))[0] > time.monotonic()
-
-
-def _groups(waiting: Sequence[_One], of: Callable[[_One], tuple[str, ...]]) -> list[list[_One]]:
-    """What belongs together, in its order."""
-    return [list(group) for _, group in itertools.groupby(sorted(waiting, key=of), of)]
-
-
-async def _in_turn(step: Callable[[Sequence[_One]], Awaitable[int]], groups: Sequence[Sequence[_One]]) -> list[int]:
-    """The step for each group, so many at once."""
-    counts: list[int] = []
-    for first in range(0, len(groups), AT_ONCE):
-        counts += await asyncio.gather(*(step(group) for group in groups[first : first + AT_ONCE]))
-    return counts

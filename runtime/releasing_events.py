@@ -6,29 +6,17 @@ The rule is that of notices, see Note [A batch that is lost] in `runtime/releasi
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from temporalio.client import Client
 from temporalio.service import RPCError
 
 from onboarding.errors import PayloadUndecodable
 from onboarding.event_ports import HeldBatch, HeldEvents
+from runtime.looking_again import LONGEST, LOOK, MOST, WIDEST, Pauses, groups, in_turn
 from runtime.written import ENDED, written
-
-LOOK: Final = 0.5
-"""Seconds between two looks at the rows."""
-LONGEST: Final = 600.0
-"""Seconds until the same batch is looked for again: it doubles from `LOOK`, since a turn that was lost may never come back."""
-MOST: Final = 1_000
-"""Batches taken up in one look."""
-WIDEST: Final = 10_000
-"""So many more where as many were put off: behind them the others must still be seen."""
-AT_ONCE: Final = 10
-"""Histories read at once."""
 
 _log = logging.getLogger("releasing")
 
@@ -40,8 +28,8 @@ class EventReleaser:
         """`now`: seconds of a clock that never goes back."""
         self._client = client
         self._held = held
-        self._now = now
-        self._again: dict[str, tuple[float, float]] = {}
+        self._again = Pauses(LOOK, LONGEST, now)
+        self._put_off = 0
 
     async def run(self) -> None:
         """Looks until it is cancelled; whatever fails is tried again."""
@@ -54,19 +42,11 @@ class EventReleaser:
 
     async def look(self) -> int:
         """Lets go what may; how many events that were."""
-        held = await asyncio.to_thread(self._held.held, MOST + min(len(self._again), WIDEST))
-        known = {one.batch for one in held}
-        self._again = {batch: when for batch, when in self._again.items() if batch in known}
-        due = [one for one in held if self._again.get(one.batch, (0.0, 0.0))[0] <= self._now()]
-        groups = [
-            list(group)
-            for _, group in itertools.groupby(
-                sorted(due, key=lambda one: (one.run, one.execution)), key=lambda one: (one.run, one.execution)
-            )
-        ]
-        count = 0
-        for first in range(0, len(groups), AT_ONCE):
-            count += sum(await asyncio.gather(*(self._release(group) for group in groups[first : first + AT_ONCE])))
+        held = await asyncio.to_thread(self._held.held, MOST + min(self._put_off, WIDEST))
+        self._again.keep(one.batch for one in held)
+        due = [one for one in held if not self._again.rests(one.batch)]
+        count = await in_turn(self._release, groups(due, lambda one: (one.run, one.execution)))
+        self._put_off = sum(self._again.rests(one.batch) for one in held)
         return count
 
     async def _release(self, waiting: Sequence[HeldBatch]) -> int:
@@ -91,6 +71,5 @@ class EventReleaser:
             _log.info("events_forgotten", extra={"run_key": run})
             missing = []
         for batch in missing:
-            pause = min(2 * self._again[batch][1], LONGEST) if batch in self._again else LOOK
-            self._again[batch] = self._now() + pause, pause
+            self._again.put_off(batch)
         return count

@@ -26,13 +26,6 @@ def written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(releasing, "written", sure)
 
 
-def held(house: House, *keys: str) -> releasing.Releaser:
-    """Each was decided by a turn of its own; whoever makes them ready."""
-    for n, key in enumerate(keys, 1):
-        house.store.write(a_turn(n, notices=(a_notice(key, to=key),)))
-    return releasing.Releaser(None, house.held, house.notifier)  # type: ignore[arg-type]
-
-
 class Clock:
     """Stands where it is put."""
 
@@ -43,12 +36,17 @@ class Clock:
         return self.seconds
 
 
+def held(house: House, clock: Clock, *keys: str) -> releasing.Releaser:
+    """Each was decided by a turn of its own; whoever makes them ready."""
+    for n, key in enumerate(keys, 1):
+        house.store.write(a_turn(n, notices=(a_notice(key, to=key),)))
+    return releasing.Releaser(None, house.held, house.notifier, clock.monotonic)  # type: ignore[arg-type]
+
+
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+def clock() -> Clock:
     """The clock by which the releaser waits."""
-    clock = Clock()
-    monkeypatch.setattr(releasing, "time", clock)
-    return clock
+    return Clock()
 
 
 @pytest.fixture
@@ -69,7 +67,7 @@ def tried(house: House, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 async def test_one_that_cannot_leave_holds_back_no_other(house: House, clock: Clock, tried: Counter[str]) -> None:
     """The first, one in the middle, and one of the same run."""
-    releaser = held(house, "bad-1", "a", "bad-2", "b", "c")
+    releaser = held(house, clock, "bad-1", "a", "bad-2", "b", "c")
 
     assert await releaser.look() == 3
 
@@ -81,7 +79,7 @@ async def test_more_than_one_look_takes_that_cannot_leave_hold_back_no_other(
 ) -> None:
     """The longest waiting are looked at first; behind them the others are seen the next time."""
     monkeypatch.setattr(releasing, "MOST", 2)
-    releaser = held(house, "bad-1", "bad-2", "bad-3", "good")
+    releaser = held(house, clock, "bad-1", "bad-2", "bad-3", "good")
 
     assert [await releaser.look() for _ in range(3)] == [0, 1, 0]
     assert house.states()["good"] == "sent"
@@ -91,7 +89,7 @@ async def test_an_hour_without_the_outbox_costs_few_attempts_and_then_each_leave
     house: House, clock: Clock, tried: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At most thirty attempts an hour for each notice, and soon after it is back all have left."""
-    releaser = held(house, "bad")
+    releaser = held(house, clock, "bad")
     for _ in range(720):
         await releaser.look()
         clock.seconds += 5
@@ -99,7 +97,6 @@ async def test_an_hour_without_the_outbox_costs_few_attempts_and_then_each_leave
     print(f"R17: {tried['bad']} attempts in an hour in which the outbox takes nothing, at most 30 wanted")
 
     monkeypatch.undo()
-    monkeypatch.setattr(releasing, "time", clock)
     monkeypatch.setattr(releasing, "written", sure)
     clock.seconds += releasing.SELDOM
     assert (await releaser.look(), await releaser.look()) == (1, 0)
