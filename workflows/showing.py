@@ -70,7 +70,7 @@ def _attribute(name: str, value: Any) -> tuple[SearchAttributeKey[Any], Any]:
             return SearchAttributeKey.for_int(name), value
         case str():
             return SearchAttributeKey.for_keyword(name), value[: limits.ATTRIBUTE_LENGTH]
-        case _:  # the sandbox stands in front of `datetime`, so it is no class to match here
+        case _:  # under the strict sandbox `datetime` is no class to match here
             return SearchAttributeKey.for_datetime(name), value
 
 

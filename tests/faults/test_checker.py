@@ -22,8 +22,8 @@ pytestmark = pytest.mark.live
 
 
 @pytest.fixture(scope="module")
-async def clean(tmp_path_factory: pytest.TempPathFactory, tier: Tier) -> Evidence:
-    """A run that was talked to for a few seconds beside two workers, and nothing was broken."""
+async def judged(tmp_path_factory: pytest.TempPathFactory, tier: Tier) -> Sequence[Evidence]:
+    """Runs that were talked to for a few seconds beside two workers, and nothing was broken; the last was called off."""
     async with bench(tmp_path_factory.mktemp("clean")) as made:
         await asyncio.gather(made.work(), made.work())
         async with talking(made, tier.seed, 4):
@@ -35,10 +35,20 @@ async def clean(tmp_path_factory: pytest.TempPathFactory, tier: Tier) -> Evidenc
                 await made.log.send(made.client, made.log.new(run, "complete", work))
                 note = {"message_id": "the-note", "actor": "dana", "text": "A signal."}
                 await made.log.send(made.client, made.log.new(run, "note", note, "signal"))
+        nothing = {"message_id": "the-refused", "actor": "dana", "item": "no_such_item"}
+        await made.log.send(made.client, made.log.new(run, "complete", nothing, "signal"))
+        end = {"message_id": "the-end", "actor": "lead", "reason": "They have chosen somebody else."}
+        await made.log.send(made.client, made.log.new(run, "cancel", end))
         await settle(made, Random(tier.seed), time.monotonic())
         found = await judge(made, repeats=0)
         print(f"without faults: {figures(made)}, 0 broken promises, 0 repeats")
-    return max(found, key=lambda one: (bool(one.heard["hook"]), len(one.trail)))
+    return found
+
+
+@pytest.fixture(scope="module")
+def clean(judged: Sequence[Evidence]) -> Evidence:
+    """The one of which there is most to tell."""
+    return max(judged[:-1], key=lambda one: (bool(one.heard["hook"]), len(one.trail)))
 
 
 def _taken(evidence: Evidence) -> Operation:
@@ -137,6 +147,16 @@ def test_what_is_planted_is_found(clean: Evidence, plant: Callable[[Evidence], E
     """A negative control for each thing the checker looks at."""
     assert check(clean) == []
     assert any(words in one for one in check(plant(clean))), check(plant(clean))
+
+
+def test_a_run_that_was_called_off_is_told_to_its_end_with_all_that_it_had_refused(judged: Sequence[Evidence]) -> None:
+    """Its last entry tells how many signals were refused: one row less, and it is another story."""
+    called_off = judged[-1]
+    fewer = replace(called_off, refused=called_off.refused[1:])
+
+    assert called_off.status["state"] == "closed"
+    assert check(called_off) == []
+    assert any("signals were refused until its end" in one for one in check(fewer)), check(fewer)
 
 
 def test_a_repeat_is_found_where_no_fault_explains_it(clean: Evidence) -> None:

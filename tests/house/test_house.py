@@ -12,6 +12,8 @@ import sysconfig
 import tomllib
 from collections.abc import MutableMapping, MutableSequence, MutableSet
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -104,8 +106,15 @@ def test_a_planted_clock_is_refused(line: str, room: str) -> None:
     assert "TID251" in [fault["code"] for fault in json.loads(answer.stdout)]
 
 
-@pytest.mark.parametrize("room", ["onboarding/engine/planted.py", "workflows/planted.py"])
-def test_a_planted_import_breaks_the_floors(room: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("room", "what"),
+    [
+        ("onboarding/engine/planted.py", "sqlmodel"),
+        ("workflows/planted.py", "sqlmodel"),
+        ("workflows/planted.py", "socket"),
+    ],
+)
+def test_a_planted_import_breaks_the_floors(room: str, what: str, tmp_path: Path) -> None:
     """The contracts bite: a copy of the house with one forbidden arrow is refused."""
     for name in (
         "console",
@@ -119,28 +128,66 @@ def test_a_planted_import_breaks_the_floors(room: str, tmp_path: Path) -> None:
     ):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    (tmp_path / room).write_text("import sqlmodel\n")
+    (tmp_path / room).write_text(f"import {what}\n")
     answer = run(SCRIPTS / "lint-imports", "--no-cache", cwd=tmp_path)
 
     assert answer.returncode == 1
-    assert "planted -> sqlmodel" in answer.stdout
+    assert f"planted -> {what}" in answer.stdout
 
 
-def test_no_module_that_all_runs_share_can_keep_anything() -> None:
+def kept_between_runs(module: ModuleType) -> list[str]:
+    """What of a module can hold something from one call to the next: values that change, of the module, its classes and its functions."""
+    changes = (MutableMapping, MutableSequence, MutableSet)
+    owners: list[tuple[str, Any]] = [("", module)]
+    owners += [
+        (f"{name}.", one)
+        for name, one in vars(module).items()
+        if isinstance(one, type) and one.__module__ == module.__name__
+    ]
+    found = []
+    for prefix, owner in owners:
+        for name, value in vars(owner).items():
+            own = getattr(value, "__module__", None) == module.__name__
+            cells = [cell.cell_contents for cell in getattr(value, "__closure__", None) or ()] if own else []
+            held = [value, *(getattr(value, "__defaults__", None) or ()), *cells] if own else [value]
+            if not name.startswith("__") and (
+                any(isinstance(one, changes) for one in held) or (own and hasattr(value, "cache_info"))
+            ):
+                found.append(f"{module.__name__}.{prefix}{name}")
+    return found
+
+
+PLANTED = """
+import functools
+kept = {}
+def told(seen=[]): return seen
+@functools.cache
+def once(): return object()
+class Run:
+    names = set()
+def counted():
+    seen = []
+    def count(): return seen.append(1)
+    return count
+count = counted()
+fine = (1, 2)
+def ours(): return kept
+"""
+
+
+def test_no_module_of_workflows_can_keep_anything_between_runs() -> None:
     """See docs/decisions/0018-rooms-loaded-once.md: what one run leaves in a module, the next one finds, and no replay knows of it."""
-    modules = [importlib.import_module(f"workflows.{path.stem}") for path in (ROOT / "workflows").glob("*.py")]
-    kept = [
-        f"{module.__name__}.{name}"
-        for module in modules
-        for name, value in vars(module).items()
-        if isinstance(value, MutableMapping | MutableSequence | MutableSet) and not name.startswith("__")
-    ]
-    said = [
-        path.name for path in (ROOT / "workflows").glob("*.py") if re.search(r"^\s+global ", path.read_text(), re.M)
-    ]
+    paths = sorted((ROOT / "workflows").glob("*.py"))
+    kept = [name for path in paths for name in kept_between_runs(importlib.import_module(f"workflows.{path.stem}"))]
+    planted = ModuleType("planted")
+    exec(PLANTED, vars(planted))
 
-    assert modules
-    assert kept + said == []
+    assert paths
+    assert kept == []
+    assert [path.name for path in paths if re.search(r"^\s+(global|nonlocal) ", path.read_text("utf-8"), re.M)] == []
+    assert sorted(kept_between_runs(planted)) == [
+        f"planted.{name}" for name in ("Run.names", "count", "kept", "once", "told")
+    ]
 
 
 def test_every_lint_exception_has_a_phrase() -> None:

@@ -14,7 +14,7 @@ from onboarding.engine.plan import Plan
 from onboarding.engine.state import RunStatus
 from onboarding.messages import MessageFault, OutcomeWord, Verdict
 from onboarding.reading.views import state_hash
-from tests.support.activations import Activated
+from tests.support.activations import Activated, under_the_strict_sandbox
 from tests.support.scenario import Scenario, Step, load_scenarios, met, play, spoken_notice
 
 SCENARIOS = load_scenarios()
@@ -27,7 +27,7 @@ _LISTS = ("trail", "ledger", "refused")
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=[one.name for one in SCENARIOS])
 def test_a_scenario_goes_the_same_way_through_the_workflow(scenario: Scenario) -> None:
     """Every step leads to what it says, and to the verdict of the core, word for word; in the end the run holds, has sent, called,
-    taken back and written what the core alone would."""
+    taken back and written what the core alone would; and all of it asks neither a clock nor the world."""
     order = scenario.order()
     plan, run = Plan(order), Activated(order, scenario.begin)
     heard: list[dict[str, Any] | None] = []
@@ -50,6 +50,7 @@ def test_a_scenario_goes_the_same_way_through_the_workflow(scenario: Scenario) -
     assert run.closed == (alone.status is RunStatus.CLOSED)
     _same_verdicts(heard, decisions)
     _same_effects(run, decisions)
+    assert under_the_strict_sandbox(order, scenario.begin, run)
 
 
 def _same_verdicts(heard: list[dict[str, Any] | None], decisions: list[Decision]) -> None:

@@ -23,12 +23,15 @@ from temporalio.bridge.proto.workflow_commands import ActivityCancellationType, 
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.common import Priority, TypedSearchAttributes
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowInstance, WorkflowInstanceDetails
+from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from temporalio.workflow import _Definition
 
 from onboarding.engine.orders import write_order
 from onboarding.engine.state import RunState, StartOrder
+from runtime.connection import plugin
 from tests.support.history import json_payload
+from workflows.address import QUERIES
 from workflows.backlog import PAUSE
 from workflows.onboarding_run import OnboardingRun
 
@@ -278,6 +281,31 @@ def cold(order: StartOrder, at: datetime, run: Activated) -> RunState:
     return state
 
 
+def under_the_strict_sandbox(order: StartOrder, at: datetime, run: Activated) -> int:
+    """Hands the same to a run whose rooms the sandbox has reloaded, messages that were refused among it, and asks every query in the end.
+
+    Whatever reads a clock, draws a number or asks the world is stopped there. How many workflow tasks those were; each must end as it did
+    without the sandbox.
+    """
+    runner = plugin(strict=True).workflow_runner
+    assert isinstance(runner, SandboxedWorkflowRunner)
+    other = asyncio.run(_made(_details(order, at), runner))
+    for act, done, _ in run.activated:
+        assert other.activate(act) == done
+    if run.closed or run.goes_on:
+        return len(run.activated)
+    for name in QUERIES:
+        job = WorkflowActivationJob()
+        job.query_workflow.query_id, job.query_workflow.query_type = name, name
+        last = run.activated[-1].act
+        asked = WorkflowActivation(
+            run_id=last.run_id, timestamp=last.timestamp, history_length=last.history_length, jobs=[job]
+        )
+        (answer,) = other.activate(asked).successful.commands
+        assert answer.respond_to_query.HasField("succeeded"), answer
+    return len(run.activated)
+
+
 def _is_within(job: WorkflowActivationJob) -> bool:
     """What the SDK tells within the same workflow task: the end of a local activity, and that a call was called back."""
     return job.resolve_activity.is_local or job.resolve_activity.result.HasField("cancelled")
@@ -301,10 +329,9 @@ def _fired(timers: dict[int, datetime], seq: int) -> WorkflowActivationJob:
     return job
 
 
-async def _made(details: WorkflowInstanceDetails) -> WorkflowInstance:
-    return UnsandboxedWorkflowRunner().create_instance(
-        details
-    )  # it looks for a loop while it is made, and brings its own
+async def _made(details: WorkflowInstanceDetails, runner: WorkflowRunner | None = None) -> WorkflowInstance:
+    """It looks for a loop while it is made, and brings its own."""
+    return (runner or UnsandboxedWorkflowRunner()).create_instance(details)
 
 
 def _details(order: StartOrder, at: datetime) -> WorkflowInstanceDetails:
