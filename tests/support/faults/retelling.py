@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from onboarding.engine import machine
@@ -63,13 +63,13 @@ def retell(
     """
     plan = Plan(order)
     said = {one.id: one for one in sorted(operations, key=lambda one: one.told is Told.OK)}
+    end = next((one for one in trail if one["message"] == "cancel"), None)
     first = machine.start(plan, _at(trail[0]))
     told = Retold(first.state)
     told.take(first)
     while told.state.trail_count < len(trail):
         before = told.state.trail_count
         entry = trail[before]
-        end = next((one for one in trail[before:] if one["message"] == "cancel"), None)
         if entry["message"] == "run" and end is not None:
             entry = end  # that a run is over stands before the words that have ended it
             told.state = replace(told.state, refused_count=_refused_until(end, refused))
@@ -96,7 +96,7 @@ def _cause(entry: Mapping[str, Any], told: Retold, said: Mapping[str, Operation]
 def _refused_until(entry: Mapping[str, Any], refused: Sequence[Mapping[str, Any]]) -> int:
     """How many signals were refused when the run ended, as the entry says; one of the same second may have come before or after it."""
     said = int(entry["changes"].get("run", {}).get("refused", 0))
-    at = [row["at"].astimezone(UTC) for row in refused]
+    at = [row["at"] for row in refused]
     if not sum(one < _at(entry) for one in at) <= said <= sum(one <= _at(entry) for one in at):
         raise Unexplained(f"the run says that {said} signals were refused until its end, and its rows name {len(at)}")
     return said
