@@ -16,6 +16,8 @@ MOST: Final = 1_000
 """Taken up in one look."""
 WIDEST: Final = 10_000
 """So many more where as many were put off: behind them the others must still be seen. A store that takes none at all is not asked for more."""
+SOON: Final = 5.0
+"""Seconds until a history that could not be read is read again, at most: nothing was learned of the batch, which may stand there."""
 AT_ONCE: Final = 10
 """Histories read at once."""
 
@@ -41,6 +43,31 @@ class Pauses:
         """Forgets all others: nobody waits for them any more."""
         known = set(names)
         self._until = {name: when for name, when in self._until.items() if name in known}
+
+
+class Looks:
+    """When a batch is looked for again: ever more seldom where its history was read without finding it, soon where it could not be read.
+
+    A server that was away for long must not delay, when it is back, what has been history all the time.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        """`now`: seconds of a clock that never goes back."""
+        self._missed, self._unread = Pauses(LOOK, LONGEST, now), Pauses(LOOK, SOON, now)
+
+    def put_off(self, batch: str, *, unread: bool) -> None:
+        """It was looked for in vain; `unread`: by nobody who could have seen it."""
+        (self._unread if unread else self._missed).put_off(batch)
+
+    def rests(self, batch: str) -> bool:
+        """Whether it is not its turn yet."""
+        return self._missed.rests(batch) or self._unread.rests(batch)
+
+    def keep(self, batches: Iterable[str]) -> None:
+        """Forgets all others: nobody waits for them any more."""
+        known = set(batches)
+        self._missed.keep(known)
+        self._unread.keep(known)
 
 
 def groups(waiting: Sequence[_One], of: Callable[[_One], tuple[str, ...]]) -> list[list[_One]]:

@@ -27,8 +27,8 @@ from temporalio.service import RPCError
 from onboarding.engine.effects import Notice
 from onboarding.errors import PayloadUndecodable
 from onboarding.ports import HeldNotice, HeldNotices, Notifier
-from runtime.looking_again import LONGEST, LOOK, MOST, WIDEST, Pauses, groups, in_turn
-from runtime.written import ENDED, written
+from runtime.looking_again import LOOK, MOST, WIDEST, Looks, Pauses, groups, in_turn
+from runtime.written import ENDED, says_nothing, written
 
 SELDOM: Final = 300.0
 """Seconds until a notice that could not be kept is tried again, at most; it doubles from one second. Twelve attempts an hour."""
@@ -45,7 +45,7 @@ class Releaser:
         self._client = client
         self._held = held
         self._notifier = notifier
-        self._again = Pauses(LOOK, LONGEST, now)
+        self._again = Looks(now)
         self._failed = Pauses(2 * LOOK, SELDOM, now)
         self._put_off = 0
 
@@ -93,7 +93,7 @@ class Releaser:
         """Of one execution: delivers what its history holds."""
         wanted = {one.batch for one in waiting}
         found: set[str] = set()
-        read_whole = False
+        read_whole = unread = False
         try:
             async for batch in written(self._client, waiting[0].notice.run, waiting[0].execution):
                 found.add(batch)
@@ -102,6 +102,7 @@ class Releaser:
             else:
                 read_whole = True
         except RPCError as error:
+            unread = says_nothing(error)
             _log.info("history_unread", extra={"run_key": waiting[0].notice.run, "code": str(error.status)})
         except PayloadUndecodable as error:  # of an erased customer: nothing of theirs leaves any more
             _log.info("history_unread", extra={"run_key": waiting[0].notice.run, "code": error.code})
@@ -109,7 +110,7 @@ class Releaser:
         if read_whole and (ENDED in found or waiting[0].stands in found):
             wanted -= await self._forget(waiting[0].notice.run, wanted - found)
         for batch in wanted - found:
-            self._again.put_off(batch)
+            self._again.put_off(batch, unread=unread)
         return count
 
     async def _forget(self, run: str, lost: set[str]) -> set[str]:

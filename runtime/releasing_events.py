@@ -15,8 +15,8 @@ from temporalio.service import RPCError
 
 from onboarding.errors import PayloadUndecodable
 from onboarding.event_ports import HeldBatch, HeldEvents
-from runtime.looking_again import LONGEST, LOOK, MOST, WIDEST, Pauses, groups, in_turn
-from runtime.written import ENDED, written
+from runtime.looking_again import LOOK, MOST, WIDEST, Looks, groups, in_turn
+from runtime.written import ENDED, says_nothing, written
 
 _log = logging.getLogger("releasing")
 
@@ -28,7 +28,7 @@ class EventReleaser:
         """`now`: seconds of a clock that never goes back."""
         self._client = client
         self._held = held
-        self._again = Pauses(LOOK, LONGEST, now)
+        self._again = Looks(now)
         self._put_off = 0
 
     async def run(self) -> None:
@@ -53,7 +53,7 @@ class EventReleaser:
         """Of one execution: what its history holds."""
         run, wanted = waiting[0].run, {one.batch for one in waiting}
         found: set[str] = set()
-        read_whole = False
+        read_whole = unread = False
         try:
             async for batch in written(self._client, run, waiting[0].execution):
                 found.add(batch)
@@ -63,6 +63,7 @@ class EventReleaser:
                 read_whole = True
         except (RPCError, PayloadUndecodable) as error:
             code = str(error.status) if isinstance(error, RPCError) else error.code
+            unread = isinstance(error, RPCError) and says_nothing(error)
             _log.info("history_unread", extra={"run_key": run, "code": code})
         there, missing = sorted(wanted & found), sorted(wanted - found)
         count = await asyncio.to_thread(self._held.release, run, there) if there else 0
@@ -71,5 +72,5 @@ class EventReleaser:
             _log.info("events_forgotten", extra={"run_key": run})
             missing = []
         for batch in missing:
-            self._again.put_off(batch)
+            self._again.put_off(batch, unread=unread)
         return count

@@ -13,6 +13,7 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.client import Client
 from temporalio.converter import WorkflowSerializationContext
+from temporalio.service import RPCError, RPCStatusCode
 
 PAGE: Final = 100
 """Events of one page of a history, newest first."""
@@ -60,3 +61,8 @@ async def written(client: Client, run: str, execution: str) -> AsyncIterator[str
         token = page.next_page_token
         if not token:
             return
+
+
+def says_nothing(error: RPCError) -> bool:
+    """Whether an error leaves open what the history holds: the server is away or busy. One that knows no such history has said it."""
+    return error.status is not RPCStatusCode.NOT_FOUND

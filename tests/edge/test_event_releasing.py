@@ -11,6 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from onboarding.event_ports import HeldBatch
 from runtime import releasing_events
+from runtime.looking_again import LONGEST, SOON
 from runtime.releasing_events import EventReleaser
 from runtime.written import ENDED
 
@@ -45,9 +46,12 @@ class Server:
 
     histories: dict[str, list[str]]
     read: list[str] = field(default_factory=list)
+    away: bool = False
 
     async def written(self, client: Any, run: str, execution: str) -> AsyncIterator[str]:
         self.read.append(execution)
+        if self.away:
+            raise RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
         if execution not in self.histories:
             raise RPCError("gone", RPCStatusCode.NOT_FOUND, b"")
         for batch in self.histories[execution]:
@@ -95,7 +99,23 @@ async def test_what_is_not_there_is_looked_for_more_and_more_seldom(server: Serv
     assert rows.waiting == waits("a")
     assert len(server.read) < 20
     server.histories["x"] = ["a"]
-    now += releasing_events.LONGEST
+    now += LONGEST
+    assert await releaser.look() == 1
+
+
+async def test_a_server_that_was_away_for_long_delays_nothing_when_it_is_back(server: Server) -> None:
+    """Nobody has learned that the batch is not there: it leaves within seconds, and the server was not asked at every look."""
+    now = 1_000.0
+    server.histories["x"], server.away = ["a"], True
+    releaser = EventReleaser(None, Rows(waits("a")), now=lambda: now)  # type: ignore[arg-type]
+    for _ in range(2_400):
+        await releaser.look()
+        now += 0.5
+    assert len(server.read) < 1_200 / SOON + 10
+
+    server.away = False
+    now += SOON
+
     assert await releaser.look() == 1
 
 

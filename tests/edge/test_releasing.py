@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
-from onboarding.engine.effects import Notice
+from onboarding.engine.effects import Notice, NoticeKind
 from runtime import releasing
+from runtime.looking_again import LONGEST, SOON
 from tests.support.house import House
 from tests.support.records import a_notice, a_turn
 
@@ -101,3 +103,33 @@ async def test_an_hour_without_the_outbox_costs_few_attempts_and_then_each_leave
     clock.seconds += releasing.SELDOM
     assert (await releaser.look(), await releaser.look()) == (1, 0)
     assert house.states() == {"bad": "sent"}
+
+
+@pytest.mark.parametrize(("status", "within"), [(RPCStatusCode.UNAVAILABLE, SOON), (RPCStatusCode.NOT_FOUND, LONGEST)])
+async def test_an_escalation_leaves_within_seconds_after_a_server_that_was_away(
+    house: House, clock: Clock, monkeypatch: pytest.MonkeyPatch, status: RPCStatusCode, within: float
+) -> None:
+    """Twenty minutes in which nobody could look say nothing of the batch; a server that knows no such history does."""
+    reads = 0
+
+    async def away(client: Client, run: str, execution: str) -> AsyncIterator[str]:
+        nonlocal reads
+        reads += 1
+        raise RPCError("no", status, b"")
+        yield ""
+
+    monkeypatch.setattr(releasing, "written", away)
+    house.store.write(a_turn(1, notices=(a_notice("e", to="lead", kind=NoticeKind.ESCALATION),)))
+    releaser = releasing.Releaser(None, house.held, house.notifier, clock.monotonic)  # type: ignore[arg-type]
+    for _ in range(2_400):
+        await releaser.look()
+        clock.seconds += 0.5
+    assert 5 <= reads <= 1_200 / within + 10
+
+    monkeypatch.setattr(releasing, "written", sure)
+    back = clock.seconds
+    while not await releaser.look():
+        clock.seconds += 0.5
+
+    assert clock.seconds - back <= within
+    assert house.states() == {"e": "sent"}
