@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol, TypeVar
 
 from integrations.letters import Channel, Directory, Letter, NotTaken, Postponed, Reader
-from integrations.trying import PACED, PASSING, Way, is_doubtful, lasts, pause
+from integrations.trying import OF_UNKNOWN, PACED, PASSING, UNKNOWN, Way, is_doubtful, lasts, pause
 from onboarding.crash_points import reached
 from onboarding.engine.effects import Notice
 from onboarding.ports import Claimed
@@ -61,7 +61,7 @@ class Routes(Protocol):
     """Knows by which ways a notice goes."""
 
     def channels(self, notice: Notice, reader: Reader) -> Sequence[Channel]:
-        """In the order in which they are tried; the same objects every time. Empty where none leads to this reader."""
+        """In the order in which they are tried; the same objects every time. Raises `NotTaken` where none leads to this reader."""
 
 
 class Sender:
@@ -184,10 +184,15 @@ class Sender:
     async def _send(self, one: Claimed) -> None:
         """Returns when a channel has taken it and it is marked. Raises `NotTaken` where none ever will, and `Postponed` where one may later."""
         notice = one.notice
-        reader = await self._asked("directory_failed", self._directory.reader, notice.run, notice.to)
-        if reader is None:
-            raise NotTaken("reader_unknown")
-        channels = await self._asked("no_route", self._routes.channels, notice, reader)
+        known = await self._asked("directory_failed", self._directory.reader, notice.run, notice.to)
+        # A room, or a system that knows itself who a handle is, needs nothing of whom nobody knows here.
+        reader = known or Reader(handle=notice.to, side=notice.side)
+        try:
+            channels = await self._asked("no_route", self._routes.channels, notice, reader)
+        except NotTaken:
+            if known is None:
+                raise self._unknown(one) from None
+            raise
         letter = await self._asked("not_rendered", self._renderer.letter, notice, reader)
         later: list[Postponed] = []
         never = NotTaken("no_channel")
@@ -207,6 +212,10 @@ class Sender:
         if later:
             raise _together(later)
         raise never
+
+    def _unknown(self, one: Claimed) -> NotTaken | Postponed:
+        """Nobody knows the reader, and nothing leads to them without an address."""
+        return NotTaken(UNKNOWN) if self._clock() - one.ready_at >= OF_UNKNOWN else Postponed(UNKNOWN)
 
     def _way(self, channel: Channel) -> Way:
         way = self._ways.setdefault(channel.name, Way(channel, self._clock))

@@ -27,6 +27,11 @@ PASSING: Final = (NoticeKind.REMINDER, NoticeKind.DIGEST, NoticeKind.SILENCE)
 """What the next one of its sort says again."""
 OF_PASSING, OF_OTHERS = timedelta(hours=24), timedelta(days=7)
 """For how long a notice is tried since it could leave first."""
+OF_UNKNOWN = timedelta(minutes=10)
+"""For how long a reader whom nobody knows is asked for: a directory may learn of somebody later than their first notice leaves, and what
+a hook has answered is remembered for half of that."""
+UNKNOWN: Final = "reader_unknown"
+"""The code of a notice whose reader nobody knows, where no channel goes without an address."""
 AT_ONCE: Final = 10
 """Letters on their way through one channel."""
 EACH: Final = 15.0
@@ -46,7 +51,7 @@ WIDEST_GAP: Final = 3.0
 _CERTAIN: Final = frozenset(
     (
         PACED, LEASE_OVER, "busy", "http_425", "http_429", "resting", "unreachable", "unresolved", "certificate", "login_refused",
-        "directory_failed", "directory_hook", "not_rendered", "no_route",
+        "directory_failed", "directory_hook", "not_rendered", "no_route", UNKNOWN,
     )
 )  # fmt: skip
 """Codes after which the other side has certainly not taken the letter. Of any other nobody knows."""

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from integrations import sending, trying
+from integrations.channels.routing import Route, Routing
 from integrations.kept import PlainText
 from integrations.letters import Channel, NotTaken, Postponed, Reader
 from integrations.sending import Sender
@@ -134,19 +135,67 @@ async def test_what_nobody_ever_takes_fails_at_once(house: House) -> None:
     assert told(house) == ("failed", "address_refused", None)
 
 
-async def test_whom_nobody_knows_nothing_reaches(house: House) -> None:
-    """It fails at once, so that somebody looks."""
+class Learning:
+    """A directory that knows nobody until it is told."""
 
-    class Nobody:
-        def reader(self, run: str, handle: str) -> Reader | None:
-            return None
+    def __init__(self) -> None:
+        self.known: dict[str, Reader] = {}
 
-    mail = Told("mail")
+    def reader(self, run: str, handle: str) -> Reader | None:
+        """Whoever is known by now."""
+        return self.known.get(handle)
+
+
+async def test_whom_nobody_knows_is_asked_for_again_for_a_while(house: House) -> None:
+    """A directory may lag behind a run; after some minutes it fails, so that somebody looks."""
+    hand, mail = Hand(), Told("mail")
     house.held.keep(a_notice())
-    async with a_sender(house, mail, directory=Nobody()) as sender:
+    async with a_sender(house, directory=Learning(), clock=hand) as sender:
+        sender._routes = Routing({"mail": mail})
+        began = hand.now
+        while told(house) != ("failed", "reader_unknown", None):
+            await one_round(sender)
+            if hand.now < began + trying.OF_UNKNOWN - timedelta(seconds=5):
+                assert told(house) == ("pending", "reader_unknown", None)
+                assert line_of(house)["tries"] <= 1 + (hand.now - began).total_seconds() // 30
+            assert hand.now < began + 2 * trying.OF_UNKNOWN
+            hand.forward(seconds=5)
+        hand.forward(days=8)
+        assert await one_round(sender) == 0
+
+    assert mail.tried == []
+
+
+async def test_whom_a_directory_learns_of_late_is_reached(house: House) -> None:
+    """Within a minute or two; what nobody could be told is taken back without a word meanwhile."""
+    hand, mail, directory = Hand(), Told("mail"), Learning()
+    house.held.keep(a_notice(to="dana"))
+    house.held.keep(a_notice("n-2", to="dana", kind=NoticeKind.ESCALATION))
+    async with a_sender(house, directory=directory, clock=hand) as sender:
+        sender._routes = Routing({"mail": mail})
+        await one_round(sender)
+        assert house.held.withdraw("n-2"), "nobody has read it"
+        directory.known["dana"] = Reader(handle="dana", addresses={"mail": "dana@provider.example"})
+        hand.forward(seconds=31)
         await one_round(sender)
 
-    assert (mail.tried, told(house)) == ([], ("failed", "reader_unknown", None))
+    assert (mail.took, told(house)) == (["n-1"], ("sent", None, "mail"))
+
+
+async def test_whom_nobody_knows_is_reached_where_no_address_is_needed(house: House) -> None:
+    """A room, or a system of the installation that knows who a handle is; the route is that of the notice's side."""
+    mail, room, other = Told("mail"), Told("room"), Told("other")
+    room.sort = other.sort = ""
+    readers: list[Reader] = []
+    room._asks = lambda letter: readers.append(letter.reader)
+    house.held.keep(a_notice(to="dana", side="provider"))
+    async with a_sender(house, directory=Learning()) as sender:
+        routes = (Route(to=("other",), side="customer"), Route(to=("mail", "room"), side="provider"))
+        sender._routes = Routing({"mail": mail, "other": other, "room": room}, routes)
+        await one_round(sender)
+
+    assert (mail.tried, other.tried, told(house)) == ([], [], ("sent", None, "room"))
+    assert readers == [Reader(handle="dana", side="provider")]
 
 
 async def test_a_directory_that_cannot_answer_puts_letters_off(house: House) -> None:
