@@ -97,7 +97,6 @@ async def _show(server: DevServer, worker: WorkerProcess, screen: Screen, scale:
     )  # fmt: skip
     run = prepared.order.run
     run_id, _ = await starting.begin(client, prepared, settings.task_queue)
-    starting.keep_people(prepared)
     screen.begin(run, scale)
     screen.say(f"Watch it there (R refreshes): {ui_url(server.ui_url or '', client.namespace, run, run_id)}")
     following = asyncio.create_task(_follow(run, screen))

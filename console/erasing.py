@@ -121,11 +121,13 @@ class _Forgetting:
         """
         from storage.erasing import compact
         from storage.keys import destroy
+        from workflows.address import workflow_id
 
         if not _KEY.fullmatch(customer):
             raise _unknown(customer)
         client = await ground.client(sends=cancel is not None)
-        runs = await self._runs(client, customer)
+        # A start that was killed before it began has left nothing but people.
+        runs = sorted({*await self._runs(client, customer), *self.erasures.with_people(workflow_id(customer, ""))})
         known = self.erasures.forgotten(customer)
         if not runs and not known:
             raise _unknown(customer)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from console import ground, hindsight, ordering, printing, tables, whereabouts
+from console import ground, hindsight, ordering, people, printing, tables, whereabouts
 from console.leaving import OK, Answered, Misused
 from console.printing import Output, hint
 from onboarding.crash_points import reached
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
     from console.ordering import Prepared
+    from storage.directory import Contact
 
 app = typer.Typer()
 
@@ -78,12 +79,7 @@ def _plan(prepared: Prepared) -> int:
 
 async def _start(prepared: Prepared) -> dict[str, Any]:
     client = await ground.client(sends=True)
-    # First, so that a run is not started whose people could not be kept.
-    with ground.database():
-        pass
     run_id, created = await begin(client, prepared, ground.settings().task_queue)
-    reached("start.after_run")
-    keep_people(prepared)
     run = prepared.order.run
     return {
         "run": run,
@@ -95,10 +91,38 @@ async def _start(prepared: Prepared) -> dict[str, Any]:
 
 
 async def begin(client: Client, prepared: Prepared, task_queue: str) -> tuple[str, bool]:
-    """Starts the run: its Temporal run id, and whether it is a new one. `Answered` conflict for another run of this name."""
+    """Starts the run: its Temporal run id, and whether it is a new one. `Answered` conflict for another run of this name.
+
+    Its people are kept before, since its first notices leave at once; see Note [Two starts of one name] in `console/people.py`.
+    """
+    from temporalio.exceptions import WorkflowAlreadyStartedError
+
+    run = prepared.order.run
+    _demand_not_erased(prepared.order.customer, run)
+    if await whereabouts.look(client, run) is not None:
+        return await _again(client, prepared), False
+    row = ground.remembered(run)
+    if row is not None:
+        raise _forgotten(run, row)
+    before = people.keep(prepared)
+    reached("start.before_run")
+    try:
+        run_id = await _begun(client, prepared, task_queue)
+    except WorkflowAlreadyStartedError:  # a moment ago it was not there
+        return await _again(client, prepared, before), False
+    except Exception as error:
+        if _is_refusal(error):
+            people.take_back(prepared, before)
+        raise
+    reached("start.after_run")
+    people.settle(prepared)
+    return run_id, True
+
+
+async def _begun(client: Client, prepared: Prepared, task_queue: str) -> str:
+    """The run id of a run that the server has started now."""
     from temporalio.api.common.v1 import Payload
     from temporalio.common import RawValue, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-    from temporalio.exceptions import WorkflowAlreadyStartedError
     from temporalio.service import RPCError, RPCStatusCode
 
     from onboarding.engine.orders import write_order
@@ -107,17 +131,13 @@ async def begin(client: Client, prepared: Prepared, task_queue: str) -> tuple[st
     from workflows.address import WORKFLOW_TYPE
     from workflows.showing import at_start
 
-    run, plan = prepared.order.run, Plan(prepared.order)
-    _demand_not_erased(prepared.order.customer, run)
-    row = ground.remembered(run)
-    if row is not None:
-        await _forgotten(client, run, row)
+    plan = Plan(prepared.order)
     order = RawValue(Payload(metadata={"encoding": b"json/plain"}, data=write_order(prepared.order).encode()))
     try:
         handle = await client.start_workflow(
             WORKFLOW_TYPE,
             order,
-            id=run,
+            id=prepared.order.run,
             task_queue=task_queue,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
@@ -126,22 +146,38 @@ async def begin(client: Client, prepared: Prepared, task_queue: str) -> tuple[st
             static_summary=cover.summary(plan),
             rpc_timeout=whereabouts.CALL,
         )
-    except WorkflowAlreadyStartedError:
-        return await _again(client, prepared), False
     except RPCError as error:
         if error.status is RPCStatusCode.INVALID_ARGUMENT and "earch attribute" in error.message:
             raise _unregistered(error.message) from error
         raise
-    return handle.result_run_id or handle.first_execution_run_id or "", True
+    return handle.result_run_id or handle.first_execution_run_id or ""
 
 
-async def _again(client: Client, prepared: Prepared) -> str:
-    """The run id of the run that has this name already, if it was started with the same input."""
+def _is_refusal(error: Exception) -> bool:
+    """Whether nothing was started for certain. Where nobody knows, the run may be there and needs its people; the same start again tells."""
+    from temporalio.service import RPCError, RPCStatusCode as Status
+
+    if isinstance(error, RPCError):
+        return error.status in (
+            Status.INVALID_ARGUMENT, Status.NOT_FOUND, Status.PERMISSION_DENIED, Status.UNAUTHENTICATED,
+            Status.FAILED_PRECONDITION, Status.UNIMPLEMENTED,
+        )  # fmt: skip
+    return not isinstance(error, OSError)  # a line that broke, or a time limit
+
+
+async def _again(client: Client, prepared: Prepared, before: tuple[Contact, ...] | None = None) -> str:
+    """The run id of the run that has this name already, if it was started with the same input; its people are kept if they were not.
+
+    `before` is who stood there, where those of this start are kept already.
+    """
     run = prepared.order.run
     found = await whereabouts.describe(client, run)
     order = await whereabouts.order_of(client, run)
     if order.get("input_digest") == prepared.order.input_digest:
+        people.keep(prepared)
         return found.run_id
+    if before is not None:
+        people.take_back(prepared, before, people.handles_of(order))
     since = order.get("snapshot", {}).get("started_at") if isinstance(order.get("snapshot"), dict) else None
     raise conflict(run, order.get("started_by"), since or whereabouts.rfc3339(found.start_time), found.run_id)
 
@@ -160,14 +196,11 @@ def _demand_not_erased(customer: str, run: str) -> None:
             raise Answered({"outcome": "closed", "code": "run_erased", "sentence": sentence, "run": run})
 
 
-async def _forgotten(client: Client, run: str, row: dict[str, Any]) -> None:
+def _forgotten(run: str, row: dict[str, Any]) -> Answered:
     """A run that only the read table remembers is a conflict, too: its rows must not be written a second time."""
-    try:
-        await whereabouts.describe(client, run)
-    except Answered:
-        with ground.read_table() as table:
-            first = [entry for entry in table.trail(run)["rows"] if entry["message"] == "start"]
-        raise conflict(run, first[0]["actor"] if first else None, row["started_at"], None) from None
+    with ground.read_table() as table:
+        first = [entry for entry in table.trail(run)["rows"] if entry["message"] == "start"]
+    return conflict(run, first[0]["actor"] if first else None, row["started_at"], None)
 
 
 def conflict(run: str, by: str | None, at: str | None, run_id: str | None) -> Answered:
@@ -191,24 +224,3 @@ def _unregistered(message: str) -> Exception:
         way_out="`python starter.py doctor --fix` registers them; nothing was started.",
         code="search_attributes",
     )
-
-
-def keep_people(prepared: Prepared) -> None:
-    """Stores how to reach the people of a run: outside of it, looked up when something is sent."""
-    from storage.directory import Contact, SqlDirectory
-
-    with ground.database() as engine:
-        SqlDirectory(engine).keep(
-            prepared.order.run,
-            [
-                Contact(
-                    handle=one.handle,
-                    role=one.role,
-                    address=one.email,
-                    name=one.name,
-                    zone=one.tz,
-                    language=one.language,
-                )
-                for one in prepared.people
-            ],
-        )

@@ -10,11 +10,12 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Connection, Engine, delete, select
 
 from storage.engine import reading, writing
+from storage.standing import alone_with
 from storage.tables import PEOPLE
-from storage.upserts import insert
+from storage.upserts import replacing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,28 +37,42 @@ class SqlDirectory:
         """The engine stays the caller's: it is not disposed here."""
         self._engine = engine
 
-    def keep(self, run: str, contacts: Iterable[Contact]) -> None:
-        """Stores contacts; a person in a role that is known is replaced. Raises `DatabaseUnavailable`."""
-        found = [{"run": run, **asdict(contact)} for contact in contacts]
-        if not found:
+    def keep(self, run: str, contacts: Iterable[Contact]) -> tuple[Contact, ...]:
+        """Stores contacts; a person in a role that is known is replaced. Who stood there before. Raises `DatabaseUnavailable`."""
+        with writing(self._engine) as connection:
+            alone_with(connection, run)
+            before = _all(connection, run)
+            _put(connection, run, contacts)
+        return before
+
+    def settle(self, run: str, contacts: Iterable[Contact]) -> None:
+        """These and nobody else. Raises `DatabaseUnavailable`."""
+        wanted = set(contacts)
+        if wanted == set(self.of(run)):
             return
         with writing(self._engine) as connection:
-            statement = insert(connection, PEOPLE)
-            changed = {name: statement.excluded[name] for name in ("address", "name", "zone", "language")}
-            keys = ["run", "handle", "role"]
-            connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), found)
+            alone_with(connection, run)
+            _remove(connection, run, set(_all(connection, run)) - wanted)
+            _put(connection, run, wanted)
+
+    def take_back(
+        self, run: str, kept: Iterable[Contact], before: Iterable[Contact], others: Iterable[str] = ()
+    ) -> None:
+        """Undoes what `keep` did with `kept`, where nobody has written since: who stood there `before` does again.
+
+        The handles of `others` stay: somebody else may have kept just the same of them.
+        """
+        earlier, staying = {_key(one): one for one in before}, set(others)
+        with writing(self._engine) as connection:
+            alone_with(connection, run)
+            mine = set(_all(connection, run)) & set(kept)
+            _remove(connection, run, [one for one in mine if _key(one) not in earlier and one.handle not in staying])
+            _put(connection, run, [earlier[_key(one)] for one in mine if _key(one) in earlier])
 
     def of(self, run: str) -> tuple[Contact, ...]:
         """Everybody known in a run, by handle and role."""
-        query = select(PEOPLE).where(PEOPLE.c.run == run).order_by(PEOPLE.c.handle, PEOPLE.c.role)
         with reading(self._engine) as connection:
-            found = connection.execute(query).all()
-        return tuple(
-            Contact(
-                handle=row.handle, role=row.role, address=row.address, name=row.name, zone=row.zone, language=row.language
-            )
-            for row in found
-        )  # fmt: skip
+            return _all(connection, run)
 
     def known(self, run: str, handle: str) -> dict[str, Any] | None:
         """What was kept of a handle, over all its roles: `roles`, `mail`, `name`, `zone`, `language`; `None` when nobody said.
@@ -77,3 +92,29 @@ class SqlDirectory:
         """Removes everybody of a run; how many rows there were."""
         with writing(self._engine) as connection:
             return connection.execute(delete(PEOPLE).where(PEOPLE.c.run == run)).rowcount
+
+
+def _key(one: Contact) -> tuple[str, str]:
+    return one.handle, one.role
+
+
+def _all(connection: Connection, run: str) -> tuple[Contact, ...]:
+    query = select(PEOPLE).where(PEOPLE.c.run == run).order_by(PEOPLE.c.handle, PEOPLE.c.role)
+    return tuple(
+        Contact(
+            handle=row.handle, role=row.role, address=row.address, name=row.name, zone=row.zone, language=row.language
+        )
+        for row in connection.execute(query)
+    )  # fmt: skip
+
+
+def _put(connection: Connection, run: str, contacts: Iterable[Contact]) -> None:
+    found = [{"run": run, **asdict(contact)} for contact in contacts]
+    if found:
+        connection.execute(replacing(connection.dialect.name, PEOPLE), found)
+
+
+def _remove(connection: Connection, run: str, contacts: Iterable[Contact]) -> None:
+    for one in contacts:
+        this = PEOPLE.c.run == run, PEOPLE.c.handle == one.handle, PEOPLE.c.role == one.role
+        connection.execute(delete(PEOPLE).where(*this))

@@ -73,6 +73,13 @@ class Erasures:
             gone = connection.execute(select(ERASURES.c.run).where(ERASURES.c.customer == customer)).scalars().all()
         return tuple(sorted({*rows, *gone}))
 
+    def with_people(self, beginning: str) -> tuple[str, ...]:
+        """Runs whose name begins so and of which it is known how to reach somebody; one that was never started may be among them."""
+        query = select(PEOPLE.c.run).where(PEOPLE.c.run.startswith(beginning, autoescape=True)).distinct()
+        with reading(self._engine) as connection:
+            found = connection.execute(query).scalars().all()
+        return tuple(sorted(run for run in found if run.startswith(beginning)))  # SQLite does not tell capitals apart
+
     def begun(self, runs: Sequence[str]) -> frozenset[str]:
         """Those whose rows are erased already."""
         return self._known(runs, wholly=False)

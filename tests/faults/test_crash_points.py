@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -24,11 +25,13 @@ from tests.support.faults.counts import Trials
 from tests.support.faults.loops import figures, judge, settle, talking
 from tests.support.faults.senders import kills_order
 from tests.support.faults.tiers import Tier
+from tests.support.mail_server import mail_server
 from tests.support.shell import ROOT
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 _INPUT = ROOT / "definitions" / "examples" / "quick-start.input.yaml"
+_DEFINITION = "quick-start.yaml"
 
 HIT_WITHIN = 60.0
 """Seconds until senders have brought a worker to any point; a lost workflow task holds its run back for ten."""
@@ -37,6 +40,8 @@ OF_A_WORKER = (
     "act.after_db_commit", "rec.mid_tx", "rec.after_commit", "outbox.after_claim", "outbox.after_send", "outbox.after_mark",
 )  # fmt: skip
 """Reached by any worker that is busy enough; the others have a test of their own, since a command reaches them."""
+LETTERS_WITHIN = 20.0
+"""Seconds until the first letters of a run have left; a second is usual."""
 AT_ONCE = 3
 """Armed workers; a worker takes longer to start than to reach its point."""
 BIG = 60_000
@@ -143,7 +148,9 @@ def _faults(tier: Tier, random: Random) -> list[str]:
 async def test_every_point_of_a_command_is_survived(tmp_path: Path, tier: Tier, counting: Counting) -> None:
     """The same command again finishes what the killed one began, and says whether it had happened."""
     with counting("R6b", "faults at named crash points of a command") as trials:
-        async with bench(tmp_path) as made:
+        async with mail_server() as server, bench(tmp_path) as made:
+            made.more["ONBOARDING_CHANNELS"] = str(_by_mail(tmp_path, server.port))
+            _at_any_time(tmp_path)
             await made.work()
             for n in range(tier.of(1, 3, 10)):
                 await asyncio.to_thread(_of_a_start, made, n)
@@ -152,18 +159,60 @@ async def test_every_point_of_a_command_is_survived(tmp_path: Path, tier: Tier, 
             print(f"R6: {trials.done} faults at {len(POINTS) - len(OF_A_WORKER)} points of a command, 0 lost, 0 double")
 
 
+def _by_mail(folder: Path, port: int) -> Path:
+    """Channels that need to know how to reach somebody."""
+    file = folder / "channels.yaml"
+    file.write_text(
+        f"inside: [127.0.0.0/8, '::1/128']\nchannels:\n  mail: {{kind: mail, host: localhost, port: {port}, security: none, "
+        "plain: true, from: onboarding@firm.example}\n"
+    )
+    return file
+
+
+def _at_any_time(folder: Path) -> None:
+    """The definition of which runs are started, whose first letters wait for nobody's hours."""
+    shipped = (ROOT / "definitions" / "quick-start.yaml").read_text(encoding="utf-8")
+    assert "send_in: working_hours" in shipped
+    (folder / _DEFINITION).write_text(shipped.replace("send_in: working_hours", "send_in: any_time"), encoding="utf-8")
+
+
 def _of_a_start(made: Bench, n: int) -> None:
-    words = ("start", "quick-start", "--customer", f"c-{n}", "--input", _INPUT, "--actor", "dana", "-o", "json")
+    words = (
+        "start",
+        made.folder / _DEFINITION,
+        "--customer",
+        f"c-{n}",
+        "--input",
+        _INPUT,
+        "--actor",
+        "dana",
+        "-o",
+        "json",
+    )
+    early = made.door(*words, FAULT="start.before_run:kill:1")
+    nothing = made.door("status", f"c-{n}/quick-start", "-o", "json")
     killed = made.door(*words, FAULT="start.after_run:kill:1")
-    before = _people(made, n)
-    dropped = made.door(*words, FAULT="start.after_run:pause-50:1")
-    again = made.door(*words)
+    kept = _people(made, n)
+    letters = _first_letters(made, n)
+    again, once_more = made.door(*words), made.door(*words)
     status = made.door("status", f"c-{n}/quick-start", "-o", "json")
 
+    assert (early.code, early.out, nothing.data["outcome"]) == (-signal.SIGKILL, "", "unknown")
     assert (killed.code, killed.out) == (-signal.SIGKILL, "")
-    assert [dropped.data["created"], again.data["created"]] == [False, False]
+    assert {(line["state"], line["code"], line["sent_by"]) for line in letters} == {("sent", None, "mail")}
+    assert [again.data["created"], once_more.data["created"]] == [False, False]
     assert status.data["state"] == "running"
-    assert (before, _people(made, n) > 0) == (0, True)
+    assert kept == _people(made, n) > 0
+
+
+def _first_letters(made: Bench, n: int) -> list[dict[str, Any]]:
+    """What a run says first, when nothing of it waits any more: nobody is asked twice, so it must reach them."""
+    ends = time.monotonic() + LETTERS_WITHIN
+    while True:
+        found: list[dict[str, Any]] = made.door("outbox", f"c-{n}/quick-start", "-o", "json").data["rows"]
+        if (found and all(line["state"] != "pending" for line in found)) or time.monotonic() > ends:
+            return found
+        time.sleep(0.5)
 
 
 def _people(made: Bench, n: int) -> int:
@@ -193,7 +242,7 @@ def _of_a_message(made: Bench, n: int) -> None:
 
 def test_every_point_is_hit_by_one_of_these() -> None:
     """A point that is not a worker's is a command's; those of events out are hit in test_event_kills.py."""
-    commands = {"start.after_run", "deliver.before_update", "deliver.after_accept"}
+    commands = {"start.before_run", "start.after_run", "deliver.before_update", "deliver.after_accept"}
     elsewhere = ("erase.", "backup.", "events.")
 
     assert {*OF_A_WORKER} | commands == {point for point in POINTS if not point.startswith(elsewhere)}

@@ -1,19 +1,28 @@
-"""From a run to a mailbox: a worker with channels brings what a run has to say to people, by mail and by a chat, once each."""
+"""From a run to a mailbox: a worker with channels brings what a run has to say to people, by mail and by a chat, once each.
+
+Also where its start was killed, refused or done twice.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from pytest_httpserver import HTTPServer
+from sqlalchemy import select
 from temporalio.client import Client
 from werkzeug import Request, Response
 
 from runtime.devserver import DevServer
+from storage.engine import open_database, reading
+from storage.tables import PEOPLE
 from tests.support.calls import Answer, Door
 from tests.support.doors import environment_of, worker_process
 from tests.support.mail_server import mail_server
@@ -98,3 +107,89 @@ async def test_a_run_reaches_a_mailbox_and_a_room_once_each(
     print(
         f"from run to mailbox: {len(server.mails)} mails, {len(posted)} messages in a room, {len(set(identities))} identities"
     )
+
+
+def addresses(door: Door, customer: str) -> set[str]:
+    """Where whoever is kept of a customer is reached."""
+    engine = open_database(door.environment["ONBOARDING_DATABASE_URL"])
+    with reading(engine) as connection:
+        of_customer = PEOPLE.c.run.startswith(f"onboarding/{customer}/")
+        found = connection.execute(select(PEOPLE.c.address).where(of_customer, PEOPLE.c.address.is_not(None)))
+        kept = set(found.scalars())
+    engine.dispose()
+    return kept
+
+
+async def test_a_run_whose_start_was_killed_reaches_its_people(
+    client: Client, dev_server: DevServer, tmp_path: Path, customer: str
+) -> None:
+    """Nobody starts it again: its first letters leave all the same."""
+    queue = f"killed-{customer}"
+    async with mail_server() as server:
+        settings = {"ONBOARDING_CHANNELS": str(channels(tmp_path, server.port, "http://localhost:1/room"))}
+        door = Door(tmp_path, **environment_of(dev_server.address, tmp_path, queue, **settings))
+        words = (
+            "start",
+            DATA / "every-message.yaml",
+            "--customer",
+            customer,
+            "--input",
+            DATA / "every-message.input.yaml",
+        )
+        async with worker_process(client, dev_server.address, tmp_path, queue, **settings) as worker:
+            killed = await asyncio.to_thread(door, *words, FAULT="start.after_run:kill:1")
+            await until(lambda: bool(server.mails), worker.words())
+            assert "notice_failed" not in worker.words()
+
+    assert killed.code == -signal.SIGKILL
+    assert [to for _, (to,) in server.envelopes] == ["owner@customer.example"]
+
+
+async def test_a_start_that_is_refused_changes_nothing_of_how_people_are_reached(
+    client: Client, dev_server: DevServer, tmp_path: Path, customer: str
+) -> None:
+    """Neither one that comes later nor one that was under way; and the same start again brings back who is missing."""
+    door = Door(tmp_path, **environment_of(dev_server.address, tmp_path, f"refused-{customer}"))
+    other = tmp_path / "other.yaml"
+    other.write_text(
+        "contacts:\n  - {role: owner, email: olga@wrong.example, name: Olga}\n  - {role: helper, email: hal@wrong.example, name: Hal}\n"
+    )
+    words = ("start", DATA / "every-message.yaml", "--customer", customer, "-o", "json", "--input")
+    late = asyncio.create_task(
+        asyncio.to_thread(
+            door, *words, other, FAULT="start.before_run:pause-6000:1"
+        )  # it has looked, and found nothing
+    )
+    await until(lambda: addresses(door, customer) == {"olga@wrong.example", "hal@wrong.example"}, "its people are kept")
+    first = await asyncio.to_thread(door, *words, DATA / "every-message.input.yaml")
+    refused = [await late, await asyncio.to_thread(door, *words, other)]
+    kept = addresses(door, customer)
+    with closing(sqlite3.connect(tmp_path / "rows.sqlite")) as rows, rows:
+        rows.execute("DELETE FROM people")
+    again = await asyncio.to_thread(door, *words, DATA / "every-message.input.yaml")
+
+    assert (first.code, first.data["created"]) == (0, True)
+    assert [(one.code, one.data["code"]) for one in refused] == [(21, "already_started")] * 2
+    assert (again.code, again.data["created"]) == (0, False)
+    assert kept == addresses(door, customer) == {"owner@customer.example"}
+
+
+async def test_what_a_start_leaves_that_was_killed_before_it_began_can_be_erased(
+    client: Client, dev_server: DevServer, tmp_path: Path, customer: str
+) -> None:
+    """There is no run and no row of one, only people."""
+    door = Door(tmp_path, **environment_of(dev_server.address, tmp_path, f"stray-{customer}"))
+    words = ("start", DATA / "every-message.yaml", "--customer", customer, "--input", DATA / "every-message.input.yaml")
+    await asyncio.to_thread(door, *words, FAULT="start.before_run:kill:1")
+    before = addresses(door, customer)
+    erased = await asyncio.to_thread(door, "erase", customer, "-o", "json")
+    again = await asyncio.to_thread(door, *words)
+
+    assert before == {"owner@customer.example"}
+    assert (erased.code, erased.data["runs"], erased.data["people"] > 0, addresses(door, customer)) == (
+        0,
+        1,
+        True,
+        set(),
+    )
+    assert again.code == 22

@@ -62,11 +62,13 @@ class Bench:
     rest_within: float = REST_WITHIN
     rested_at: datetime = NEVER
     """What was due then has happened."""
+    more: dict[str, str] = field(default_factory=dict)
+    """Settings of workers and commands beyond the usual."""
 
     @property
     def environment(self) -> dict[str, str]:
         """The settings of a worker or command of this installation."""
-        return environment_of(self.server.address, self.folder, QUEUE)
+        return environment_of(self.server.address, self.folder, QUEUE, **self.more)
 
     @property
     def door(self) -> Door:
