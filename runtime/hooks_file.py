@@ -13,9 +13,9 @@ from pathlib import Path as FilePath
 from typing import Final
 from urllib.parse import urlsplit
 
-import standardwebhooks
 from jinja2 import TemplateSyntaxError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from pydantic import SecretStr
 
 from onboarding.errors import DefinitionInvalid
 from onboarding.hook_terms import AnswerTerms, CallTerms, FetchTerms, HookTerms, LaterTerms
@@ -23,7 +23,7 @@ from onboarding.language.attachments import MEGABYTE
 from onboarding.language.places import Path
 from onboarding.nearest import nearest
 from runtime.hooks_grammar import HookEntry, HooksFile, LaterModel
-from runtime.outside import Checks, Network, Outside, secret_in_query
+from runtime.outside import Checks, Network, Outside, like_secret, secret_in_query
 from runtime.placed import PlacedFaults, fit
 from runtime.secret_values import SecretMissing, SecretSource
 from runtime.yaml_text import YamlText
@@ -40,7 +40,6 @@ _OURS: Final = (
     "transfer-encoding",
     "connection",
 )
-_HIDDEN: Final = re.compile(r"(?i)^(proxy-)?authorization$|^cookie$|token|secret|key|passw")
 _HOST: Final = re.compile(
     r"(?i)(\*\.)?[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?|\[[0-9a-f:]{2,45}\](:[0-9]{1,5})?"
 )
@@ -137,8 +136,7 @@ class _Reading:
         self.body(at, entry)
         headers = {name: self.header((*at, "headers", name), name, value) for name, value in entry.headers.items()}
         secret = self.value((*at, "secret"), entry.secret) if entry.secret else ""
-        if secret:
-            self.signer((*at, "secret"), secret)
+        self.outside.demand_signing((*at, "secret"), SecretStr(secret))
         answer, no = entry.answer, entry.answer.refused
         refused = (no.place, no.code, no.sentence) if no else None
         return CallTerms(
@@ -206,7 +204,7 @@ class _Reading:
             text = self.value(path, value)
         else:
             text = value
-            if _HIDDEN.search(name):
+            if like_secret(name):
                 self.faults.add(
                     "secret_in_file",
                     path,
@@ -224,12 +222,6 @@ class _Reading:
         except SecretMissing as why:
             self.faults.add(why.code, path, why.sentence)
             return ""
-
-    def signer(self, path: Path, secret: str) -> None:
-        try:
-            standardwebhooks.Webhook(secret)
-        except Exception:  # the library has an error of its own that it does not name
-            self.faults.add("wrong_value", path, "The secret is no key for signatures: it is `whsec_` and base64.")
 
     def later(self, path: Path, later: LaterModel | None) -> LaterTerms | None:
         if later is None:

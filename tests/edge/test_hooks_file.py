@@ -125,6 +125,28 @@ def test_each_fault_has_its_place_and_a_way_out(tmp_path: Path, text: str, told:
     assert all(len(one.split(" ", 2)[2]) > 20 for one in found)
 
 
+@pytest.mark.parametrize(
+    "weak",
+    ["password", "whsec_YQ==", "whsec_no-base64!", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],  # pragma: allowlist secret
+)
+def test_a_key_that_somebody_could_guess_signs_nothing(tmp_path: Path, weak: str) -> None:
+    (tmp_path / "signing").write_text(weak)
+    (found,) = read(tmp_path, HEAD + "    secret: {file: signing}\n")
+
+    assert found.startswith("5:13 secret_unusable ")
+    assert weak not in found
+
+
+@pytest.mark.parametrize(
+    "name", ["Authorization", "Cookie", "X-Auth", "X-Sig", "X-Credential", "X-Api-Key", "X-Pass", "x-session-token"]
+)
+def test_what_is_called_as_secrets_are_is_not_written_down(tmp_path: Path, name: str) -> None:
+    (found,) = read(tmp_path, HEAD + f"    headers: {{{name}: canary}}\n")
+
+    assert found.split(" ")[1] == "secret_in_file"
+    assert "canary" not in found
+
+
 def test_an_address_inside_is_taken_where_the_file_opens_its_network(tmp_path: Path) -> None:
     path = tmp_path / "hooks.yaml"
     path.write_text(
