@@ -16,6 +16,7 @@ import typer
 from console import ground, letters_here, printing, tables
 from console.leaving import OK, Answered, Misused
 from console.printing import Output, hint
+from onboarding.messages import canonical_actor
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -79,7 +80,7 @@ def preview(
     _demand(template, language, folders)
     name = ground.workflow_id(run)
     with ground.database() as database:
-        notice = _notice(database, name, template, to)
+        notice = _notice(database, name, template, canonical_actor(to) if to is not None else None)
         reader = _reader(database, name, notice.to, language)
         said = letters_here.answers(ground.settings())
         letter = letters_here.renderer(ground.settings(), database, said).letter(notice, reader)

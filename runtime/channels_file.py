@@ -13,7 +13,6 @@ from pathlib import Path as FilePath
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from email_validator import EmailNotValidError, validate_email
 from pydantic import SecretStr
 
 from onboarding.errors import DefinitionInvalid, Fault
@@ -33,6 +32,7 @@ from runtime.channels_grammar import (
     WebhookEntry,
 )
 from runtime.outside import Network, Outside, secret_in_query
+from runtime.people import NO_HANDLE, handle_from, mailbox
 from runtime.placed import PlacedFaults, fit
 from runtime.secret_values import SecretMissing, SecretSource
 from runtime.yaml_text import YamlText
@@ -184,12 +184,7 @@ class _Reading:
 
     def mailbox(self, path: Path, text: str) -> tuple[str, str]:
         """Name and address."""
-        try:
-            found = validate_email(
-                text, check_deliverability=False, globally_deliverable=False, allow_display_name=True
-            )
-        except (EmailNotValidError, UnicodeError):
-            found = None
+        found = mailbox(text, named=True)
         if found is None or found.ascii_email is None:
             self.faults.add(
                 "bad_address", path, "This is no mail address: write it as Name <name@firm.example>, in quotes."
@@ -294,7 +289,10 @@ class _Reading:
                 # One channel may stand there without the brackets of a list.
                 place = (*path, "to", at) if (*path, "to", at) in self.faults.document.places else (*path, "to")
                 self.faults.add("unknown_channel", place, f"No channel {name!r} is configured{way_out}")
-        values = {name: getattr(entry, name) or "" for name in ("side", "role", "handle", "definition")}
+        handle = handle_from(entry.handle) if entry.handle is not None else ""
+        if handle is None:
+            self.faults.add("not_a_handle", (*path, "handle"), NO_HANDLE)
+        values = {name: getattr(entry, name) or "" for name in ("side", "role", "definition")} | {"handle": handle}
         return {**values, "to": tuple(entry.to), "kinds": tuple(entry.kind or ()), "urgent": entry.urgent}
 
     def order(self, routes: Sequence[RouteEntry]) -> None:
