@@ -11,6 +11,8 @@ import pytest
 from console.hooks_here import hooks_here
 from onboarding.errors import DefinitionInvalid
 from onboarding.hook_terms import AT_ONCE
+from runtime.hooks_grammar import HookEntry
+from runtime.settings import ROOT
 
 GOOD = """\
 inside: [10.1.0.0/16]
@@ -155,6 +157,18 @@ def test_an_address_inside_is_taken_where_the_file_opens_its_network(tmp_path: P
     )
 
     assert {"make", "look"} <= set(hooks_here(path).names)
+
+
+@pytest.mark.parametrize(("keyword", "page", "words"), [
+    ("seconds", "hooks", "at most {}."), ("seconds", "channels", "up to {} seconds"), ("seconds", "decisions/0013-channels-and-going-out", "{} seconds"),
+    ("megabytes", "hooks", "at most {}."), ("megabytes", "channels", "up to {} MiB"), ("megabytes", "decisions/0013-channels-and-going-out", "{} MiB"),
+])  # fmt: skip
+def test_the_pages_tell_how_much_a_hook_may_be_given(keyword: str, page: str, words: str) -> None:
+    """Of everything that goes out, hooks alone may have more than 1 MiB and 10 seconds."""
+    (most,) = [one.le for one in HookEntry.model_fields[keyword].metadata if hasattr(one, "le")]
+    rows = (ROOT / f"docs/{page}.md").read_text("utf-8").splitlines()
+
+    assert any(words.format(most) in row and (f"`{keyword}" in row or page != "hooks") for row in rows)
 
 
 def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
