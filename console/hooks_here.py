@@ -22,20 +22,16 @@ def hooks_here(path: Path | None) -> HookRegistry:
 
 def _take_in(hooks: HookRegistry, path: Path) -> None:
     # Late: whoever has no such file needs none of the libraries that go out.
-    from integrations.egress import Egress, target_of
+    from integrations.addresses import is_closed
+    from integrations.egress import Egress, refusal
     from integrations.http_hooks import VARIABLES, HttpHook
-    from integrations.letters import NotTaken
     from integrations.shipped_hooks import FileScan
+    from integrations.signing import secret_fault
     from runtime.hooks_file import read_hooks
+    from runtime.outside import Checks
 
-    def refusal(url: str, allow: tuple[str, ...], plain: bool) -> str | None:
-        try:
-            target_of(url, allow=allow, plain=plain)
-        except NotTaken as why:
-            return why.code
-        return None
-
-    found = read_hooks(path, refusal, installed=hooks.names, variables=VARIABLES)
+    checks = Checks(url=refusal, signing=secret_fault, closed=is_closed)
+    found = read_hooks(path, checks, installed=hooks.names, variables=VARIABLES)
     outside = Egress(found.inside)
     for name, terms in found.terms.items():
         hooks.limit(name, terms)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, NoReturn
 
 
@@ -20,7 +21,8 @@ class _Pairs(list[tuple[str, Any]]):
 
 def read(text: str) -> Any:
     """The value of a text. Raises `KeyTwice`, `ValueError` for what is no JSON, `RecursionError` for what is nested too deep."""
-    return _plain(json.loads(text, parse_constant=_no_constant, object_pairs_hook=_Pairs), "")
+    found = json.loads(text, parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_Pairs)
+    return _plain(found, "")
 
 
 def _plain(value: Any, place: str) -> Any:
@@ -39,3 +41,11 @@ def _plain(value: Any, place: str) -> Any:
 
 def _no_constant(word: str) -> NoReturn:
     raise ValueError(word)
+
+
+def _finite(digits: str) -> float:
+    """Python reads 1e999 as infinity, which nobody can write as JSON again."""
+    found = float(digits)
+    if not math.isfinite(found):
+        raise ValueError("a number beyond all that can be held")
+    return found

@@ -96,7 +96,7 @@ def understood(line: int, raw: bytes, actor: str | None) -> Said | Broken:
     except json.JSONDecodeError as error:
         return broken("not_json", "The line is not one JSON value; each line is one message.", error.colno)
     except ValueError:
-        return broken("not_json", "The line holds a number that is none in JSON, or one with thousands of digits.")
+        return broken("not_json", "The line holds a number that is none in JSON, or one that is too large to be held.")
     if not isinstance(value, dict):
         return broken("not_an_object", "A line is one JSON object with name, run or match, and message.")
     fault = _fault_of_event(value) if "specversion" in value else _fault_of_ours(value)

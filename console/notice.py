@@ -16,11 +16,14 @@ import typer
 from console import ground, letters_here, printing, tables
 from console.leaving import OK, Answered, Misused
 from console.printing import Output, hint
+from onboarding.errors import DefinitionInvalid, Fault
+from onboarding.messages import canonical_actor
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from integrations.letters import Letter, Reader
+    from integrations.letters import Reader
+    from integrations.rendering import TemplateRenderer, Words
     from integrations.template_folders import Folders
     from onboarding.engine.effects import Notice
 
@@ -79,18 +82,33 @@ def preview(
     _demand(template, language, folders)
     name = ground.workflow_id(run)
     with ground.database() as database:
-        notice = _notice(database, name, template, to)
+        notice = _notice(database, name, template, canonical_actor(to) if to is not None else None)
         reader = _reader(database, name, notice.to, language)
-        said = letters_here.answers(ground.settings())
-        letter = letters_here.renderer(ground.settings(), database, said).letter(notice, reader)
+        letter = _words(
+            letters_here.renderer(ground.settings(), database, letters_here.answers(ground.settings())), notice, reader
+        )
     if html is not None:
-        html.write_text(letter.html or "", encoding="utf-8")
+        html.write_text(letter.html, encoding="utf-8")
         hint(f"{html} is written.")
     if open_:
         _open(letter)
     shown = {"template": template, "run": name, "to": notice.to, "language": letter.language, "subject": letter.subject}
     printing.show({**shown, "text": letter.text}, lambda _: f"{letter.subject}\n\n{letter.text.rstrip()}")
     return OK
+
+
+def _words(renderer: TemplateRenderer, notice: Notice, reader: Reader) -> Words:
+    """Where a letter would leave with the shipped template, whoever looks at it beforehand is told why. Raises `DefinitionInvalid`."""
+    from integrations.rendering import BROKEN
+    from integrations.template_check import blamed
+
+    known = renderer.known(notice, reader)
+    try:
+        return renderer.words(known)
+    except BROKEN as error:
+        found = blamed(error, Path(notice.template))
+        fault = Fault(found.fault.line, 1, found.fault.code, "error", found.fault.sentence, "")
+        raise DefinitionInvalid((fault,), str(found.path)) from None
 
 
 def _demand(template: str, language: str | None, folders: Folders) -> None:
@@ -154,10 +172,10 @@ def _unknown(what: str, word: str, known: Iterable[str]) -> Answered:
     return Answered({"outcome": "unknown", "code": f"unknown_{what}", "sentence": sentence})
 
 
-def _open(letter: Letter) -> None:
+def _open(letter: Words) -> None:
     """In a file of one's own, because the page holds what only this reader should see."""
     number, name = tempfile.mkstemp(suffix=".html", prefix="letter-")
     with os.fdopen(number, "w", encoding="utf-8") as file:
-        file.write(letter.html or "")
+        file.write(letter.html)
     if not webbrowser.open(Path(name).as_uri()):
         hint(f"No browser could be opened; the page is {name}.")

@@ -62,7 +62,7 @@ class LayeredDirectory:
 
 
 class AskedDirectory:
-    """A registered hook as the directory: it is given `{run, handle}` and `provides` the details; `ok: false` is nobody."""
+    """A registered hook as the directory: it is given `{run, handle}` and `provides` the details; `ok: false` leaves it to the others."""
 
     def __init__(self, hooks: HookRunner, name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._hooks = hooks

@@ -26,9 +26,10 @@ READABLE: Final = (Open, Recipient, Answer)
 """The classes whose fields a template may name."""
 
 # Python itself refuses what is nested a hundred times, and a file may be closed to us since it was looked at.
-_BROKEN = (
+BROKEN: Final = (
     TemplateError, TooMuch, RecursionError, SyntaxError, MemoryError, OSError, TypeError, ValueError, KeyError, AttributeError,
 )  # fmt: skip
+"""What a template raises that cannot be used."""
 _log = logging.getLogger("rendering")
 
 
@@ -69,12 +70,10 @@ class TemplateRenderer:
 
     def letter(self, notice: Notice, reader: Reader) -> Letter:
         """A template that cannot be used gives way to the shipped one: who waits for a letter gets it."""
-        items = notice.items or ((notice.item,) if notice.item else ())
-        matter = self._about.matter(notice.run, notice.to, stage=notice.stage, items=items, side=notice.side)
-        known = Known(notice=notice, reader=reader, matter=matter, at=self._now(), answers=self._answers)
+        known = self.known(notice, reader)
         try:
             words = self.words(known)
-        except _BROKEN as error:
+        except BROKEN as error:
             _log.warning(
                 "template_failed",
                 extra={"run_key": notice.run, "code": type(error).__name__, "name_of": notice.template},
@@ -84,6 +83,12 @@ class TemplateRenderer:
             key=notice.key, reader=reader, kind=str(notice.kind), run=notice.run, item=notice.item, subject=words.subject,
             text=words.text, html=words.html, language=words.language,
         )  # fmt: skip
+
+    def known(self, notice: Notice, reader: Reader) -> Known:
+        """What a letter is made of now. May wait for a database; raises what it raises."""
+        items = notice.items or ((notice.item,) if notice.item else ())
+        matter = self._about.matter(notice.run, notice.to, stage=notice.stage, items=items, side=notice.side)
+        return Known(notice=notice, reader=reader, matter=matter, at=self._now(), answers=self._answers)
 
     def words(self, known: Known) -> Words:
         """What the templates say; raises what a broken one raises."""
@@ -135,7 +140,11 @@ def _block(template: Template, name: str, values: Mapping[str, Any]) -> str:
     block = template.blocks.get(name)
     if block is None:
         return ""
-    return rendered(block(template.new_context({**values, BUDGET: Budget()}))).strip()
+    try:
+        return rendered(block(template.new_context({**values, BUDGET: Budget()}))).strip()
+    except Exception:
+        # As Jinja does for a whole template: the lines of what was raised become those of the file.
+        template.environment.handle_exception()
 
 
 def _tidy(text: str) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 from jinja2 import TemplateNotFound, TemplateSyntaxError, nodes
@@ -15,9 +14,10 @@ from jinja2.exceptions import SecurityError, UndefinedError
 
 from integrations.composing import VARIABLES, Answer, Known, Open, Recipient
 from integrations.letters import Reader
-from integrations.rendering import READABLE, TemplateRenderer
-from integrations.template_folders import ENGLISH, LAYOUT, PAGE, TEXT, Folders, Place, language_of
+from integrations.rendering import BROKEN, READABLE, TemplateRenderer
+from integrations.template_folders import ENGLISH, LAYOUT, PAGE, SHIPPED, TEXT, Folders, Place, language_of
 from integrations.template_language import LetterEnvironment, TemplateFault, TooMuch, unknown_names
+from integrations.templates import kind_of
 from integrations.wording import WordingInvalid, wording_of
 from onboarding.engine.effects import Notice, NoticeKind
 from onboarding.language.model import Side
@@ -29,6 +29,7 @@ _POINT: Final = Point(
     id="details", title="Company details", kind="request", status="open", due_at=_AT + timedelta(days=3), who="customer:champion",
     side="customer", stage="intake", yours=True,
 )  # fmt: skip
+_OF_OURS: Final = re.compile(r"'integrations\.[\w.]*\.(\w+) object'")
 _UNREAD: Final = TemplateFault(
     1, "unread_template",
     "No letter is made of this file: its place is <language>/NAME.txt.j2 or <definition>/<language>/NAME.txt.j2 (or .html.j2), and a language"
@@ -136,74 +137,93 @@ def _is_there(environment: LetterEnvironment, name: str) -> bool:
 def _names() -> tuple[dict[str, Sequence[str]], dict[str, Sequence[str]]]:
     fields_of = {kind: tuple(one.name for one in fields(kind)) for kind in (Recipient, Open, Answer)}
     known: dict[str, Sequence[str]] = dict.fromkeys(VARIABLES, ())
-    known |= {"reader": fields_of[Recipient], "words": tuple(Folders().wording(ENGLISH).words)}
+    known |= {
+        "reader": fields_of[Recipient],
+        "words": tuple(Folders().wording(ENGLISH).words),
+        "answers": tuple(map(str, Side)),
+    }
     return known, {"points": fields_of[Open], "answer": fields_of[Answer]}
 
 
 def _tried(folders: Folders, environment: LetterEnvironment, place: Place) -> Iterator[TemplateFault]:
     """A field that no value has shows only when it is asked for."""
     renderer = TemplateRenderer(_Nothing(), folders)
-    # A layout is tried with a template that keeps it.
+    # A layout is tried with templates that keep it.
     name = place.path.name if place.name != LAYOUT else ""
     for known in _samples(place):
         try:
             renderer.tried(
                 known, environment, place.name if name.endswith(TEXT) else "", name if name.endswith(PAGE) else ""
             )
-        except TemplateNotFound as error:
-            yield TemplateFault(
-                1, "unknown_template", f"It extends {str(error.name)[:60]!r}, and there is no such file."
-            )
-        except TemplateSyntaxError as error:
-            yield TemplateFault(error.lineno, "template_syntax", f"{(error.message or '')[:300].rstrip('.')}.")
-        except (UndefinedError, SecurityError) as error:
-            yield TemplateFault(
-                _line(error.__traceback__, place.path), "unknown_variable", f"{str(error)[:300].rstrip('.')}."
-            )
-        except TooMuch as error:
-            yield TemplateFault(1, "too_much", f"It writes more than a letter holds ({error}).")
-        except RecursionError:
-            yield TemplateFault(1, "too_much", "Its blocks call each other without an end.")
-        except (SyntaxError, MemoryError):  # of Python, into which it is made
-            yield TemplateFault(1, "template_syntax", "It is nested too deeply.")
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
-            yield TemplateFault(
-                _line(error.__traceback__, place.path), "template_failed", f"It fails here: {type(error).__name__}."
-            )
-        else:
-            continue
-        return
+        except BROKEN as error:
+            found = blamed(error, place.path)
+            # Another file of the installation is tried by itself, and told once.
+            if found.path == place.path or folders.own not in found.path.parents:
+                yield found.fault
+                return
+
+
+def blamed(error: BaseException, path: Path) -> Broken:
+    """What a template raised while it was used, as a fault of the file in which that was; `path` where none can be told."""
+    at, line = _place(error, path)
+    return Broken(at, TemplateFault(line, *_said(error)))
+
+
+def _said(error: BaseException) -> tuple[str, str]:
+    match error:
+        case TemplateNotFound():
+            return "unknown_template", f"It extends {str(error.name)[:60]!r}, and there is no such file."
+        case TemplateSyntaxError():
+            return "template_syntax", f"{(error.message or '')[:300].rstrip('.')}."
+        case UndefinedError() | SecurityError():
+            sentence = _OF_OURS.sub(r"'\1'", str(error))
+            return "unknown_variable", f"{sentence[:300].rstrip('.')}."
+        case TooMuch():
+            return "too_much", f"It writes more than a letter holds ({error})."
+        case RecursionError():
+            return "too_much", "Its blocks call each other without an end."
+        case SyntaxError() | MemoryError():  # of Python, into which it is made
+            return "template_syntax", "It is nested too deeply."
+        case _:
+            return "template_failed", f"It fails here: {type(error).__name__}."
+
+
+def _place(error: BaseException, path: Path) -> tuple[Path, int]:
+    """The innermost template in the traceback, into which Jinja puts its lines; a shipped layout fails by what was put into it."""
+    if isinstance(error, TemplateSyntaxError):
+        return Path(error.filename or path), error.lineno
+    found, trace = [(path, 1)], error.__traceback__
+    while trace is not None:
+        file = Path(trace.tb_frame.f_code.co_filename)
+        if file.name.endswith((TEXT, PAGE)) and (file == path or SHIPPED not in file.parents):
+            found.append((file, trace.tb_lineno))
+        trace = trace.tb_next
+    return found[-1]
 
 
 def _samples(place: Place) -> Iterator[Known]:
-    reader = Reader(handle="customer:champion", name="Carla Cho", language=place.language)
-    notice = replace(sample_notice(place.name), side=str(Side.CUSTOMER))
-    matter = Matter(
-        known=True,
-        definition="quick-start",
-        stage="Intake",
-        titles=("Company details",),
-        points=(_POINT,),
-        zone="Europe/Berlin",
-    )
-    yield Known(notice=notice, reader=reader, matter=matter, at=_AT)
-    yield Known(notice=notice, reader=replace(reader, name=""), matter=Matter(), at=_AT)
-    yield Known(
-        notice=replace(notice, lines=(), item=None, items=()),
-        reader=reader,
-        matter=replace(matter, points=(), closed_at=_AT),
-        at=_AT,
-    )
-
-
-def _line(trace: TracebackType | None, path: Path) -> int:
-    """Where in the template it went wrong: Jinja puts its lines into the traceback."""
-    line = 1
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == str(path):
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
+    """Letters of each kind, that of its name first: which of them a definition uses a template for is its own business."""
+    for kind in dict.fromkeys((kind_of(place.name), *NoticeKind)):
+        # The customer never reads an escalation.
+        side = Side.PROVIDER if kind is NoticeKind.ESCALATION else Side.CUSTOMER
+        reader = Reader(handle="customer:champion", name="Carla Cho", language=place.language)
+        notice = replace(sample_notice(place.name, kind), side=str(side))
+        matter = Matter(
+            known=True,
+            definition="quick-start",
+            stage="Intake",
+            titles=("Company details",),
+            points=(_POINT,),
+            zone="Europe/Berlin",
+        )
+        yield Known(notice=notice, reader=reader, matter=matter, at=_AT)
+        yield Known(notice=notice, reader=replace(reader, name=""), matter=Matter(), at=_AT)
+        yield Known(
+            notice=replace(notice, lines=(), item=None, items=()),
+            reader=reader,
+            matter=replace(matter, points=(), closed_at=_AT),
+            at=_AT,
+        )
 
 
 class _Nothing:

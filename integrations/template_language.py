@@ -132,7 +132,7 @@ def refused(tree: nodes.Template) -> Iterator[TemplateFault]:
 def unknown_names(
     tree: nodes.Template, known: Mapping[str, Sequence[str]], each: Mapping[str, Sequence[str]]
 ) -> Iterator[TemplateFault]:
-    """Variables that no letter has, and fields that a known one has not; each with the nearest name.
+    """Variables that no letter has, and fields that a known one has not; each with the nearest name, in whatever branch it stands.
 
     `known`: the variables with their fields, where they have any; `each`: those that hold several values, with the fields of one.
     """
@@ -142,16 +142,40 @@ def unknown_names(
     for loop in tree.find_all(nodes.For):
         if isinstance(loop.target, nodes.Name) and isinstance(loop.iter, nodes.Name):
             own[loop.target.name] = each.get(loop.iter.name, ())
-    for node in tree.find_all((nodes.Name, nodes.Getattr)):
-        if isinstance(node, nodes.Name):
-            if node.ctx == "load" and node.name not in (*known, *own, *_OF_LOOPS):
-                sentence = f"No letter has a value {node.name[:60]!r}{nearest(node.name, known) or '.'}"
+    for node in tree.find_all((nodes.Name, nodes.Getattr, nodes.Getitem)):
+        if isinstance(node, nodes.Getattr | nodes.Getitem):
+            field, around = _field(node), _fields(node.node, known, own, each)
+            if field is not None and around is not None and field not in around[1]:
+                sentence = f"{around[0]!r} has no {field[:60]!r}{nearest(field, around[1]) or '.'}"
                 yield TemplateFault(node.lineno, "unknown_variable", sentence)
-        elif isinstance(node, nodes.Getattr) and isinstance(node.node, nodes.Name):
-            names = {**known, **own}.get(node.node.name, ())
-            if names and node.attr not in names:
-                sentence = f"{node.node.name!r} has no {node.attr[:60]!r}{nearest(node.attr, names) or '.'}"
-                yield TemplateFault(node.lineno, "unknown_variable", sentence)
+        elif isinstance(node, nodes.Name) and node.ctx == "load" and node.name not in (*known, *own, *_OF_LOOPS):
+            sentence = f"No letter has a value {node.name[:60]!r}{nearest(node.name, known) or '.'}"
+            yield TemplateFault(node.lineno, "unknown_variable", sentence)
+
+
+def _field(node: nodes.Getattr | nodes.Getitem) -> str | None:
+    """What is asked of a value by name: `.title`, or `['title']`."""
+    if isinstance(node, nodes.Getattr):
+        return node.attr
+    return node.arg.value if isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str) else None
+
+
+def _fields(
+    node: nodes.Node,
+    known: Mapping[str, Sequence[str]],
+    own: Mapping[str, Sequence[str]],
+    each: Mapping[str, Sequence[str]],
+) -> tuple[str, Sequence[str]] | None:
+    """A value, as a sentence names it, and its fields, of which a text or a list has none; `None` for what is known only when it is used."""
+    if isinstance(node, nodes.Name):
+        if node.name in own:
+            return (node.name, own[node.name]) if own[node.name] else None
+        return (node.name, known[node.name]) if node.name in known else None
+    one = isinstance(node, nodes.Getitem) or (isinstance(node, nodes.Filter) and node.name in ("first", "last"))
+    several = node.node if one and isinstance(node, nodes.Getitem | nodes.Filter) else None
+    if isinstance(several, nodes.Name) and several.name in each and several.name not in own:
+        return several.name, each[several.name]
+    return None
 
 
 def rendered(chunks: Iterable[str]) -> str:

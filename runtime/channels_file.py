@@ -9,18 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path as FilePath
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
-from email_validator import EmailNotValidError, validate_email
 from pydantic import SecretStr
 
 from onboarding.errors import DefinitionInvalid, Fault
 from onboarding.language.places import Path
 from onboarding.matter import ANSWER_VALUES
 from onboarding.nearest import nearest
+from runtime import outside
 from runtime.channels_grammar import (
     Capped,
     ChannelsFile,
@@ -32,22 +31,15 @@ from runtime.channels_grammar import (
     WebhookChannelEntry,
     WebhookEntry,
 )
+from runtime.outside import Network, Outside, secret_in_query
+from runtime.people import NO_HANDLE, handle_from, mailbox
 from runtime.placed import PlacedFaults, fit
 from runtime.secret_values import SecretMissing, SecretSource
 from runtime.yaml_text import YamlText
 
-Network = IPv4Network | IPv6Network
-
 _EMPTY: Final = "The file says nothing: begin with `channels:`, see docs/channels.md."
 _PORTS: Final = {"tls": 465, "starttls": 587, "none": 25}
-_NOT_THE_WORLD: Final = tuple(
-    map(
-        ip_network,
-        ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16", "100.64.0.0/10", "fc00::/7", "fe80::/10", "::1/128"),
-    )
-)  # fmt: skip
 _VALUE: Final = re.compile(r"\{([a-z_]+)\}")
-_LIKE_SECRETS: Final = ("token", "secret", "key", "sig", "pass", "auth", "credential")
 _REFUSALS: Final = {
     "bad_url": "This is no address that can be used: write https://host/path, without blanks and without a name or password in it.",
     "scheme_not_allowed": "The address begins with https://, or with http:// where the entry says `plain: true`.",
@@ -56,15 +48,9 @@ _REFUSALS: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checks:
-    """What only those who make connections know; a door hands it in."""
+class Checks(outside.Checks):
+    """What only those who make connections know of channels, too."""
 
-    url: Callable[[str, Sequence[str], bool], str | None]
-    """Why an address cannot be asked, as a code: the address, the hosts that are allowed, whether http is."""
-    signing: Callable[[SecretStr], str | None]
-    """Why nothing can be signed with a secret, as the end of a sentence."""
-    closed: Callable[[str, Sequence[Network]], bool]
-    """Whether a host is an address, and one to which nothing is sent from here: the host, the networks that are open."""
     notify: Callable[[SecretStr], str | None]
     """Why the library of the extra cannot use an address, as a code."""
     notify_installed: bool
@@ -102,7 +88,11 @@ def read_channels(path: FilePath, checks: Checks, environ: Mapping[str, str] | N
         raise DefinitionInvalid(text.faults, str(path))
     faults = PlacedFaults(text.document)
     file = fit(ChannelsFile, text.document, faults)
-    found = _Reading(path.parent, checks, faults, environ).read(file) if file is not None else Channels()
+    found = (
+        _Reading(path.parent, checks, faults, environ, Outside(checks, faults)).read(file)
+        if file is not None
+        else Channels()
+    )
     faults.demand_none(str(path))
     return found
 
@@ -139,31 +129,19 @@ class _Reading:
     checks: Checks
     faults: PlacedFaults
     environ: Mapping[str, str] | None
-    inside: tuple[Network, ...] = ()
+    outside: Outside
 
     def read(self, file: ChannelsFile) -> Channels:
-        self.inside = tuple(net for at, text in enumerate(file.inside) if (net := self.network(("inside", at), text)))
+        self.outside.open(file.inside)
         channels = {name: self.way(("channels", name), entry) for name, entry in file.channels.items()}
         webhooks = {name: self.way(("webhooks", name), entry) for name, entry in file.webhooks.items()}
         routes = tuple(self.route(("routes", at), entry, tuple(channels)) for at, entry in enumerate(file.routes))
         self.order(file.routes)
         self.answers({str(side): text for side, text in file.answer.items()})
         return Channels(
-            inside=self.inside, channels=channels, routes=routes, webhooks=webhooks, answer={str(side): text for side, text in file.answer.items()},
+            inside=self.outside.inside, channels=channels, routes=routes, webhooks=webhooks, answer={str(side): text for side, text in file.answer.items()},
             warnings=tuple(one for one in self.faults.found if one.severity == "warning"),
         )  # fmt: skip
-
-    def network(self, path: Path, text: str) -> Network | None:
-        try:
-            found = ip_network(text)
-        except ValueError:
-            self.faults.add("bad_network", path, f"{text[:60]!r} is no network: write it as 10.1.0.0/16.")
-            return None
-        if any(found.version == one.version and found.subnet_of(one) for one in _NOT_THE_WORLD):  # type: ignore[arg-type]
-            return found
-        sentence = f"{text[:60]!r} is no private network, or more than one: name each that is needed; the rest of the world is open anyway."
-        self.faults.add("bad_network", path, sentence)
-        return None
 
     def way(self, path: Path, entry: Capped) -> Way:
         match entry:
@@ -195,7 +173,7 @@ class _Reading:
         if (entry.user is None) != (entry.password is None):
             missing = "password" if entry.password is None else "user"
             self.faults.add("missing_key", path, f"A login has `user` and `password`: add {missing!r}.", key=True)
-        self.demand_open((*path, "host"), entry.host)
+        self.outside.demand_open((*path, "host"), entry.host)
         name, address = self.mailbox((*path, "from"), entry.sender)
         return {
             "host": entry.host, "port": entry.port or _PORTS[entry.security], "security": entry.security, "user": entry.user or "",
@@ -206,12 +184,7 @@ class _Reading:
 
     def mailbox(self, path: Path, text: str) -> tuple[str, str]:
         """Name and address."""
-        try:
-            found = validate_email(
-                text, check_deliverability=False, globally_deliverable=False, allow_display_name=True
-            )
-        except (EmailNotValidError, UnicodeError):
-            found = None
+        found = mailbox(text, named=True)
         if found is None or found.ascii_email is None:
             self.faults.add(
                 "bad_address", path, "This is no mail address: write it as Name <name@firm.example>, in quotes."
@@ -239,10 +212,8 @@ class _Reading:
 
     def webhook(self, path: Path, entry: WebhookEntry) -> dict[str, Any]:
         secret = self.secret((*path, "secret"), entry.secret) if entry.secret else None
-        why = self.checks.signing(secret) if secret else None
-        if why is not None:
-            sentence = f"Nothing can be signed with this secret, because {why}: make one of whsec_ and 24 to 64 random bytes in base64."
-            self.faults.add("secret_unusable", (*path, "secret"), sentence)
+        if secret is not None:
+            self.outside.demand_signing((*path, "secret"), secret)
         values: dict[str, Any] = {
             "url": self.address(path, entry.url, entry.allow, entry.plain),
             "headers": {name: self.in_header((*path, "headers", name), one) for name, one in entry.headers.items()},
@@ -271,18 +242,12 @@ class _Reading:
         code = self.checks.url(found.get_secret_value(), allow, plain)
         if code is not None:
             self.faults.add(code, place, _REFUSALS.get(code, "This address cannot be used."))
-        elif isinstance(url, str) and any(_like_secret(name) for name, _ in parse_qsl(urlsplit(url).query)):
+        elif isinstance(url, str) and secret_in_query(url):
             sentence = "There seems to be a secret in this address: name the whole address as one, `url: {env: NAME}`."
             self.faults.add("secret_written_down", place, sentence)
         else:
-            self.demand_open(place, urlsplit(found.get_secret_value()).hostname or "")
+            self.outside.demand_open(place, urlsplit(found.get_secret_value()).hostname or "")
         return found
-
-    def demand_open(self, path: Path, host: str) -> None:
-        """Of an address it is known without asking anybody; a name is looked at when something is sent."""
-        if self.checks.closed(host, self.inside):
-            sentence = "Nothing is sent to this address: name its network under `inside`, if it is one of yours."
-            self.faults.add("forbidden_address", path, sentence)
 
     def in_header(self, path: Path, source: SecretSource) -> SecretStr:
         """A secret that stands in a header, which holds the letters of Western Europe at most."""
@@ -324,7 +289,10 @@ class _Reading:
                 # One channel may stand there without the brackets of a list.
                 place = (*path, "to", at) if (*path, "to", at) in self.faults.document.places else (*path, "to")
                 self.faults.add("unknown_channel", place, f"No channel {name!r} is configured{way_out}")
-        values = {name: getattr(entry, name) or "" for name in ("side", "role", "handle", "definition")}
+        handle = handle_from(entry.handle) if entry.handle is not None else ""
+        if handle is None:
+            self.faults.add("not_a_handle", (*path, "handle"), NO_HANDLE)
+        values = {name: getattr(entry, name) or "" for name in ("side", "role", "definition")} | {"handle": handle}
         return {**values, "to": tuple(entry.to), "kinds": tuple(entry.kind or ()), "urgent": entry.urgent}
 
     def order(self, routes: Sequence[RouteEntry]) -> None:
@@ -336,7 +304,3 @@ class _Reading:
         elif routes and catch_all is None:
             sentence = "A notice that fits none of the routes reaches nobody who asks for no channel: end with a route that has only `to`."
             self.faults.add("no_last_route", ("routes",), sentence, key=True, severity="warning")
-
-
-def _like_secret(name: str) -> bool:
-    return any(part in name.lower() for part in _LIKE_SECRETS)

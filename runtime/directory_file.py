@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any, Final
 
+from onboarding.engine.roster import CONTACT, handle_of
 from onboarding.errors import DefinitionInvalid, Fault
 from onboarding.language.places import Document, Path, spell
 from onboarding.language.rules import in_line_order
 from onboarding.nearest import nearest
 from runtime.calendar_tables import TABLES
+from runtime.people import NO_HANDLE, handle_from, mailbox
 from runtime.yaml_text import YamlText
 
 KEYS: Final = ("name", "language", "zone", "side", "channels")
@@ -23,6 +25,7 @@ KEYS: Final = ("name", "language", "zone", "side", "channels")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})?")
 _SIDES: Final = ("customer", "provider", "third_party")
 _LONGEST: Final = 500
+_NO_ADDRESS: Final = "This is no mail address: write it as name@firm.example."
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,8 @@ def read_directory(path: FilePath | None, sorts: Sequence[str], channels: Sequen
     data: dict[str, Any] = text.document.data
     groups = data.get("groups", {}) if _is_new(data) else data
     return DirectoryFile(
-        {name: tuple(members) for name, members in groups.items()},
-        {handle: dict(details) for handle, details in data.get("people", {}).items()} if _is_new(data) else {},
+        {name: tuple(member[0] for one in members if (member := _member(one))) for name, members in groups.items()},
+        {handle_from(name) or name: dict(one) for name, one in data.get("people", {}).items()} if _is_new(data) else {},
     )
 
 
@@ -80,9 +83,24 @@ def _faults(document: Document, sorts: tuple[str, ...], channels: Sequence[str] 
         elif name == "groups":
             yield from _of_groups(document, value, ("groups",))
         else:
+            yield from _of_handles(document, value)
             for handle, details in value.items():
                 yield from _of_person(document, handle, details, sorts)
                 yield from _of_channels(document, handle, details, channels)
+
+
+def _of_handles(document: Document, people: Mapping[str, Any]) -> Iterator[Fault]:
+    """People are looked up as runs write them; what no run can write would stand here in vain."""
+    seen = set[str]()
+    for name in people:
+        handle, path = handle_from(name), ("people", name)
+        if handle is None:
+            yield _fault(document, path, "not_a_handle", NO_HANDLE, key=True)
+        elif handle in seen:
+            sentence = f"{handle!r} has stood here before, perhaps in another spelling: say it in one place."
+            yield _fault(document, path, "handle_twice", sentence, key=True)
+        else:
+            seen.add(handle)
 
 
 def _of_groups(document: Document, groups: Mapping[str, Any], path: Path) -> Iterator[Fault]:
@@ -90,6 +108,26 @@ def _of_groups(document: Document, groups: Mapping[str, Any], path: Path) -> Ite
         if not isinstance(members, list) or not all(isinstance(one, str) and one.strip() for one in members):
             sentence = f"The group {name[:60]!r} is a list of handles or addresses."
             yield _fault(document, (*path, name), "wrong_type", sentence)
+            continue
+        seen = set[str]()
+        for n, one in enumerate(members):
+            here, member = (*path, name, n), _member(one)
+            if member is None:
+                sentence = "A member of a group is a handle such as dana, or an address such as dana@firm.example."
+                yield _fault(document, here, "not_a_handle", sentence)
+                continue
+            if member[1] in seen:
+                sentence = f"Two members of the group {name[:60]!r} would be {member[1]!r}: name each person once."
+                yield _fault(document, here, "handle_twice", sentence)
+            seen.add(member[1])
+
+
+def _member(text: str) -> tuple[str, str] | None:
+    """A member of a group as runs are started with it, and the handle that this will be; `None` for what is neither handle nor address."""
+    written = text.strip() if "@" in text else handle_from(text) or ""
+    handle = handle_of(written) if "@" in written else written
+    fits = handle_from(handle) is not None and not handle.startswith(CONTACT)
+    return (written, handle) if fits and ("@" not in written or mailbox(written) is not None) else None
 
 
 def _of_person(document: Document, handle: str, details: Any, sorts: tuple[str, ...]) -> Iterator[Fault]:
@@ -112,6 +150,8 @@ def _of_person(document: Document, handle: str, details: Any, sorts: tuple[str, 
                 yield _fault(document, here, "wrong_type", "`channels` is a list of names of channels.")
         elif not texts:
             yield _fault(document, here, "wrong_type", f"`{key}` is a text of at most {_LONGEST} characters.")
+        elif key == "mail" and mailbox(value) is None:
+            yield _fault(document, here, "bad_address", _NO_ADDRESS)
         elif key == "language" and not _LANGUAGE.fullmatch(value):
             yield _fault(document, here, "wrong_form", "A language is written as de or pt-BR.")
         elif key == "side" and value not in _SIDES:

@@ -7,35 +7,29 @@ be in a sentence.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path as FilePath
-from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit
+from typing import Final
+from urllib.parse import urlsplit
 
-import standardwebhooks
 from jinja2 import TemplateSyntaxError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from pydantic import ValidationError
+from pydantic import SecretStr
 
-from onboarding.errors import DefinitionInvalid, Fault
+from onboarding.errors import DefinitionInvalid
 from onboarding.hook_terms import AnswerTerms, CallTerms, FetchTerms, HookTerms, LaterTerms
 from onboarding.language.attachments import MEGABYTE
-from onboarding.language.grammar import Model
-from onboarding.language.places import Document, Path, spell
+from onboarding.language.places import Path
 from onboarding.nearest import nearest
-from runtime.hooks_grammar import AnswerModel, HookEntry, HooksFile, LaterModel
+from runtime.hooks_grammar import HookEntry, HooksFile, LaterModel
+from runtime.outside import Checks, Network, Outside, like_secret, secret_in_query
+from runtime.placed import PlacedFaults, fit
 from runtime.secret_values import SecretMissing, SecretSource
 from runtime.yaml_text import YamlText
 
-Network = IPv4Network | IPv6Network
-Refusal = Callable[[str, tuple[str, ...], bool], str | None]
-"""Why nothing goes out to an address, with these hosts allowed and plain http or not: a code, or `None`."""
-
 _OF_A_SCAN: Final = frozenset(("use", "allow", "plain", "headers", "seconds", "megabytes", "at_once", "per_minute"))
 _EMPTY: Final = "The file says nothing: begin with `hooks:`."
-_SECRET_NAMES: Final = re.compile(r"(?i)token|secret|passw|key|sig|auth|credential")
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _OURS: Final = (
     "idempotency-key",
@@ -46,22 +40,13 @@ _OURS: Final = (
     "transfer-encoding",
     "connection",
 )
-_HIDDEN: Final = re.compile(r"(?i)^(proxy-)?authorization$|^cookie$|token|secret|key|passw")
 _HOST: Final = re.compile(
     r"(?i)(\*\.)?[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?|\[[0-9a-f:]{2,45}\](:[0-9]{1,5})?"
 )
+_PORT: Final = re.compile(r":[0-9]{1,5}$")
 _NO_WAY: Final = {
     "bad_url": "This is no address: write it as https://host/path, without blanks and without a name before an @.",
     "scheme_not_allowed": "A hook is called at an address that begins with https:// (http:// only with `plain: true`).",
-}
-_WORDS: Final = {
-    "string_type": "a text; put it in quotes",
-    "int_type": "a whole number, without quotes",
-    "bool_type": "true or false",
-    "list_type": "a list, such as [a, b]",
-    "dict_type": "a mapping of names to values",
-    "model_type": "a mapping of keywords",
-    "string_pattern_mismatch": "a JSON pointer, such as /tenant/id",
 }
 
 
@@ -73,88 +58,35 @@ class Hooks:
     inside: tuple[Network, ...] = ()
 
 
-def read_hooks(path: FilePath, refusal: Refusal, *, installed: tuple[str, ...], variables: tuple[str, ...]) -> Hooks:
-    """The hooks of a file. `refusal` is asked about each address, `installed` are the hooks there are without the file, `variables` what
-    a body may name.
+def read_hooks(path: FilePath, checks: Checks, *, installed: tuple[str, ...], variables: tuple[str, ...]) -> Hooks:
+    """The hooks of a file. `installed` are the hooks there are without the file, `variables` what a body may name.
 
     Raises `DefinitionInvalid` with every fault.
     """
     text = YamlText.of(path, empty=_EMPTY)
     if text.faults:
         raise DefinitionInvalid(text.faults, str(path))
-    reading = _Reading(text.document, path.parent, refusal, installed, variables)
-    found = reading.read()
-    if reading.faults:
-        raise DefinitionInvalid(sorted(reading.faults, key=lambda one: (one.line, one.column, one.rule)), str(path))
+    faults = PlacedFaults(text.document)
+    file = fit(HooksFile, text.document, faults)
+    reading = _Reading(path.parent, faults, Outside(checks, faults), installed, variables)
+    found = reading.read(file) if file is not None else Hooks()
+    faults.demand_none(str(path))
     return found
 
 
 @dataclass(slots=True)
 class _Reading:
-    document: Document
     folder: FilePath
-    refusal: Refusal
+    faults: PlacedFaults
+    outside: Outside
     installed: tuple[str, ...]
     variables: tuple[str, ...]
-    faults: list[Fault] = field(default_factory=list)
 
-    def add(self, rule: str, path: Path, sentence: str, *, key: bool = False) -> None:
-        place = self.document.place(path)
-        line, column = (place.key_line, place.key_column) if key else (place.line, place.column)
-        self.faults.append(Fault(line, column, rule, "error", sentence, spell(path)))
-
-    def read(self) -> Hooks:
-        try:
-            file = HooksFile.model_validate(self.document.data)
-        except ValidationError as error:
-            for one in error.errors(include_url=False, include_input=False):
-                self.shape(one["type"], one["loc"], one.get("ctx", {}), one["msg"])
-            return Hooks()
-        inside = tuple(net for place, name in enumerate(file.inside) if (net := self.network(("inside", place), name)))
-        return Hooks(terms={name: self.hook(name, entry) for name, entry in file.hooks.items()}, inside=inside)
-
-    def shape(self, kind: str, loc: tuple[int | str, ...], context: Mapping[str, Any], said: str) -> None:
-        path = self.real(loc)
-        if kind == "string_type" and isinstance(self.document.get(path), dict):
-            return  # one half of "a text, or where the secret is": the other half tells
-        name = spell(path) or "the file"
-        if kind == "extra_forbidden":
-            known = _keys(path)
-            self.add(
-                "unknown_key",
-                path,
-                f"{spell(path[-1:])!r} is no keyword here{nearest(str(path[-1]), known) or '; known here: ' + ', '.join(known) + '.'}",
-                key=True,
-            )
-        elif kind == "missing":
-            self.add("missing_key", path, f"{name} needs the keyword {str(loc[-1])!r}: add it.", key=True)
-        elif kind in _WORDS:
-            self.add("wrong_type", path, f"{name} is {_WORDS[kind]}.")
-        elif kind in ("literal_error", "enum"):
-            self.add("wrong_value", path, f"{name} is one of {str(context.get('expected', '')).replace(' or ', ', ')}.")
-        elif kind in ("greater_than_equal", "less_than_equal"):
-            bound = f"at least {context['ge']}" if "ge" in context else f"at most {context['le']}"
-            self.add("wrong_value", path, f"{name} is {bound}.")
-        elif kind in ("string_too_long", "too_long"):
-            self.add("too_long", path, f"{name} has at most {context.get('max_length', 0)} of them: shorten it.")
-        else:
-            self.add(kind if kind.startswith(("bad_", "wrong_", "empty_", "secret_")) else "wrong_value", path, said)
-
-    def real(self, loc: tuple[int | str, ...]) -> Path:
-        """pydantic's location without its own words for branches of a union."""
-        path: list[int | str] = []
-        for step in loc:
-            around = self.document.get(tuple(path)) if path else self.document.data
-            if (isinstance(around, dict) and step in around) or (isinstance(around, list) and isinstance(step, int)):
-                path.append(step)
-        return tuple(path)
-
-    def network(self, path: Path, name: str) -> Network | None:
-        try:
-            return ip_network(name)
-        except ValueError:
-            self.add("wrong_value", path, f"{name!r} is no network: write it as 10.1.0.0/16.")
-            return None
+    def read(self, file: HooksFile) -> Hooks:
+        self.outside.open(file.inside)
+        return Hooks(
+            terms={name: self.hook(name, entry) for name, entry in file.hooks.items()}, inside=self.outside.inside
+        )
 
     def hook(self, name: str, entry: HookEntry) -> HookTerms:
         at: Path = ("hooks", name)
@@ -164,27 +96,31 @@ class _Reading:
         elif entry.url is not None:
             call = self.call(at, entry)
         elif extra := sorted(entry.model_fields_set - {"at_once", "per_minute"}):
-            self.add("missing_key", at, f"{name!r} has {', '.join(extra)} and no `url`: say where it leads.", key=True)
+            self.faults.add(
+                "missing_key", at, f"{name!r} has {', '.join(extra)} and no `url`: say where it leads.", key=True
+            )
         elif name not in self.installed:
             near = nearest(name, self.installed) or f"; installed here: {', '.join(self.installed)}."
-            self.add(
+            self.faults.add(
                 "unknown_activity", at, f"{name!r} has no `url`, and no hook of this name is installed{near}", key=True
             )
         return HookTerms(call=call, scan=scan, at_once=entry.at_once, per_minute=entry.per_minute)
 
     def scan(self, at: Path, entry: HookEntry) -> FetchTerms:
         for name in sorted(entry.model_fields_set - _OF_A_SCAN):
-            self.add(
+            self.faults.add(
                 "unknown_key",
                 (*at, name),
                 f"{name!r} says nothing of `use: {entry.use}`: remove it; known here: {', '.join(sorted(_OF_A_SCAN))}.",
                 key=True,
             )
         if not entry.allow:
-            self.add(
+            self.faults.add(
                 "host_not_allowed", at, "Nobody says from where files may be read: add `allow: [host, …]`.", key=True
             )
         allow = self.allowed(at, entry)
+        for place, host in enumerate(allow):
+            self.outside.demand_open((*at, "allow", place), _PORT.sub("", host).strip("[]"))
         headers = {name: self.header((*at, "headers", name), name, value) for name, value in entry.headers.items()}
         return FetchTerms(
             allow=allow, plain=entry.plain, headers=headers, seconds=float(entry.seconds), most_bytes=entry.megabytes * MEGABYTE
@@ -193,15 +129,14 @@ class _Reading:
     def call(self, at: Path, entry: HookEntry) -> CallTerms:
         allow = self.allowed(at, entry)
         if "megabytes" in entry.model_fields_set:
-            self.add(
+            self.faults.add(
                 "unknown_key", (*at, "megabytes"), "`megabytes` belongs to `use: scan_files`: remove it.", key=True
             )
         self.hosts(at, entry, allow)
         self.body(at, entry)
         headers = {name: self.header((*at, "headers", name), name, value) for name, value in entry.headers.items()}
         secret = self.value((*at, "secret"), entry.secret) if entry.secret else ""
-        if secret:
-            self.signer((*at, "secret"), secret)
+        self.outside.demand_signing((*at, "secret"), SecretStr(secret))
         answer, no = entry.answer, entry.answer.refused
         refused = (no.place, no.code, no.sentence) if no else None
         return CallTerms(
@@ -214,41 +149,40 @@ class _Reading:
         for place, host in enumerate(entry.allow):
             if not _HOST.fullmatch(host):
                 sentence = "A host is written as api.example.com, api.example.com:8443 or *.example.com."
-                self.add("wrong_value", (*at, "allow", place), sentence)
+                self.faults.add("wrong_value", (*at, "allow", place), sentence)
         return tuple(entry.allow)
 
     def hosts(self, at: Path, entry: HookEntry, allow: tuple[str, ...]) -> None:
         path = (*at, "url")
         url = entry.url or ""
-        code = self.refusal(url, allow, entry.plain)
+        code = self.outside.checks.url(url, allow, entry.plain)
+        host = urlsplit(url).hostname or "" if code != "bad_url" else ""
         if code == "host_not_allowed":
-            host = urlsplit(url).hostname or ""
             near = nearest(host, allow) or f": add `allow: [{host}]`."
-            self.add("host_not_allowed", path, f"{host!r} is not among the hosts of `allow`{near}")
+            self.faults.add("host_not_allowed", path, f"{host!r} is not among the hosts of `allow`{near}")
         elif code is not None:
-            self.add(code, path, _NO_WAY.get(code, "Nothing goes out to this address."))
-        if code != "bad_url":
-            parts = urlsplit(url)
-            query = parse_qsl(parts.query, keep_blank_values=True)
-            if parts.fragment or any(_SECRET_NAMES.search(name) for name, _ in query):
-                self.add(
-                    "secret_in_url",
-                    path,
-                    "An address is seen by everybody on its way: put what is secret into `headers`, from {env: NAME}.",
-                )
+            self.faults.add(code, path, _NO_WAY.get(code, "Nothing goes out to this address."))
+        else:
+            self.outside.demand_open(path, host)
+        if code != "bad_url" and (urlsplit(url).fragment or secret_in_query(url)):
+            self.faults.add(
+                "secret_in_url",
+                path,
+                "An address is seen by everybody on its way: put what is secret into `headers`, from {env: NAME}.",
+            )
 
     def body(self, at: Path, entry: HookEntry) -> None:
         path = (*at, "body")
         if not entry.body:
             return
         if entry.method == "GET":
-            self.add("wrong_value", path, "GET has no body: remove it, or write `method: POST`.", key=True)
+            self.faults.add("wrong_value", path, "GET has no body: remove it, or write `method: POST`.", key=True)
         sandbox = ImmutableSandboxedEnvironment()
         try:
             tree = sandbox.parse(entry.body)
             sandbox.compile(entry.body)
         except TemplateSyntaxError as error:
-            self.add(
+            self.faults.add(
                 "bad_template",
                 path,
                 f"The body cannot be read in its line {error.lineno}: look at its brackets and filters.",
@@ -256,11 +190,11 @@ class _Reading:
             return
         for name in sorted(meta.find_undeclared_variables(tree) - set(self.variables)):
             near = nearest(name, self.variables) or f"; a body knows {', '.join(self.variables)}."
-            self.add("unknown_variable", path, f"The body names {name!r}, which there is not{near}")
+            self.faults.add("unknown_variable", path, f"The body names {name!r}, which there is not{near}")
 
     def header(self, path: Path, name: str, value: str | SecretSource) -> str:
         if not _HEADER.fullmatch(name) or name.lower() in _OURS or name.lower().startswith("webhook-"):
-            self.add(
+            self.faults.add(
                 "wrong_value",
                 path,
                 f"{name[:60]!r} is no header that can be given here: choose another name.",
@@ -270,14 +204,14 @@ class _Reading:
             text = self.value(path, value)
         else:
             text = value
-            if _HIDDEN.search(name):
-                self.add(
+            if like_secret(name):
+                self.faults.add(
                     "secret_in_file",
                     path,
-                    f"What {name!r} says is secret: write {{env: NAME}} or {{file: PATH}} instead.",
+                    f"{name[:60]!r} is called as secrets are: write {{env: NAME}} or {{file: PATH}} instead of the value.",
                 )
         if any(not char.isprintable() or not char.isascii() for char in text):
-            self.add(
+            self.faults.add(
                 "wrong_value", path, f"The value of {name[:60]!r} has characters that no header has: take them out."
             )
         return text
@@ -286,14 +220,8 @@ class _Reading:
         try:
             return source.read(self.folder).get_secret_value()
         except SecretMissing as why:
-            self.add(why.code, path, why.sentence)
+            self.faults.add(why.code, path, why.sentence)
             return ""
-
-    def signer(self, path: Path, secret: str) -> None:
-        try:
-            standardwebhooks.Webhook(secret)
-        except Exception:  # the library has an error of its own that it does not name
-            self.add("wrong_value", path, "The secret is no key for signatures: it is `whsec_` and base64.")
 
     def later(self, path: Path, later: LaterModel | None) -> LaterTerms | None:
         if later is None:
@@ -301,12 +229,12 @@ class _Reading:
         for name in ("within", "every"):
             given = getattr(later, name)
             if given is not None and given.is_business:
-                self.add(
+                self.faults.add(
                     "wrong_value", (*path, name), f"Another system knows no working days: write {name} in d, h, m or s."
                 )
                 return None
         if later.every and not later.poll:
-            self.add(
+            self.faults.add(
                 "missing_key",
                 path,
                 "`every` says how often it is asked, and nothing says where: add `poll`, a JSON pointer.",
@@ -314,15 +242,3 @@ class _Reading:
             )
         every = later.every.seconds if later.every else 30
         return LaterTerms(within=later.within.seconds, poll=later.poll, every=every, progress=later.progress)
-
-
-_INNER: Final[dict[str, type[Model]]] = {"answer": AnswerModel, "later": LaterModel}
-
-
-def _keys(path: Path) -> tuple[str, ...]:
-    """The keywords where this one stands."""
-    if len(path) == 1:
-        return tuple(HooksFile.model_fields)
-    return tuple(
-        (HookEntry if len(path) == 3 else _INNER[str(path[2])] if path[2] in _INNER else SecretSource).model_fields
-    )

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from onboarding.hook_terms import AT_ONCE
 from onboarding.language.grammar import Flag, Model
 from onboarding.language.words import DurationText, Id, Text
 from runtime.secret_values import SecretSource
 
-Pointer = Annotated[str, Field(strict=True, max_length=200, pattern=r"^(/.*)?$")]
+
+def _pointer(value: str) -> str:
+    if value and not value.startswith("/"):
+        raise PydanticCustomError("bad_pointer", "A place is written as a JSON pointer, such as /tenant/id.")
+    return value
+
+
+def _pointer_or_status(value: str) -> str:
+    if value not in ("", "status") and not value.startswith("/"):
+        sentence = "Whether it is a yes stands at a JSON pointer, such as /ok; `status` takes every 2xx for one."
+        raise PydanticCustomError("bad_pointer", sentence)
+    return value
+
+
+Pointer = Annotated[str, Field(strict=True, max_length=200), AfterValidator(_pointer)]
 Count = Annotated[int, Field(strict=True, ge=1, le=10_000)]
 Hosts = Annotated[list[Text], Field(max_length=50)]
 Headers = Annotated[dict[str, Text | SecretSource], Field(max_length=40)]
@@ -21,7 +36,7 @@ Seconds = Annotated[int, Field(strict=True, ge=1, le=60)]
 class RefusedModel(Model):
     """What a no means to whoever gave the answer that was checked."""
 
-    place: Annotated[str, Field(strict=True, max_length=200, pattern=r"^(/.*)?$")] = ""
+    place: Pointer = ""
     code: Id
     sentence: Text
 
@@ -29,7 +44,7 @@ class RefusedModel(Model):
 class AnswerModel(Model):
     """Where in the answer our words stand."""
 
-    ok: Literal["status"] | Pointer = "/ok"
+    ok: Annotated[str, Field(strict=True, max_length=200), AfterValidator(_pointer_or_status)] = "/ok"
     provides: dict[Id, Pointer] | None = None
     note: Pointer = "/note"
     faults: Pointer = "/faults"

@@ -71,6 +71,8 @@ def _tell(
     faults: PlacedFaults,
 ) -> None:
     path = _real(loc, document)
+    if kind == "string_type" and isinstance(document.get(path), dict):
+        return  # one half of "a text, or where the secret is": the other half tells
     name = spell(path) or "The file"
     if kind == "extra_forbidden":
         known = _keys(model, loc[:-1])

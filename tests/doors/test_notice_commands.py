@@ -111,6 +111,22 @@ def test_a_language_file_that_cannot_be_used_is_named(told: Door, tmp_path: Path
     assert all("What 'hello' in 'words' says is a text." in answer.out + answer.err for answer in answers)
 
 
+def test_a_template_that_cannot_be_used_is_told_by_its_preview(told: Door, tmp_path: Path) -> None:
+    """A letter would leave with the shipped one; whoever looks at it beforehand is not shown what they did not write."""
+    folder = own(
+        tmp_path, "{% extends 'letter.txt.j2' %}\n{% block intro %}\n{{ points[0].titel }}{% endblock %}", "en/reminder.txt.j2"
+    )  # fmt: skip
+    words = ("notice", "preview", "reminder", "--run", "c-1/small", "--to", "olga", "--language", "en")
+    plain = told(*words, "-o", "table", ONBOARDING_TEMPLATES=str(folder))
+    data = told(*words, "-o", "json", ONBOARDING_TEMPLATES=str(folder))
+
+    assert (65, 65) == (plain.code, data.code)
+    assert f"{folder}/en/reminder.txt.j2:3:1: error: " in plain.out + plain.err
+    assert "'titel'" in plain.out + plain.err
+    assert "A reminder" not in plain.out + data.out
+    assert "template_failed" not in plain.err
+
+
 def test_a_template_with_an_unknown_variable_is_refused_with_its_line(door: Door, tmp_path: Path) -> None:
     """By `check` as a fault of a file, by `doctor`, and by a worker before it begins."""
     folder = own(tmp_path, UNKNOWN_VARIABLE)

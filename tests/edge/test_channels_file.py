@@ -129,6 +129,8 @@ WRONG = [
     ("routes: [{to: [mail]}]", "1:16", "unknown_channel", "name it under"),
     ("routes: [{kind: shout, to: []}]", "1:17", "unknown_kind", "escalation"),
     ("routes: [{when: x, to: [a]}]", "1:11", "unknown_key", "known here"),
+    ("routes: [{handle: 'no handle!', to: [a]}]", "1:19", "not_a_handle", "customer:champion"),
+    ("routes: [{handle: dana@firm.example, to: [a]}]", "1:19", "not_a_handle", "customer:champion"),
     ("routes: [{side: both, to: [a]}]", "1:17", "wrong_value", "customer"),
     ("inside: [10.0.0.1/8]", "1:10", "bad_network", "10.1.0.0/16"),
     ("inside: [0.0.0.0/0]", "1:10", "bad_network", "private"),
@@ -187,3 +189,10 @@ def test_the_names_of_webhooks_need_no_secret(tmp_path: Path) -> None:
     path.write_text("webhooks: {crm: 5}")
     with pytest.raises(DefinitionInvalid, match="wrong_type"):
         webhook_names(path)
+
+
+def test_a_route_for_a_person_fits_in_every_spelling_of_their_handle(tmp_path: Path) -> None:
+    """Notices carry the one of runs."""
+    text = f"channels: {{mail: {{{MAIL}}}}}\nroutes: [{{handle: ' Dana', to: mail}}, {{handle: 'Customer:Lead', to: mail}}, {{to: mail}}]\n"
+
+    assert [one["handle"] for one in read(text, tmp_path).routes] == ["dana", "customer:lead", ""]

@@ -168,6 +168,17 @@ def test_no_file_is_nobody() -> None:
         ("name: Dana Dee", "name: 7", (7, 11), "wrong_type", "text"),
         ("people:", "poeple:", (3, 1), "unknown_key", "did you mean 'people'?"),
         ("[eva, olaf]", "eva", (2, 19), "wrong_type", "'implementation'"),
+        ("[eva, olaf]", "[eva, not a handle!]", (2, 25), "not_a_handle", "dana@firm.example"),
+        ("[eva, olaf]", "[eva, 'customer:lead']", (2, 25), "not_a_handle", "dana@firm.example"),
+        ("[eva, olaf]", "[eva, olaf@]", (2, 25), "not_a_handle", "dana@firm.example"),
+        ("[eva, olaf]", "[eva, olaf, EVA]", (2, 31), "handle_twice", "'eva'"),
+        ("[eva, olaf]", "[olaf@a.example, Olaf]", (2, 36), "handle_twice", "'olaf'"),
+        ("  dana:\n", "  not a handle!:\n", (4, 3), "not_a_handle", "customer:champion"),
+        ("  dana:\n", "  dana@provider.example:\n", (4, 3), "not_a_handle", "customer:champion"),
+        ("  dana:\n", "  unverified:\n", (4, 3), "not_a_handle", "customer:champion"),
+        ("  dana:\n", "  Dana: {slack: U1}\n  dana:\n", (5, 3), "handle_twice", "'dana'"),
+        ("mail: dana@provider.example", "mail: no address", (5, 11), "bad_address", "name@firm.example"),
+        ("mail: dana@provider.example", "mail: Dana <dana@p.example>", (5, 11), "bad_address", "name@firm.example"),
         ("    slack:", "\tslack:", (6, 1), "tab", "blanks"),
     ],
 )  # fmt: skip
@@ -182,6 +193,25 @@ def test_what_is_wrong_in_the_file_is_told_with_its_place(
     assert (place, code) == ((fault.line, fault.column), fault.rule)
     assert words in fault.message
     assert "dana@provider.example" not in str(caught.value)
+
+
+@pytest.mark.parametrize("spelling", ["Dana", "' DANA '", "\uff24\uff41\uff4e\uff41"])
+def test_another_spelling_of_a_handle_is_the_same_person(engine: Engine, tmp_path: Path, spelling: str) -> None:
+    """In the file as in messages: notices carry the one of runs."""
+    file = read_directory(
+        written(tmp_path, FILE.replace("  dana:", f"  {spelling}:").replace("eva", "Eva").replace("olaf", "Olaf@x.example")), SORTS
+    )  # fmt: skip
+    reader = LayeredDirectory(SqlDirectory(engine), file.people).reader(RUN, "dana")
+
+    assert reader is not None
+    assert "dana@provider.example" == reader.addresses["mail"]
+    assert {"implementation": ("eva", "Olaf@x.example")} == file.groups
+
+
+def test_a_contact_stands_in_the_file_by_the_handle_that_runs_give(tmp_path: Path) -> None:
+    text = "people: {'Customer:Champion': {mail: lea@c.example}, dana: {mail: d\u00e4na@m\u00fcller.example}}\n"
+
+    assert ["customer:champion", "dana"] == list(read_directory(written(tmp_path, text), SORTS).people)
 
 
 def test_a_wish_for_a_channel_that_nobody_configured_is_refused(tmp_path: Path) -> None:

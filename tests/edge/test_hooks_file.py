@@ -11,6 +11,8 @@ import pytest
 from console.hooks_here import hooks_here
 from onboarding.errors import DefinitionInvalid
 from onboarding.hook_terms import AT_ONCE
+from runtime.hooks_grammar import HookEntry
+from runtime.settings import ROOT
 
 GOOD = """\
 inside: [10.1.0.0/16]
@@ -80,7 +82,18 @@ HEAD = "hooks:\n  make:\n    url: https://a.example/x\n    allow: [a.example]\n"
         ("hooks:\n  make: {at_once: 2}\n", "2:3 unknown_activity"),
         ("hooks:\n  scan_fil: {at_once: 2}\n", "2:3 unknown_activity"),
         ("hooks:\n  scan_file: {seconds: 2}\n", "2:3 missing_key"),
-        ("inside: [there]\nhooks: {}\n", "1:10 wrong_value"),
+        ("hooks:\n  make: {url: 'https://127.0.0.1/', allow: ['127.0.0.1']}\n", "2:15 forbidden_address"),
+        ("hooks:\n  make: {url: 'https://[fd00::1]/', allow: ['[fd00::1]']}\n", "2:15 forbidden_address"),
+        (
+            "inside: [10.0.0.0/8]\nhooks: {make: {url: 'https://192.168.1.1/', allow: [192.168.1.1]}}\n",
+            "2:21 forbidden_",
+        ),
+        ("hooks:\n  make: {use: scan_files, allow: ['a.example', '10.1.2.3:8443']}\n", "2:48 forbidden_address"),
+        ("hooks:\n  make: {use: scan_files, allow: ['[::1]:8443']}\n", "2:35 forbidden_address"),
+        ("inside: [there]\nhooks: {}\n", "1:10 bad_network"),
+        ("inside: [0.0.0.0/0]\nhooks: {}\n", "1:10 bad_network"),
+        ("inside: [10.1.0.0/16, '::/0']\nhooks: {}\n", "1:23 bad_network"),
+        ("inside: [8.8.8.0/24]\nhooks: {}\n", "1:10 bad_network"),
         (HEAD + "    allowed: [a.example]\n", "5:5 unknown_key"),
         (HEAD + "    method: STEAL\n", "5:13 wrong_value"),
         (HEAD + "    seconds: 61\n", "5:14 wrong_value"),
@@ -98,7 +111,8 @@ HEAD = "hooks:\n  make:\n    url: https://a.example/x\n    allow: [a.example]\n"
         (HEAD + "    body: '{{ facts.'\n", "5:11 bad_template"),
         (HEAD + "    body: '{{ facts | shout }}'\n", "5:11 bad_template"),
         (HEAD + "    method: GET\n    body: '{}'\n", "6:5 wrong_value"),
-        (HEAD + "    answer: {ok: ready}\n", "5:18 wrong_"),
+        (HEAD + "    answer: {ok: ready}\n", "5:18 bad_pointer"),
+        (HEAD + "    answer: {note: ready}\n", "5:20 bad_pointer"),
         (HEAD + "    later: {within: 2bd}\n", "5:21 wrong_value"),
         (HEAD + "    later: {within: 2h, every: 10s}\n", "5:5 missing_key"),
         (HEAD + "    later: {every: 10s}\n", "5:5 missing_key"),
@@ -111,6 +125,50 @@ def test_each_fault_has_its_place_and_a_way_out(tmp_path: Path, text: str, told:
     assert told == found[0][: len(told)], found
     assert all("canary" not in one for one in found)
     assert all(len(one.split(" ", 2)[2]) > 20 for one in found)
+
+
+@pytest.mark.parametrize(
+    "weak",
+    ["password", "whsec_YQ==", "whsec_no-base64!", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],  # pragma: allowlist secret
+)
+def test_a_key_that_somebody_could_guess_signs_nothing(tmp_path: Path, weak: str) -> None:
+    (tmp_path / "signing").write_text(weak)
+    (found,) = read(tmp_path, HEAD + "    secret: {file: signing}\n")
+
+    assert found.startswith("5:13 secret_unusable ")
+    assert weak not in found
+
+
+@pytest.mark.parametrize(
+    "name", ["Authorization", "Cookie", "X-Auth", "X-Sig", "X-Credential", "X-Api-Key", "X-Pass", "x-session-token"]
+)
+def test_what_is_called_as_secrets_are_is_not_written_down(tmp_path: Path, name: str) -> None:
+    (found,) = read(tmp_path, HEAD + f"    headers: {{{name}: canary}}\n")
+
+    assert found.split(" ")[1] == "secret_in_file"
+    assert "canary" not in found
+
+
+def test_an_address_inside_is_taken_where_the_file_opens_its_network(tmp_path: Path) -> None:
+    path = tmp_path / "hooks.yaml"
+    path.write_text(
+        "inside: [127.0.0.0/8, 10.1.0.0/16]\nhooks:\n  make: {url: 'https://127.0.0.1/', allow: [127.0.0.1]}\n"
+        "  look: {use: scan_files, allow: ['10.1.2.3:8443']}\n"
+    )
+
+    assert {"make", "look"} <= set(hooks_here(path).names)
+
+
+@pytest.mark.parametrize(("keyword", "page", "words"), [
+    ("seconds", "hooks", "at most {}."), ("seconds", "channels", "up to {} seconds"), ("seconds", "decisions/0013-channels-and-going-out", "{} seconds"),
+    ("megabytes", "hooks", "at most {}."), ("megabytes", "channels", "up to {} MiB"), ("megabytes", "decisions/0013-channels-and-going-out", "{} MiB"),
+])  # fmt: skip
+def test_the_pages_tell_how_much_a_hook_may_be_given(keyword: str, page: str, words: str) -> None:
+    """Of everything that goes out, hooks alone may have more than 1 MiB and 10 seconds."""
+    (most,) = [one.le for one in HookEntry.model_fields[keyword].metadata if hasattr(one, "le")]
+    rows = (ROOT / f"docs/{page}.md").read_text("utf-8").splitlines()
+
+    assert any(words.format(most) in row and (f"`{keyword}" in row or page != "hooks") for row in rows)
 
 
 def test_every_fault_is_told_at_once(tmp_path: Path) -> None:

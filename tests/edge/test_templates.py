@@ -15,6 +15,7 @@ from integrations.rendering import READABLE, TemplateRenderer
 from integrations.template_check import broken, sample_notice
 from integrations.template_folders import SHIPPED, Folders
 from integrations.template_language import MOST_CHARACTERS, MOST_SOURCE
+from onboarding.engine.effects import NoticeKind
 from onboarding.matter import Matter
 
 SECONDS = 5.0
@@ -116,6 +117,14 @@ def test_no_template_goes_on_for_ever(tmp_path: Path) -> None:
         ("{% for p in points %}\n\n{{ p.tite }}{% endfor %}", 3, "unknown_variable", "did you mean 'title'?"),
         ("{{ words.missng }}", 1, "unknown_variable", "did you mean 'missing'?"),
         ("{% if not missing %}\n{{ points[0].tite }}{% endif %}", 2, "unknown_variable", "'tite'"),
+        ("{% if kind == 'escalation' %}\n{{ points[0].titel }}{% endif %}", 2, "unknown_variable", "did you mean 'title'?"),
+        ("{% if kind == 'never' %}\n{{ (points|first)['titel'] }}{% endif %}", 2, "unknown_variable", "did you mean 'title'?"),
+        ("{% if kind == 'never' %}\n{{ item.title }}{% endif %}", 2, "unknown_variable", "'item' has no 'title'"),
+        ("{% if kind == 'never' %}\n{{ points.title }}{% endif %}", 2, "unknown_variable", "'points' has no 'title'"),
+        ("{% if kind == 'never' %}\n{{ answers.custmer }}{% endif %}", 2, "unknown_variable", "did you mean 'customer'?"),
+        ("{% if kind == 'escalation' %}\n{{ step|join(', ') }}{% endif %}", 2, "template_failed", "TypeError"),
+        ("{% set all = points %}\n{% for p in all %}{% if kind == 'digest' %}\n{{ p.titel }}{% endif %}{% endfor %}", 3, "unknown_variable", "titel"),
+        ("{% extends 'letter.txt.j2' %}\n\n{% set points = 3 %}", 3, "template_failed", "TypeError"),
         ("a\n{% if %}", 2, "template_syntax", "Expected an expression"),
         ("{% extends 'leter.txt.j2' %}", 1, "unknown_template", "'leter.txt.j2'"),
         ("{{ 'a' + 'b' }}", 1, "template_syntax", "computes nothing"),
@@ -133,6 +142,42 @@ def test_what_is_wrong_with_a_template_is_told_with_its_line(
 
     assert ("ask.txt.j2", line, code) == (found.path.name, found.fault.line, found.fault.code)
     assert words in found.fault.sentence
+
+
+@pytest.mark.parametrize("name", ["ask", "escalation", "silence", "kickoff"])
+def test_each_template_is_tried_as_letters_of_every_kind(tmp_path: Path, name: str) -> None:
+    """Its own among them: an alarm is no ask, and a definition may use one of its own for anything."""
+    for kind in NoticeKind:
+        folder = own(
+            tmp_path, f"{{% set all = points %}}\n{{% if kind == '{kind}' %}}\n{{{{ all.x }}}}{{% endif %}}", f"en/{name}.txt.j2"
+        )  # fmt: skip
+
+        assert [(f"{name}.txt.j2", 3, "unknown_variable")] == told(folder), kind
+
+
+def test_a_broken_template_is_told_once_and_not_of_the_layout_that_it_extends(tmp_path: Path) -> None:
+    """The layout is tried with letters of every kind, one of which is broken."""
+    own(tmp_path, "{% block subject %}{% endblock %}{% block intro %}{% endblock %}{{ greeting }}", "letter.txt.j2")
+    own(
+        tmp_path,
+        "{% extends 'letter.txt.j2' %}\n{% block intro %}{{ step|join }}{% endblock %}",
+        "en/escalation.txt.j2",
+    )
+    own(tmp_path, "{% extends 'letter.txt.j2' %}\n{% block intro %}{% if %}{% endblock %}", "en/silence.txt.j2")
+
+    assert [("escalation.txt.j2", 2, "template_failed"), ("silence.txt.j2", 2, "template_syntax")] == told(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{% for item in points %}{{ item.title }}{% endfor %}{{ (points|first|default(reader)).nonsense is defined }}",
+        "{% set p = lines %}{{ p|join(', ') }}{{ answers.customer is defined }}{{ words['missing'] }}{{ item }}",
+        "{% for one in points %}{{ loop.index }} {{ one['title'] }}{% endfor %}{% if points %}{{ points[0].title }}{% endif %}",
+    ],
+)
+def test_a_template_that_can_be_used_is_left_alone(tmp_path: Path, content: str) -> None:
+    assert () == broken(own(tmp_path, content, "en/escalation.txt.j2"), "en")
 
 
 @pytest.mark.parametrize(

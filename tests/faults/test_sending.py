@@ -38,11 +38,12 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(1_200)]
 CAP = 1_200
 """Letters a minute."""
 WITHIN = 60.0
-"""Seconds in which a thousand of them leave."""
-SLOW = 2.0
-"""So many times the figure that we aim at, on a machine that does other things as well."""
-HOURS = 72
+"""Seconds in which a thousand of them leave: the goal. It is printed beside what was measured, and asserted with `SLOW`."""
 RATIO = 1.2
+"""Of verdicts beside a mail server that hangs to others: the goal, as `WITHIN`."""
+SLOW = 2.0
+"""So many times a goal is let pass, since a machine that does other things as well is no fault of ours."""
+HOURS = 72
 
 
 async def test_escalations_due_at_one_instant_leave_within_the_cap_and_none_twice(tmp_path: Path, tier: Tier) -> None:
@@ -74,8 +75,8 @@ async def test_escalations_due_at_one_instant_leave_within_the_cap_and_none_twic
     )
 
     print(
-        f"R16: {count} escalations due at one instant left in {took:.1f} s under a cap of {CAP} a minute by two senders, the first "
-        f"{first:.1f} s after it; {len(channel.tried)} tries, at most {busiest} in a minute, 0 lost, 0 with two keys"
+        f"R16: {count} escalations due at one instant left in {took:.1f} s (goal {WITHIN:.0f} s for a thousand) under a cap of {CAP} a "
+        f"minute by two senders, the first {first:.1f} s after it; {len(channel.tried)} tries, at most {busiest} in a minute, 0 lost, 0 with two keys"
     )
     assert sorted(channel.took) == sorted(keys)
     assert states == {"sent": count}
@@ -175,7 +176,7 @@ async def test_a_mail_server_that_hangs_delays_no_verdict_and_no_date(
     well, hangs = (statistics.median(seconds[mood]) for mood in (Mood.WELL, Mood.HANGS))
 
     print(
-        f"R17: verdicts beside a mail server that hangs: p50 {1000 * hangs:.1f} ms against {1000 * well:.1f} ms, ratio {hangs / well:.2f} (aim "
+        f"R17: verdicts beside a mail server that hangs: p50 {1000 * hangs:.1f} ms against {1000 * well:.1f} ms, ratio {hangs / well:.2f} (goal "
         f"{RATIO}) of {len(seconds[Mood.HANGS])} each in turns; {len(late)} dates that passed meanwhile were seen acted on {max(late):.2f} s later at most"
     )
     assert hangs <= SLOW * RATIO * well
