@@ -9,7 +9,7 @@ from onboarding.engine.flow import ACTIVE
 from onboarding.engine.people import acting, has_since, item_owner, stands_for
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import ItemStatus, RunState, StageStatus
-from onboarding.engine.waits import clause, titles, waits_for
+from onboarding.engine.waits import clause, not_made, titles, waits_for
 from onboarding.language.model import Item, Side
 from onboarding.reading.shapes import Shape, cut, instant, no_cursor, no_such, page, place_of, spoken
 
@@ -114,6 +114,7 @@ def why(plan: Plan, state: RunState, item: Any, at: datetime) -> Shape:
         parts.append(f"next: {cut(coming[1])} on {spoken(coming[0])}")
     if state.hold is not None and not met:
         parts.append(f"the run is on hold since {spoken(state.hold.since)}, no clock of this item goes on")
+    parts += not_made(rule, current)
     return {
         "item": item,
         "status": str(current.status),
