@@ -69,11 +69,14 @@ def hook_failed(turn: Turn, key: str, code: str, sentence: str) -> bool:
         return True
     turn.record("hook", item=item.id, code=code, outcome="rejected", sentence=sentence)
     if turn.state.items[item.id].status is ItemStatus.WAIVED:
+        _keep_why(turn, item, item.activity, code, sentence)
         return True
     match item.on_failure:
         case "skip":
+            _keep_why(turn, item, item.activity, code, sentence)
             flow.finish_item(turn, item, "engine", ItemStatus.SKIPPED, outcome="failed")
         case "fail":
+            _keep_why(turn, item, item.activity, code, sentence)
             flow.close_run(turn, RunOutcome.LOST, f"{item.title} failed: {sentence}", failed=item.id)
         case _:
             why = MessageFault(place="", code=code[:64], sentence=clean(sentence))

@@ -28,7 +28,7 @@ REFUSES_UNBEARABLE = 2
 TELLS_WHY_A_HOOK_FAILED = 3
 """The sentence of a hook that failed is the one that it gave; before, it was the same for all.
 
-An item keeps why a check of it could not be made; before, only the trail knew.
+An item keeps why a check of it could not be made, or why its hook was passed over or ended the run; before, only the trail knew.
 """
 
 FINISHES_STAGE_HOOKS = 3

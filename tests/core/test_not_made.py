@@ -142,6 +142,28 @@ def _reviewed_by(item: Item, role: str) -> Item:
     return replace(item, **{**CHECKED, "review": role}) if item.id == "details" else item
 
 
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [("skip", "was skipped on 2026-11-30 09:00 UTC (failed)"), ("fail", "ended the run on 2026-11-30 09:00 UTC")],
+)
+def test_why_says_why_a_hook_was_passed_over_or_ended_the_run(word: str, said: str) -> None:
+    """`on_failure`: code and sentence stand there, whatever it says."""
+    run = begun("provision", on_failure=word, stage="intake")
+    run.hook("provision", ok=False)
+
+    assert f'"Title of provision" {said}; its hook failed: It broke (broken).' == why(run, "provision")
+
+
+def test_why_of_a_waived_hook_says_that_it_failed_as_well() -> None:
+    """Nobody waits for it, and nobody must take it for done."""
+    run = begun("provision", stage="intake", on_failure="skip")
+    run.say("waive", "henk", item="provision", reason="they are new")
+    run.hook("provision", ok=False)
+
+    assert "waived" == run.state.items["provision"].status
+    assert why(run, "provision").endswith("; its hook failed: It broke (broken).")
+
+
 @pytest.mark.parametrize("version", [rules.FIRST, TOLD - 1])
 def test_runs_that_began_before_that_rule_go_on_as_they_did(version: int) -> None:
     """Their histories hold what they have told."""
