@@ -83,7 +83,7 @@ def values(known: Known, wording: Wording) -> dict[str, Any]:
     known = _to_the_point(known)
     notice, reader, matter = known.notice, known.reader, known.matter
     names = {handle: one_line(name) for handle, name in matter.names.items()}
-    voice = wording.voice(reader.zone or matter.zone, names)
+    voice = wording.voice(reader.zone or matter.zone, names, reader.handle)
     # A place in an answer is a pointer for programs; people know the field by its name.
     lines = [voice.line(one_line(line).removeprefix("/fields/")) for line in notice.lines[:MOST_LINES]]
     points = matter.points[:MOST_LINES]

@@ -235,6 +235,26 @@ def test_a_letter_of_a_receipt_tells_the_date_that_was_promised() -> None:
     assert "- Steuerbescheinigung, bis Freitag, 27. November 2026, 10:00 Uhr (MEZ)" in text
 
 
+@pytest.mark.parametrize(
+    ("template", "line", "to_another"),
+    [
+        ("received", "Next: olga goes on with it, by Thu 03 Dec 2026 09:00 UTC", "Olga Orlow macht weiter."),
+        ("received", "Next: olga goes on with it", "Olga Orlow macht weiter."),
+        ("escalation", "We wait for olga to deliver it.", "Olga Orlow (Lieferung steht aus)."),
+        ("escalation", "We wait for olga to approve it.", "Olga Orlow (Freigabe steht aus)."),
+    ],
+)
+def test_whoever_acts_next_is_spoken_to_and_not_of(template: str, line: str, to_another: str) -> None:
+    """A receipt or an alarm may go to the very person whom it names."""
+    matter = a_matter(names={"olga": "Olga Orlow"})
+    theirs, others = (
+        under(a_letter(a_notice(template, lines=(line,), to=to, side="provider"), matter), "Wer als Nächstes handelt")
+        for to in ("olga", "dana")
+    )
+
+    assert (["Sie."], [to_another]) == (theirs, others)
+
+
 def test_what_is_shown_as_a_list_is_not_said_a_second_time() -> None:
     """An ask names its points with their dates; without rows its own lines say them."""
     lines = ("Steuerbescheinigung, due Fri 27 Nov 2026 09:00 UTC", "Answer with the item's id: tax.")
