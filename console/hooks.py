@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from console import ground, messages, paging, printing, tables
+from console import ground, messages, paging, printing, reads, tables
 from console.leaving import BY_OUTCOME, Answered
 from console.printing import Output
 
@@ -136,6 +136,8 @@ def _nobody_waits(waits: Any, key: str) -> dict[str, Any]:
             f"No hook waits under {key[:200]!r}{known or '; python starter.py hook list shows which do.'}",
             key,
         )
+    if status == "open":
+        status = ground.run(_as_the_run_says(run, item))
     if status == "done":
         return _told("duplicate", "hook_answered", "Nobody waits for it any more: it is done.", key)
     return _told(
@@ -144,6 +146,12 @@ def _nobody_waits(waits: Any, key: str) -> dict[str, Any]:
         f"Nobody waits for this answer any more: the item is {status.replace('_', ' ')}.",
         key,
     )
+
+
+async def _as_the_run_says(run: str, item: str) -> str:
+    """How an item stands: rows land a moment after the run has taken an answer, and whoever says it again may be faster."""
+    found = await reads.ask(await ground.client(), run, "why", item)
+    return str(found["status"])
 
 
 def _row(one: WaitingHook) -> dict[str, Any]:

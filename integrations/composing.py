@@ -17,6 +17,7 @@ MOST_LINES: Final = 40
 """Of what the core said, of open points, and of commands."""
 MOST_IN_A_LINE: Final = 2_000
 _COMMANDS: Final = 5
+_AFTER_THE_END: Final = ("left", "undo")
 _ASKING: Final = (NoticeKind.ASK, NoticeKind.REMINDER, NoticeKind.DIGEST, NoticeKind.HANDOFF)
 
 
@@ -82,14 +83,14 @@ def values(known: Known, wording: Wording) -> dict[str, Any]:
     known = _to_the_point(known)
     notice, reader, matter = known.notice, known.reader, known.matter
     names = {handle: one_line(name) for handle, name in matter.names.items()}
-    voice = wording.voice(reader.zone or matter.zone, names)
+    voice = wording.voice(reader.zone or matter.zone, names, reader.handle)
     # A place in an answer is a pointer for programs; people know the field by its name.
     lines = [voice.line(one_line(line).removeprefix("/fields/")) for line in notice.lines[:MOST_LINES]]
     points = matter.points[:MOST_LINES]
     name = one_line(reader.name)
     return {
         "greeting": voice.word("hello", name=name) if name else voice.word("hello_all"),
-        "subject": one_line(voice.line(one_line(notice.subject)).text),
+        "subject": _subject(known, voice),
         "intro": "",
         "body": (),
         "kind": str(notice.kind),
@@ -116,15 +117,49 @@ def values(known: Known, wording: Wording) -> dict[str, Any]:
 
 
 def _to_the_point(known: Known) -> Known:
-    """An alarm is about what is late; of what else waits for them its readers hear otherwise."""
-    late = tuple(point for point in known.matter.points if point.id in _ids(known))
-    if known.notice.kind != NoticeKind.ESCALATION or not late:
+    """An alarm is about what it names; of what else waits for them its readers hear otherwise, with its own date and command."""
+    notice, matter = known.notice, known.matter
+    if notice.kind != NoticeKind.ESCALATION:
         return known
-    return replace(known, matter=replace(known.matter, points=late))
+    points = tuple(point for point in matter.points if _concerns(notice, point))
+    following = matter.following if matter.following is not None and _concerns(notice, matter.following) else None
+    # What a hook has left behind is for a person to see to although the run has ended.
+    closed_at = None if _part(notice).startswith(_AFTER_THE_END) else matter.closed_at
+    return replace(known, matter=replace(matter, points=points, following=following, closed_at=closed_at))
+
+
+def _concerns(notice: Notice, point: Point) -> bool:
+    """Whether an alarm is about this. One of a stage or of the whole run names no items: what it is about, its key says."""
+    if notice.items or notice.item:
+        return point.id in (notice.items or (notice.item,))
+    match _part(notice).partition(".")[0]:
+        case "stall":
+            return point.stage == notice.stage
+        case "review":
+            return point.kind == "hold"
+        case "debt":
+            return (point.kind, point.status, point.stage) == ("debt", "expired", notice.stage)
+        case _:
+            return False
+
+
+def _part(notice: Notice) -> str:
+    return notice.key.rsplit("/", 2)[-2] if notice.key.count("/") > 1 else ""
+
+
+def _is_for_the_reader(known: Known) -> bool:
+    """An alarm that names nobody else who has to act is told to whoever must."""
+    points, following = known.matter.points, known.matter.following
+    others = [point for point in points or ((following,) if following else ()) if not point.yours]
+    return known.notice.kind == NoticeKind.ESCALATION and not others
 
 
 def _side(known: Known) -> str:
     return known.notice.side or known.reader.side
+
+
+def _subject(known: Known, voice: Voice) -> str:
+    return one_line(voice.line(one_line(known.notice.subject)).text)
 
 
 def _short(run: str) -> str:
@@ -177,6 +212,8 @@ def _missing(known: Known, voice: Voice, lines: list[Said]) -> Iterator[str]:
     if _shown(known):
         return
     found = [part for line in lines if line.role == "missing" for part in line.text.split("; ")]
+    if not found and known.matter.closed_at is None and _is_for_the_reader(known):
+        found = [text for text in (_subject(known, voice),) if text]
     yield from found or (voice.word("nothing"),)
 
 
@@ -187,6 +224,8 @@ def _next(known: Known, voice: Voice, lines: list[Said]) -> Iterator[str]:
         yield voice.word("nobody")
     elif said:
         yield from said
+    elif _is_for_the_reader(known):
+        yield voice.word("you")
     elif known.matter.on_hold:
         yield voice.word("held")
     elif any(point.yours for point in points) or (not known.matter.known and known.notice.kind in _ASKING):

@@ -59,6 +59,8 @@ class Voice:
     wording: Wording
     zone: tzinfo = UTC
     names: Mapping[str, str] = field(default_factory=dict)
+    reader: str = ""
+    """Their handle: where a line says that they act next, it speaks to them."""
 
     def when(self, at: datetime | None) -> str:
         """An instant in words; where there is none, that there is no date."""
@@ -84,8 +86,11 @@ class Voice:
         for form in self.wording.forms:
             found = form.pattern.fullmatch(line)
             if found is not None:
-                values = {name: self._told(name, text) for name, text in found.groupdict().items()}
-                return Said(form.role, fill(form.text, values).removeprefix(": "), values.get("when", ""))
+                given = found.groupdict()
+                values = {name: self._told(name, text) for name, text in given.items()}
+                theirs = form.role == "next" and self.reader and given.get("who") == self.reader
+                told = self.word("you") if theirs else fill(form.text, values).removeprefix(": ")
+                return Said(form.role, told, values.get("when", ""))
         # What is wrong with a whole answer has no place to stand before it.
         return Said("said", self._dated(line).removeprefix(": "))
 
@@ -133,9 +138,9 @@ class Wording:
         """Forms that are looked for inside of a list."""
         return tuple((_pattern(form), text) for form, text in self.parts.items())
 
-    def voice(self, zone: str = "", names: Mapping[str, str] | None = None) -> Voice:
+    def voice(self, zone: str = "", names: Mapping[str, str] | None = None, reader: str = "") -> Voice:
         """This language for a reader in a zone; UTC where nobody knows it, or there is none of that name."""
-        return Voice(self, _zone(zone), names or {})
+        return Voice(self, _zone(zone), names or {}, reader)
 
 
 class WordingInvalid(ValueError):

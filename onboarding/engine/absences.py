@@ -28,6 +28,7 @@ from onboarding.engine.promises import told
 from onboarding.engine.refusing import forbidden, must_come, rejected, unknown
 from onboarding.engine.state import Absence, PromiseKind, RunState, StageStatus
 from onboarding.engine.turn import Turn
+from onboarding.engine.waits import left_to_see
 from onboarding.language.model import Side
 from onboarding.messages import Absence as Said
 from onboarding.nearest import nearest
@@ -134,7 +135,8 @@ def _tell(turn: Turn, before: Asked, person: str, entry: int) -> None:
         for one in new:
             behalf = "" if one == person or not is_away(turn.state, person) else f" for {person}, who is away"
             due = f", due {when(turn.state.items[name].due_at)}" if item is not None else ""
-            lines = (f"{title} is yours now{behalf}{due}.",)
+            caveats = left_to_see(item, turn.state.items[name]) if item is not None else ()
+            lines = (f"{title} is yours now{behalf}{due}.", *caveats)
             say(
                 turn,
                 NoticeKind.HANDOFF,

@@ -18,6 +18,7 @@ from onboarding.engine.refusing import conflict, forbidden, must_come, rejected,
 from onboarding.engine.seating import barred_by_eyes
 from onboarding.engine.state import ItemStatus, PromiseKind, Revert, StageStatus
 from onboarding.engine.turn import Turn
+from onboarding.engine.waits import to_review
 from onboarding.language.model import Item, ItemKind, Side
 from onboarding.messages import UNVERIFIED, Reassign
 from onboarding.nearest import nearest
@@ -186,7 +187,7 @@ def give_role(turn: Turn, role: str, to: tuple[str, ...]) -> None:
         if item.review == role and current.status is ItemStatus.IN_REVIEW and mine:
             if turn.plan.is_group(role):
                 turn.item(item.id, reviewer=to[0])
-            lines = (f"{item.title} was answered and waits for you: accept or return.",)
+            lines = to_review(item, turn.state.items[item.id])
             part = f"review.{current.answers}.{turn.state.trail_count}"
             say(turn, NoticeKind.ASK, reader, "ask", f"Please review: {item.title}", lines, part=part, item=item)
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from onboarding import limits
-from onboarding.engine import calling, deadlines, flow, fullness, rota, undoing
+from onboarding.engine import calling, deadlines, flow, fullness, rota, rules, undoing
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.notices import say
 from onboarding.engine.people import stage_owner
@@ -64,15 +64,19 @@ def hook_failed(turn: Turn, key: str, code: str, sentence: str) -> bool:
     if check is not None:
         turn.record("check", item=item.id, code=code, outcome="rejected", sentence=sentence)
         _set_check(turn, item, check, "broken")
+        _keep_why(turn, item, item.checks[check].activity, code, sentence)
         after_checks(turn, item)
         return True
     turn.record("hook", item=item.id, code=code, outcome="rejected", sentence=sentence)
     if turn.state.items[item.id].status is ItemStatus.WAIVED:
+        _keep_why(turn, item, item.activity, code, sentence)
         return True
     match item.on_failure:
         case "skip":
+            _keep_why(turn, item, item.activity, code, sentence)
             flow.finish_item(turn, item, "engine", ItemStatus.SKIPPED, outcome="failed")
         case "fail":
+            _keep_why(turn, item, item.activity, code, sentence)
             flow.close_run(turn, RunOutcome.LOST, f"{item.title} failed: {sentence}", failed=item.id)
         case _:
             why = MessageFault(place="", code=code[:64], sentence=clean(sentence))
@@ -143,6 +147,13 @@ def _learn_late(turn: Turn, item: Item) -> None:
     words = [word for word, check in zip(current.checks, item.checks, strict=True) if check.blocks]
     if item.event is not None and current.answer is not None and words and all(word == "passed" for word in words):
         turn.learn(facts_of(item, current.answer), item.id, current.answer.by)
+
+
+def _keep_why(turn: Turn, item: Item, activity: str | None, code: str, sentence: str) -> None:
+    """Why nothing came back, for whoever goes on without it: they must not take silence for a yes."""
+    if turn.plan.order.rules_version >= rules.TELLS_WHY_A_HOOK_FAILED:
+        why = MessageFault(place=activity or "", code=code[:64], sentence=clean(sentence))
+        turn.item(item.id, not_made=(*turn.state.items[item.id].not_made, why))
 
 
 def _set_check(turn: Turn, item: Item, index: int, word: str) -> None:

@@ -17,6 +17,7 @@ from onboarding.engine.presence import is_away, members, principal
 from onboarding.engine.seating import barred_by_eyes
 from onboarding.engine.state import ItemStatus, RunState
 from onboarding.engine.turn import Turn
+from onboarding.engine.waits import left_to_see
 from onboarding.language.model import Item, ItemKind, Side, Stage
 
 
@@ -141,9 +142,9 @@ def give_review(turn: Turn, item: Item, to: str) -> None:
 def _handed_over(turn: Turn, item: Item, asked: tuple[str, ...], why: str) -> None:
     current, to = turn.state.items[item.id], asked_of(turn.plan, turn.state, item)
     due = "" if current.status is ItemStatus.IN_REVIEW else f"; due {when(current.due_at)}"
+    lines = (f"{item.title} is yours now{why}{due}.", *left_to_see(item, current))
     for handle in to:
         say(
-            turn, NoticeKind.HANDOFF, handle, "handover", f"Yours now: {item.title}", (f"{item.title} is yours now{why}{due}.",),
-            part=f"to.{current.hands}", item=item,
+            turn, NoticeKind.HANDOFF, handle, "handover", f"Yours now: {item.title}", lines, part=f"to.{current.hands}", item=item,
         )  # fmt: skip
     taken_by(turn, item, to, asked)

@@ -26,7 +26,10 @@ REFUSES_UNBEARABLE = 2
 """An order that is too much for any run is refused where it would start one."""
 
 TELLS_WHY_A_HOOK_FAILED = 3
-"""The sentence of a hook that failed is the one that it gave; before, it was the same for all."""
+"""The sentence of a hook that failed is the one that it gave; before, it was the same for all.
+
+An item keeps why a check of it could not be made, or why its hook was passed over or ended the run; before, only the trail knew.
+"""
 
 FINISHES_STAGE_HOOKS = 3
 """Hooks of leaving a stage, and of entering it, are done although the run is live; before, the end called them back."""

@@ -194,6 +194,8 @@ class ItemState:
     """Who submitted, completed or decided, or on whose behalf: what four eyes looks at."""
     checks: tuple[str, ...] = ()
     """One word for each check of the current answer: `pending`, `passed`, `failed`, `broken`."""
+    not_made: tuple[MessageFault, ...] = ()
+    """Calls that brought nothing, at `place` by their activity: checks of the current answer, or the hook that nobody was given."""
     returns: dict[str, int] = field(default_factory=dict)
     """How often each outcome of this approval has reopened items."""
     awaits: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from onboarding.engine import calling, flow, gates, rota, rounds
+from onboarding.engine import calling, flow, gates, rota, rounds, waits
 from onboarding.engine.effects import NoticeKind, RunHook
 from onboarding.engine.moves import (
     RIGHT_MESSAGE,
@@ -88,7 +88,7 @@ def _answered(turn: Turn, item: Item, answer: Answer, actors: tuple[str, ...]) -
     turn.item(
         item.id, owner=item_principal(turn.plan, turn.state, item), opened_at=current.opened_at or turn.at, closed_at=None,
         status=ItemStatus.ANSWERED, answer=answer, answers=current.answers + 1, answered_at=turn.at, late=current.overdue,
-        actors=together(*current.actors, *actors), checks=tuple("pending" for _ in item.checks), faults=(), votes=(),
+        actors=together(*current.actors, *actors), checks=tuple("pending" for _ in item.checks), faults=(), votes=(), not_made=(),
         draft_fields={}, draft_files=(), assign_at=None, reviewer="", outcome=None,
     )  # fmt: skip
     settled(turn, item, answer.by)
@@ -143,7 +143,7 @@ def _ask_for_review(turn: Turn, item: Item) -> None:
     before = current.shown[-1:]
     turn.item(item.id, status=ItemStatus.IN_REVIEW, shown=current.shown if before == (digest,) else (*before, digest))
     rota.review_in_turn(turn, item)
-    lines = (f"{item.title} was answered and waits for you: accept or return.", f"The answer is {digest}.")
+    lines = (*waits.to_review(item, turn.state.items[item.id]), f"The answer is {digest}.")
     for handle in asked_of(turn.plan, turn.state, item):
         notice = say(
             turn, NoticeKind.ASK, handle, "ask", f"Please review: {item.title}", lines, part=f"review.{current.answers}", item=item,

@@ -29,8 +29,27 @@ def waits_for(plan: Plan, state: RunState, item: Item) -> str | None:
 
 def sentence(plan: Plan, state: RunState, item: Item) -> str:
     """What an item that is not finished waits for, also where nobody waits for it."""
-    said = clause(plan, state, item)
+    said = "; ".join((clause(plan, state, item), *not_made(item, state.items[item.id])))
     return cut(f"{said[0].upper()}{said[1:]}.", 300)
+
+
+def not_made(item: Item, state: ItemState) -> tuple[str, ...]:
+    """What of an item could not be done and why, to be put into a sentence."""
+    hook = item.kind is ItemKind.HOOK
+    return tuple(
+        f"{'its hook failed' if hook else f'the check {one.place} could not be made'}: {cut(one.sentence, 300).rstrip('.')} ({one.code})"
+        for one in state.not_made
+    )
+
+
+def to_review(item: Item, state: ItemState) -> tuple[str, ...]:
+    """What a reviewer is asked. A check that could not be made is theirs to make up for, so they hear of it."""
+    return (f"{item.title} was answered and waits for you: accept or return.", *left_to_see(item, state))
+
+
+def left_to_see(item: Item, state: ItemState) -> tuple[str, ...]:
+    """What whoever takes something over must know besides: which checks nobody could make."""
+    return tuple(f"{said[0].upper()}{said[1:]}." for said in not_made(item, state))
 
 
 def clause(plan: Plan, state: RunState, item: Item) -> str:

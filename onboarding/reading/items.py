@@ -9,8 +9,8 @@ from onboarding.engine.flow import ACTIVE
 from onboarding.engine.people import acting, has_since, item_owner, stands_for
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import ItemStatus, RunState, StageStatus
-from onboarding.engine.waits import clause, titles, waits_for
-from onboarding.language.model import Item, Side
+from onboarding.engine.waits import clause, not_made, titles, waits_for
+from onboarding.language.model import Item, ItemKind, Side
 from onboarding.reading.shapes import Shape, cut, instant, no_cursor, no_such, page, place_of, spoken
 
 NOTHING = "nothing happens by itself"
@@ -114,6 +114,7 @@ def why(plan: Plan, state: RunState, item: Any, at: datetime) -> Shape:
         parts.append(f"next: {cut(coming[1])} on {spoken(coming[0])}")
     if state.hold is not None and not met:
         parts.append(f"the run is on hold since {spoken(state.hold.since)}, no clock of this item goes on")
+    parts += not_made(rule, current)
     return {
         "item": item,
         "status": str(current.status),
@@ -170,6 +171,8 @@ def _settled(plan: Plan, state: RunState, item: Item) -> str:
         case ItemStatus.WAIVED:
             debt = next((one for one in reversed(state.debts) if one.item == item.id), None)
             return f"was waived{f' by {debt.by}' if debt else ''}{on}"
+        case ItemStatus.CANCELLED if item.kind is ItemKind.HOOK and current.not_made:
+            return f"ended the run{on}"
         case ItemStatus.CANCELLED:
             return f"is no longer needed{on}: its stage or the run ended without it"
         case _ if current.outcome is not None:

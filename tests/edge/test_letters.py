@@ -235,6 +235,26 @@ def test_a_letter_of_a_receipt_tells_the_date_that_was_promised() -> None:
     assert "- Steuerbescheinigung, bis Freitag, 27. November 2026, 10:00 Uhr (MEZ)" in text
 
 
+@pytest.mark.parametrize(
+    ("template", "line", "to_another"),
+    [
+        ("received", "Next: olga goes on with it, by Thu 03 Dec 2026 09:00 UTC", "Olga Orlow macht weiter."),
+        ("received", "Next: olga goes on with it", "Olga Orlow macht weiter."),
+        ("escalation", "We wait for olga to deliver it.", "Olga Orlow (Lieferung steht aus)."),
+        ("escalation", "We wait for olga to approve it.", "Olga Orlow (Freigabe steht aus)."),
+    ],
+)
+def test_whoever_acts_next_is_spoken_to_and_not_of(template: str, line: str, to_another: str) -> None:
+    """A receipt or an alarm may go to the very person whom it names."""
+    matter = a_matter(names={"olga": "Olga Orlow"})
+    theirs, others = (
+        under(a_letter(a_notice(template, lines=(line,), to=to, side="provider"), matter), "Wer als Nächstes handelt")
+        for to in ("olga", "dana")
+    )
+
+    assert (["Sie."], [to_another]) == (theirs, others)
+
+
 def test_what_is_shown_as_a_list_is_not_said_a_second_time() -> None:
     """An ask names its points with their dates; without rows its own lines say them."""
     lines = ("Steuerbescheinigung, due Fri 27 Nov 2026 09:00 UTC", "Answer with the item's id: tax.")
@@ -273,6 +293,87 @@ def test_an_alarm_is_about_what_is_late_and_an_ask_about_everything() -> None:
     assert ("Anderes" in alarm, "Anderes" in ask) == (False, True)
     assert "    python starter.py status c-1/small\n" in alarm
     assert "bei carla" in alarm
+
+
+def an_alarm(part: str, subject: str, *lines: str, item: str | None = None, stage: str = "setup") -> Notice:
+    """What the owner of a stage is told; `part` is what its key says of it."""
+    return a_notice(
+        "escalation", to="dana", side="provider", item=item, items=(), stage=stage, subject=subject, lines=lines,
+        key=f"onboarding/c-1/small/{item or stage}/1/{part}/dana",
+    )  # fmt: skip
+
+
+def under(letter: Letter, heading: str) -> list[str]:
+    """What stands under a heading."""
+    return [line.strip() for line in letter.text.split(f"\n{heading}\n")[1].split("\n\n")[0].splitlines()]
+
+
+CALL = a_point(id="call", title="Welcome call", kind="task", side="provider", who="dana", stage="setup")
+HOOK_FAILED = an_alarm(
+    "1.enter0.failed", "A hook failed: Setup", "A hook of Setup failed: The other side answered 404."
+)
+NOT_TOLD = an_alarm(
+    "undelivered.1", "Not delivered: Import", "A notice about Import could not be delivered to lars.", item="import"
+)
+AT_THE_END = an_alarm(
+    "undo1", "Not taken back: Import", "Take it back by hand; the activity 'x' could not.", item="import"
+)
+
+
+@pytest.mark.parametrize(
+    ("alarm", "matter"),
+    [
+        (HOOK_FAILED, {"points": (CALL,)}),
+        (HOOK_FAILED, {"points": (), "following": replace(CALL, yours=False, who="lars")}),
+        (HOOK_FAILED, {"points": (CALL,), "on_hold": True}),
+        (an_alarm("alone.4.2", "Nobody stands in for lars"), {"points": (CALL,)}),
+        (an_alarm("promise.2", "The promised date has passed"), {"points": (CALL,)}),
+        (NOT_TOLD, {"points": (CALL,)}),
+        (AT_THE_END, {"points": (), "closed_at": NOW}),
+    ],
+)
+def test_an_alarm_has_no_point_date_or_command_of_what_it_is_not_about(alarm: Notice, matter: dict[str, Any]) -> None:
+    """It names nobody else who has to act, so it is for its reader to see to: what, and where to look, stands in its letter."""
+    letter = a_letter(alarm, a_matter(**matter), language="en", side="provider")
+
+    assert "Welcome call" not in letter.text
+    assert [alarm.subject] == under(letter, "What is missing")
+    assert ["You."] == under(letter, "Who acts next")
+    assert ["No date is set."] == under(letter, "By when")
+    assert ["On the command line:", "python starter.py status c-1/small"] == under(letter, "How to answer")
+
+
+@pytest.mark.parametrize(
+    ("alarm", "point"),
+    [
+        (an_alarm("review.20261124T090000", "A run on hold waits for your review"), {"id": "hold", "kind": "hold"}),
+        (
+            an_alarm("debt.0", "A waiver has run out: papers"),
+            {"id": "setup/papers", "kind": "debt", "status": "expired"},
+        ),
+        (an_alarm("stall.20261124T090000", "No progress: Setup"), {"id": "import", "kind": "task"}),
+    ],
+)
+def test_an_alarm_of_a_stage_or_of_the_run_has_the_date_of_what_it_is_about(
+    alarm: Notice, point: dict[str, Any]
+) -> None:
+    """Such a notice names no item; what it is about waits among the points of its reader, or is what follows."""
+    mine = a_point(title="This one", side="provider", who="dana", stage="setup", **point)
+    other = replace(CALL, stage="intake", due_at=NOW + timedelta(days=1))
+    letter = a_letter(alarm, a_matter(points=(other, mine), on_hold=point["kind"] == "hold"), language="en")
+
+    assert ["- This one, by Friday, 27 November 2026, 10:00 (CET)"] == under(letter, "What is missing")
+    assert ["You."] == under(letter, "Who acts next")
+    assert ["Friday, 27 November 2026, 10:00 (CET)"] == under(letter, "By when")
+
+
+def test_an_alarm_about_a_stage_names_whoever_has_what_is_open_in_it() -> None:
+    """Where that is not its reader."""
+    theirs = a_point(title="Import", stage="setup", side="provider", who="lars", yours=False)
+    alarm = an_alarm("stall.20261124T090000", "No progress: Setup")
+    letter = a_letter(alarm, a_matter(points=(), following=theirs, names={"lars": "Lars Lo"}), language="en")
+
+    assert ["Lars Lo: Import"] == under(letter, "Who acts next")
 
 
 def test_the_customer_reads_nothing_of_how_we_work_inside(engine: Engine) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 from temporalio.client import Client
 from werkzeug import Request, Response
 
@@ -35,8 +35,9 @@ from onboarding.engine.state import RunStatus, StartOrder
 from onboarding.errors import HookRefused
 from onboarding.language.model import StageAction
 from runtime.devserver import DevServer
-from storage.engine import open_database
+from storage.engine import open_database, writing
 from storage.hook_waits import SqlHookWaits
+from storage.tables import ITEMS
 from tests.support.doors import environment_of, worker_process
 from tests.support.shell import ROOT, Edge, Run, a_run, a_worker, an_order
 
@@ -196,11 +197,22 @@ async def test_an_answer_that_comes_later_outlives_the_worker_and_is_taken_once(
         again = await until(lambda: _unless(told(ground, "hook", "finish", key, "--answer", answer), 75), "an answer")
 
         assert (0, "hook_answered") == again
+        _as_before_it_was_written(ground)
+        assert (0, "hook_answered") == await told(ground, "hook", "finish", key, "--answer", answer), "the run knows"
         assert (23, "unknown_hook_call") == await told(
             ground, "hook", "finish", key.replace("tenant", "tenent"), "--answer", answer
         )
         assert [] == (await ground.cli("hook", "list"))[1]["rows"]
     assert 1 == len(httpserver.log), "the other side was asked once"
+
+
+def _as_before_it_was_written(ground: Ground) -> None:
+    """The row of the item as it stands until what the run has taken has landed."""
+    url = environment_of(ground.server.address, ground.folder, ground.queue)["ONBOARDING_DATABASE_URL"]
+    engine = open_database(url)
+    with writing(engine) as connection:
+        connection.execute(update(ITEMS).where(ITEMS.c.item == "tenant").values(status="open"))
+    engine.dispose()
 
 
 async def test_an_attempt_that_was_lost_with_every_worker_is_waited_for_again(
