@@ -12,7 +12,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -469,25 +468,7 @@ def test_a_gap_that_a_calendar_makes_longer_than_the_silence_comes_first(seed: i
     assert put_off, "this seed tells another story by now: find one in which the gap is longer"
 
 
-# By the clock ---------------------------------------------------------------------------------------------------------
-
-
-def test_the_core_takes_thousands_of_events_a_second(capsys: pytest.CaptureFixture[str]) -> None:
-    """The bare loop over the seven stages, refusals, repeats and the clock included; a floor that only a mistake breaks."""
-    plan, rng = seven_stages(), Random(7)
-    scripts = []
-    for _ in range(40):
-        simulation = Simulation(plan, rng, restores=0)
-        for _ in range(100):
-            simulation.step()
-        scripts.append(simulation.events)
-    begun = time.perf_counter()
-    count = sum(len(replay(plan, events)) for events in scripts)
-    rate = count / (time.perf_counter() - begun)
-    with capsys.disabled():
-        print(f"\n  {rate:,.0f} events a second over the seven stages")
-
-    assert rate > 2_000
+# Written and read ----------------------------------------------------------------------------------------------------
 
 
 def test_a_state_is_written_and_read_without_loss() -> None:
