@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from onboarding.errors import DefinitionInvalid, Fault
 from onboarding.language.places import Path
+from onboarding.mailboxes import mailbox
 from onboarding.matter import ANSWER_VALUES
 from onboarding.nearest import nearest
 from runtime import outside
@@ -32,7 +33,7 @@ from runtime.channels_grammar import (
     WebhookEntry,
 )
 from runtime.outside import Network, Outside, secret_in_query
-from runtime.people import NO_HANDLE, handle_from, mailbox
+from runtime.people import NO_HANDLE, handle_from
 from runtime.placed import PlacedFaults, fit
 from runtime.secret_values import SecretMissing, SecretSource
 from runtime.yaml_text import YamlText
@@ -185,12 +186,12 @@ class _Reading:
     def mailbox(self, path: Path, text: str) -> tuple[str, str]:
         """Name and address."""
         found = mailbox(text, named=True)
-        if found is None or found.ascii_email is None:
+        if found is None or not found.is_ascii:
             self.faults.add(
                 "bad_address", path, "This is no mail address: write it as Name <name@firm.example>, in quotes."
             )
             return "", ""
-        return found.display_name or "", found.ascii_email
+        return found.name, found.address
 
     def slack(self, path: Path, entry: SlackEntry) -> dict[str, Any]:
         if (entry.url is None) == (entry.token is None):

@@ -15,9 +15,10 @@ from onboarding.engine.roster import CONTACT, handle_of
 from onboarding.errors import DefinitionInvalid, Fault
 from onboarding.language.places import Document, Path, spell
 from onboarding.language.rules import in_line_order
+from onboarding.mailboxes import mailbox
 from onboarding.nearest import nearest
 from runtime.calendar_tables import TABLES
-from runtime.people import NO_HANDLE, handle_from, mailbox
+from runtime.people import NO_HANDLE, handle_from
 from runtime.yaml_text import YamlText
 
 KEYS: Final = ("name", "language", "zone", "side", "channels")

@@ -1,8 +1,6 @@
-"""How files of the configuration name people: by a handle, of which there is one spelling, and by mail addresses."""
+"""How files of the configuration name people: by a handle, of which there is one spelling."""
 
 from __future__ import annotations
-
-from email_validator import EmailNotValidError, ValidatedEmail, validate_email
 
 from onboarding.engine.roster import CONTACT
 from onboarding.language.values import HANDLE
@@ -17,13 +15,3 @@ def handle_from(text: str) -> str | None:
     """The handle as runs and notices write it, or `None` for what nobody can be called by."""
     found = canonical_actor(text)
     return found if HANDLE.fullmatch(found.removeprefix(CONTACT)) and found != UNVERIFIED else None
-
-
-def mailbox(text: str, *, named: bool = False) -> ValidatedEmail | None:
-    """A mail address, which a name may stand before where it is `named`. Asks no name server: a firm's own may have its own names."""
-    try:
-        return validate_email(
-            text.strip(), check_deliverability=False, globally_deliverable=False, allow_display_name=named
-        )
-    except (EmailNotValidError, UnicodeError):
-        return None

@@ -11,10 +11,9 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 
-from email_validator import EmailNotValidError, validate_email
-
 from integrations.channels.plain_words import lines_of, one_line
 from integrations.letters import Letter, NotTaken
+from onboarding.mailboxes import mailbox
 
 MOST_SUBJECT = 200
 """Characters; clients show a third of it."""
@@ -72,18 +71,10 @@ def mail_of(letter: Letter, to: str, sender: Sender, at: datetime) -> EmailMessa
 
 def address_of(text: str) -> str:
     """A mail address as servers take it: no name, no group, its domain in ASCII. Raises `NotTaken("address_refused")`."""
-    try:
-        found = validate_email(
-            text.strip(),
-            check_deliverability=False,
-            globally_deliverable=False,  # a firm's own server may serve names that the world does not know
-            allow_display_name=False,
-            allow_quoted_local=False,
-            allow_domain_literal=False,
-        )
-    except (EmailNotValidError, UnicodeError):
-        raise NotTaken("address_refused") from None
-    return str(found.ascii_email or found.normalized)
+    found = mailbox(text)
+    if found is None:
+        raise NotTaken("address_refused")
+    return found.address
 
 
 def _mailbox(name: str, address: str) -> Address:

@@ -196,3 +196,11 @@ def test_a_route_for_a_person_fits_in_every_spelling_of_their_handle(tmp_path: P
     text = f"channels: {{mail: {{{MAIL}}}}}\nroutes: [{{handle: ' Dana', to: mail}}, {{handle: 'Customer:Lead', to: mail}}, {{to: mail}}]\n"
 
     assert [one["handle"] for one in read(text, tmp_path).routes] == ["dana", "customer:lead", ""]
+
+
+def test_a_sender_may_be_called_after_ones_own_network(tmp_path: Path) -> None:
+    """As addresses of the directory may."""
+    text = "channels: {mail: {kind: mail, host: mail.corp.local, from: Onboarding <team@corp.local>}}"
+    values = read(text, tmp_path).channels["mail"].values
+
+    assert (values["name"], values["address"]) == ("Onboarding", "team@corp.local")

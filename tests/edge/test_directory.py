@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from integrations.channels.mail_text import address_of
 from integrations.directory import REMEMBERED_FOR, SORTS, AskedDirectory, LayeredDirectory
 from integrations.hooks import HookRegistry
 from integrations.letters import Postponed, Reader
@@ -150,6 +151,30 @@ def test_what_a_hook_answers_is_taken_only_where_it_is_a_text_of_reasonable_leng
 def test_files_of_both_shapes_are_read(tmp_path: Path, text: str, groups: dict[str, tuple[str, ...]]) -> None:
     """The one with groups only goes on working, also where a group is called as a part of the new one."""
     assert groups == read_directory(written(tmp_path, text), SORTS).groups
+
+
+@pytest.mark.parametrize(
+    "address", ["dana@corp.local", "dana@localhost", "dana@mail.test", "dana@mx", "dana@Firm.Invalid", "dana@host.internal"]
+)  # fmt: skip
+def test_an_address_of_ones_own_network_is_one(tmp_path: Path, address: str) -> None:
+    """A firm's own server may serve names that the world never gave out; in the file as where a letter leaves."""
+    text = f"groups: {{csm: [{address}]}}\npeople: {{dana: {{mail: {address}}}}}\n"
+    file = read_directory(written(tmp_path, text), SORTS)
+
+    assert ({"csm": (address,)}, {"mail": address}) == (file.groups, file.people["dana"])
+    assert address.lower() == address_of(address)
+
+
+@pytest.mark.parametrize(
+    "text", ["a@b@corp.local", "no address@corp.local", "dana@.local", "dana@-x.local", "@localhost", "dana@corp.local>", "dana@corp.local."]
+)  # fmt: skip
+def test_what_is_no_address_is_none_in_ones_own_network_either(tmp_path: Path, text: str) -> None:
+    with pytest.raises(DefinitionInvalid) as caught:
+        read_directory(written(tmp_path, f"groups: {{csm: [{text!r}]}}\npeople: {{dana: {{mail: {text!r}}}}}\n"), SORTS)
+
+    assert [(1, 16, "not_a_handle"), (2, 23, "bad_address")] == [
+        (one.line, one.column, one.rule) for one in caught.value.faults
+    ]
 
 
 def test_no_file_is_nobody() -> None:
