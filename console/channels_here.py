@@ -54,7 +54,7 @@ def webhooks_here(path: Path | None) -> tuple[str, ...]:
 
 
 def _read(path: Path) -> Channels:
-    from integrations.addresses import is_closed
+    from integrations.addresses import is_closed, network_fault
     from integrations.channels import notify
     from integrations.channels.building import HOSTS
     from integrations.egress import refusal
@@ -62,6 +62,6 @@ def _read(path: Path) -> Channels:
     from runtime.channels_file import Checks, read_channels
 
     checks = Checks(
-        url=refusal, signing=secret_fault, closed=is_closed, notify=notify.url_fault, notify_installed=notify.is_installed(), hosts=HOSTS,
+        url=refusal, signing=secret_fault, network=network_fault, closed=is_closed, notify=notify.url_fault, notify_installed=notify.is_installed(), hosts=HOSTS,
     )  # fmt: skip
     return read_channels(path, checks)

@@ -22,7 +22,7 @@ def hooks_here(path: Path | None) -> HookRegistry:
 
 def _take_in(hooks: HookRegistry, path: Path) -> None:
     # Late: whoever has no such file needs none of the libraries that go out.
-    from integrations.addresses import is_closed
+    from integrations.addresses import is_closed, network_fault
     from integrations.egress import Egress, refusal
     from integrations.http_hooks import VARIABLES, HttpHook
     from integrations.shipped_hooks import FileScan
@@ -30,7 +30,7 @@ def _take_in(hooks: HookRegistry, path: Path) -> None:
     from runtime.hooks_file import read_hooks
     from runtime.outside import Checks
 
-    checks = Checks(url=refusal, signing=secret_fault, closed=is_closed)
+    checks = Checks(url=refusal, signing=secret_fault, network=network_fault, closed=is_closed)
     found = read_hooks(path, checks, installed=hooks.names, variables=VARIABLES)
     outside = Egress(found.inside)
     for name, terms in found.terms.items():

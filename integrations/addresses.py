@@ -38,10 +38,18 @@ _NEVER = tuple(
         "fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254", "fd00:c1::a9fe:a9fe", "fd00:42::42", "fe80::a9fe:a9fe",
     )
 )  # fmt: skip
-# Of the sixth version only what is given out to the world is spoken to; what carries an old address inside is unpacked first.
-_GIVEN_OUT = IPv6Network("2000::/3")
-_NOT_THE_WORLD = tuple(map(IPv6Network, ("2001::/23", "2001:db8::/32", "3fff::/20")))
-_RELAY = IPv4Network("192.88.99.0/24")
+# What is not the world: of the fourth version whatever is kept for a use of its own, of the sixth all that is not given out, and of what is given
+# out the parts for examples and for special uses. What carries an old address inside is unpacked first.
+_CLOSED = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
+            "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3",
+            "::/3", "2001::/23", "2001:db8::/32", "3fff::/20", "4000::/2", "8000::/1",
+        ),
+    )
+)  # fmt: skip
 _CARRIES_AT_THE_END = tuple(map(IPv6Network, ("::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96", "::/96")))
 _CARRIES_BEHIND_TWO_BYTES = IPv6Network("2002::/16")
 
@@ -68,11 +76,26 @@ def is_forbidden(address: Address, inside: Iterable[Network] = ()) -> bool:
         return True
     if any(meant.version == network.version and meant in network for network in inside):
         return False
-    if isinstance(meant, IPv4Address):
-        return not meant.is_global or meant.is_multicast or meant.is_reserved or meant in _RELAY
-    if meant.scope_id is not None or meant not in _GIVEN_OUT:
+    if isinstance(meant, IPv6Address) and meant.scope_id is not None:
         return True
-    return any(meant in network for network in _NOT_THE_WORLD)
+    return any(meant.version == network.version and meant in network for network in _CLOSED)
+
+
+def network_fault(network: Network) -> str | None:
+    """Why opening a network would open nothing, or more than is closed, as the end of a sentence; `None` where it can be opened."""
+    first = network.network_address
+    if network.num_addresses == 1 and plain_address(first) in _NEVER:
+        return "what a cloud tells its machines is opened by nothing: remove it"
+    # Addresses are compared with what they stand for, so that a network in this form would fit none.
+    if plain_address(first) != first and plain_address(network.broadcast_address) != network.broadcast_address:
+        return "it only carries addresses of the fourth version: name the network of these, such as 10.1.0.0/16"
+    if not any(_is_part(network, one) for one in _CLOSED):
+        return "it is not closed as a whole, as private networks are: name each one that is; whatever else is in it is open anyway"
+    return None
+
+
+def _is_part(network: Network, of: Network) -> bool:
+    return network.version == of.version and network.subnet_of(of)  # type: ignore[arg-type]
 
 
 def is_closed(host: str, inside: Sequence[Network]) -> bool:

@@ -19,12 +19,7 @@ from runtime.placed import PlacedFaults
 
 Network = IPv4Network | IPv6Network
 
-_NOT_THE_WORLD: Final = tuple(
-    map(
-        ip_network,
-        ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16", "100.64.0.0/10", "fc00::/7", "fe80::/10", "::1/128"),
-    )
-)  # fmt: skip
+_EVERYTHING: Final = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 _LIKE_SECRETS: Final = re.compile(r"(?i)token|secret|key|sig|pass|auth|credential|cookie")
 
 
@@ -36,6 +31,8 @@ class Checks:
     """Why an address cannot be asked, as a code: the address, the hosts that are allowed, whether http is."""
     signing: Callable[[SecretStr], str | None]
     """Why nothing can be signed with a secret, as the end of a sentence."""
+    network: Callable[[Network], str | None]
+    """Why a network cannot be opened, as the end of a sentence."""
     closed: Callable[[str, Sequence[Network]], bool]
     """Whether a host is an address, and one to which nothing is sent from here: the host, the networks that are open."""
 
@@ -58,17 +55,20 @@ class Outside:
         except ValueError:
             self.faults.add("bad_network", path, f"{text[:60]!r} is no network: write it as 10.1.0.0/16.")
             return None
-        if any(found.version == one.version and found.subnet_of(one) for one in _NOT_THE_WORLD):  # type: ignore[arg-type]
+        why = self.checks.network(found)
+        if why is None:
             return found
-        sentence = f"{text[:60]!r} is no private network, or more than one: name each that is needed; the rest of the world is open anyway."
-        self.faults.add("bad_network", path, sentence)
+        self.faults.add("bad_network", path, f"{text[:60]!r} cannot be opened, because {why}.")
         return None
 
     def demand_open(self, path: Path, host: str) -> None:
         """Of an address it is known without asking anybody; a name is looked at when something is sent."""
-        if self.checks.closed(host, self.inside):
-            sentence = "Nothing is sent to this address: name its network under `inside`, if it is one of yours."
-            self.faults.add("forbidden_address", path, sentence)
+        if not self.checks.closed(host, self.inside):
+            return
+        sentence = "Nothing is sent to this address: name its network under `inside`, if it is one of yours."
+        if self.checks.closed(host, _EVERYTHING):
+            sentence = "Nothing is ever sent to this address, and no line of `inside` opens it: take it out."
+        self.faults.add("forbidden_address", path, sentence)
 
     def demand_signing(self, path: Path, secret: SecretStr) -> None:
         """A secret that is missing was told where it is read."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from integrations.addresses import is_closed
+from integrations.addresses import is_closed, network_fault
 from integrations.channels.building import HOSTS, build
 from integrations.channels.routing import Route, Routing
 from integrations.egress import refusal
@@ -36,7 +36,7 @@ def read(text: str, tmp_path: Path, environ: Mapping[str, str] = ENVIRON, *, ins
     (tmp_path / "secrets/teams-webhook").write_text(TEAMS)
     (tmp_path / "secrets/teams-webhook").chmod(0o600)
     checks = Checks(
-        url=refusal, signing=secret_fault, closed=is_closed, notify=lambda url: None, notify_installed=installed, hosts=HOSTS
+        url=refusal, signing=secret_fault, network=network_fault, closed=is_closed, notify=lambda url: None, notify_installed=installed, hosts=HOSTS
     )  # fmt: skip
     return read_channels(path, checks, environ)
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import pytest
 from pytest_httpserver import HTTPServer
 
-from integrations.addresses import is_forbidden
+from integrations.addresses import is_forbidden, network_fault
 from integrations.answers import demand_taken, pause_of
 from integrations.egress import Answered, Egress, host_allowed
 from integrations.letters import NotTaken, Postponed
@@ -191,6 +191,36 @@ def test_a_network_that_is_opened_is_opened_in_every_form_and_no_other_is() -> N
 
     assert [one for one in open_ if is_forbidden(ipaddress.ip_address(one), inside)] == []
     assert [one for one in shut if not is_forbidden(ipaddress.ip_address(one), inside)] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "10.0.0.0/8", "100.64.0.0/10", "192.168.7.0/24", "127.0.0.1", "169.254.0.0/16", "198.18.0.0/15", "240.0.0.0/4", "192.0.2.0/24", "192.0.0.0/24",
+        "203.0.113.0/24", "224.0.0.0/4", "::1", "fc00::/7", "fd12::/16", "fe80::/10", "fec0::/10", "64:ff9b:1::/48", "2001:db8::/32", "100::/64",
+    ],
+)  # fmt: skip
+def test_every_network_that_is_closed_can_be_opened(text: str) -> None:
+    """Whoever is told to open the network of an address can do so: what is closed and what can be opened is one knowledge."""
+    network = ipaddress.ip_network(text)
+    some = (network.network_address, network.network_address + network.num_addresses // 2, network.broadcast_address)
+
+    assert network_fault(network) is None
+    assert all(is_forbidden(one) for one in some)
+    assert not any(is_forbidden(one, (network,)) for one in some)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("8.8.8.0/24", "open anyway"), ("2606:4700::/32", "open anyway"), ("10.0.0.0/7", "not closed as a whole"), ("0.0.0.0/0", "not closed as a whole"),
+        ("::/0", "not closed as a whole"), ("169.254.169.254", "opened by nothing"), ("168.63.129.16/32", "opened by nothing"),
+        ("fd00:ec2::254", "opened by nothing"), ("::ffff:10.0.0.0/104", "fourth version"), ("2002:a00::/24", "fourth version"), ("64:ff9b::/96", "fourth version"),
+    ],
+)  # fmt: skip
+def test_a_network_that_would_open_nothing_is_told_why(text: str, why: str) -> None:
+    """Or too much."""
+    assert why in (network_fault(ipaddress.ip_network(text)) or "")
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,33 @@ def test_an_address_inside_is_taken_where_the_file_opens_its_network(tmp_path: P
     assert {"make", "look"} <= set(hooks_here(path).names)
 
 
+@pytest.mark.parametrize(
+    ("network", "host"),
+    [
+        ("198.18.0.0/15", "198.18.4.4"), ("240.0.0.0/4", "240.1.1.1"), ("192.0.2.0/24", "192.0.2.9"), ("fec0::/10", "[fec0::1]"),
+        ("64:ff9b:1::/48", "[64:ff9b:1::1]"),
+    ],
+)  # fmt: skip
+def test_the_way_out_of_a_closed_address_is_one(tmp_path: Path, network: str, host: str) -> None:
+    """Its network, named as the sentence says."""
+    text = f"hooks:\n  make: {{url: 'https://{host}/', allow: ['{host}']}}\n"
+    (found,) = read(tmp_path, text)
+    (tmp_path / "hooks.yaml").write_text(f"inside: ['{network}']\n" + text)
+
+    assert "forbidden_address" in found
+    assert "name its network under `inside`" in found
+    assert "make" in hooks_here(tmp_path / "hooks.yaml").names
+
+
+def test_of_an_address_that_nothing_opens_no_such_way_out_is_told(tmp_path: Path) -> None:
+    """What a cloud tells its machines stays shut."""
+    text = "inside: [169.254.0.0/16]\nhooks: {make: {url: 'https://169.254.169.254/', allow: [169.254.169.254]}}\n"
+    (found,) = read(tmp_path, text)
+
+    assert found.startswith("2:21 forbidden_address ")
+    assert "name its network" not in found
+
+
 @pytest.mark.parametrize(("keyword", "page", "words"), [
     ("seconds", "hooks", "at most {}."), ("seconds", "channels", "up to {} seconds"), ("seconds", "decisions/0013-channels-and-going-out", "{} seconds"),
     ("megabytes", "hooks", "at most {}."), ("megabytes", "channels", "up to {} MiB"), ("megabytes", "decisions/0013-channels-and-going-out", "{} MiB"),
