@@ -20,7 +20,14 @@ from runtime.placed import PlacedFaults
 Network = IPv4Network | IPv6Network
 
 _EVERYTHING: Final = (ip_network("0.0.0.0/0"), ip_network("::/0"))
-_LIKE_SECRETS: Final = re.compile(r"(?i)token|secret|key|sig|pass|auth|credential|cookie")
+_WORD_BEGINS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+# Whole words: a passenger, an author and a design are no secrets. Of what may end an ordinary word, too, as compass and monkey do, only the
+# usual compounds count.
+_LIKE_A_SECRET: Final = re.compile(
+    r"(?:[a-z0-9]*(?:token|secrets?|passwords?|passwd|passphrase|passcode|pwd|credentials?|cookies?|apikey|auth|authorization|authentication|signature)"
+    r"|(?:access|api|app|auth|client|encryption|hmac|license|master|pass|private|secret|session|shared|sign|signing|subscription|user|webhook)?(?:key|pass|sig)"
+    r")[0-9]*"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +87,8 @@ class Outside:
 
 def like_secret(name: str) -> bool:
     """Whether a header or a value of an address is called as secrets are."""
-    return _LIKE_SECRETS.search(name) is not None
+    words = re.split(r"[^a-z0-9]+", _WORD_BEGINS.sub("-", name).lower())
+    return any(_LIKE_A_SECRET.fullmatch(word) for word in words)
 
 
 def secret_in_query(url: str) -> bool:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -12,6 +13,7 @@ from console.hooks_here import hooks_here
 from onboarding.errors import DefinitionInvalid
 from onboarding.hook_terms import AT_ONCE
 from runtime.hooks_grammar import HookEntry
+from runtime.outside import like_secret, secret_in_query
 from runtime.settings import ROOT
 
 GOOD = """\
@@ -147,6 +149,45 @@ def test_what_is_called_as_secrets_are_is_not_written_down(tmp_path: Path, name:
 
     assert found.split(" ")[1] == "secret_in_file"
     assert "canary" not in found
+
+
+SECRETS = (
+    "Authorization", "Proxy-Authorization", "X-Auth", "X-Auth-Token", "oauth_token", "OAuth", "basicauth", "Cookie", "Set-Cookie2", "X-Sig", "sig", "X-Hub-Signature-256",
+    "X-Amz-Credential", "credentials", "X-Api-Key", "x_api_key", "APIKey", "apiKey", "APIKEY", "hapikey", "key", "key2", "Ocp-Apim-Subscription-Key", "accesskey",
+    "secretKey", "X-Pass", "pass", "userPass", "passwd", "password", "db.pwd", "passphrase", "accessToken", "access_token", "authtoken", "csrfToken", "x-session-token",
+    "filter[token]", "client_secret", "clientSecret", "TOKEN", "token1",
+)  # fmt: skip
+ORDINARY = (
+    "X-Design", "X-Author", "X-Compass", "X-Assignee", "X-Signal", "X-Bypass", "Monkey", "keyword", "keyboard-layout", "passenger", "passengers", "passage", "passport",
+    "compass", "bypass", "author", "authority", "authored_by", "signed", "signup", "assigned", "design", "insignia", "cookiecutter", "tokenizer", "max_tokens",
+    "secretary", "turkey", "hockey", "X-Team", "region", "", "maxAuthors", "bySignal",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_name_with_a_word_of_secrets_is_like_one(name: str) -> None:
+    """However its words are put together."""
+    assert like_secret(name)
+    assert secret_in_query(f"https://a.example/x?page=1&{quote(name)}=canary")
+
+
+@pytest.mark.parametrize("name", ORDINARY)
+def test_a_name_in_which_such_letters_only_stand_is_none(name: str) -> None:
+    """A passenger is no password."""
+    assert not like_secret(name)
+    assert not secret_in_query(f"https://a.example/x?page=1&{quote(name)}=2")
+
+
+def test_ordinary_addresses_and_headers_are_written_down(tmp_path: Path) -> None:
+    path = tmp_path / "hooks.yaml"
+    path.write_text(
+        HEAD.replace("/x", "/x?passenger=1") + "    headers: {X-Design: a, X-Author: b, X-Compass: c}\n", "utf-8"
+    )
+
+    call = hooks_here(path).terms("make").call
+
+    assert call is not None
+    assert {"X-Design": "a", "X-Author": "b", "X-Compass": "c"} == call.headers
 
 
 def test_an_address_inside_is_taken_where_the_file_opens_its_network(tmp_path: Path) -> None:
