@@ -18,6 +18,8 @@ MOST_LINES: Final = 40
 MOST_IN_A_LINE: Final = 2_000
 _COMMANDS: Final = 5
 _AFTER_THE_END: Final = ("left", "undo")
+_HAPPENED: Final = ("review", "undelivered", "alone", *_AFTER_THE_END)
+"""How the keys of alarms begin that are about what has happened and not about what is late."""
 _ASKING: Final = (NoticeKind.ASK, NoticeKind.REMINDER, NoticeKind.DIGEST, NoticeKind.HANDOFF)
 
 
@@ -149,9 +151,19 @@ def _part(notice: Notice) -> str:
 
 def _is_for_the_reader(known: Known) -> bool:
     """An alarm that names nobody else who has to act is told to whoever must."""
+    if known.notice.kind != NoticeKind.ESCALATION or _is_over(known):
+        return False
     points, following = known.matter.points, known.matter.following
-    others = [point for point in points or ((following,) if following else ()) if not point.yours]
-    return known.notice.kind == NoticeKind.ESCALATION and not others
+    return all(point.yours for point in points or ((following,) if following else ()))
+
+
+def _is_over(known: Known) -> bool:
+    """Whether an alarm of what was late leaves when that rests or is done. What has happened, neither a hold nor the end of an item settles."""
+    notice, matter = known.notice, known.matter
+    if _part(notice).startswith(_HAPPENED) or _part(notice).endswith(".failed"):
+        return False
+    is_open = matter.following is not None or any(point.id == notice.item for point in matter.points)
+    return matter.on_hold or (matter.known and notice.item is not None and not is_open)
 
 
 def _side(known: Known) -> str:
@@ -212,7 +224,8 @@ def _missing(known: Known, voice: Voice, lines: list[Said]) -> Iterator[str]:
     if _shown(known):
         return
     found = [part for line in lines if line.role == "missing" for part in line.text.split("; ")]
-    if not found and known.matter.closed_at is None and _is_for_the_reader(known):
+    of_another = any(line.role == "next" and line.text != voice.word("you") for line in lines)
+    if not found and known.matter.closed_at is None and _is_for_the_reader(known) and not of_another:
         found = [text for text in (_subject(known, voice),) if text]
     yield from found or (voice.word("nothing"),)
 

@@ -343,6 +343,58 @@ def test_an_alarm_has_no_point_date_or_command_of_what_it_is_not_about(alarm: No
     assert ["On the command line:", "python starter.py status c-1/small"] == under(letter, "How to answer")
 
 
+STALLED = an_alarm(
+    "stall.20261124T090000", "No progress: Setup", "No progress in Setup since Fri 20 Nov 2026 09:00 UTC."
+)
+LATE = an_alarm(
+    "step0", "Escalation 1: Import", "Import is due Fri 20 Nov 2026 09:00 UTC and open since Mon 16 Nov 2026 09:00 UTC.",
+    "We wait for lars to deliver it.", item="import",
+)  # fmt: skip
+UNDECIDED = an_alarm("rounds_exhausted.7", "Please help to decide: Import", "Import: no after 2 rounds.", item="import")
+HELD = "Nobody for now: this onboarding is on hold."
+
+
+@pytest.mark.parametrize(
+    ("alarm", "matter", "following"),
+    [
+        (STALLED, {"points": (), "on_hold": True}, HELD),
+        (STALLED, {"points": (CALL,), "on_hold": True}, HELD),
+        (an_alarm("promise.2", "The promised date has passed"), {"points": (), "on_hold": True}, HELD),
+        (UNDECIDED, {"points": (), "on_hold": True}, HELD),
+        (UNDECIDED, {"points": (CALL,)}, "We do."),
+        (LATE, {"points": ()}, "lars, who is to deliver it."),
+        (LATE, {"points": (), "known": False}, "lars, who is to deliver it."),
+    ],
+)
+def test_an_alarm_that_leaves_late_asks_nobody_for_what_rests_or_is_done(
+    alarm: Notice, matter: dict[str, Any], following: str
+) -> None:
+    """A hold, or the answer, came while it was on its way."""
+    letter = a_letter(alarm, a_matter(**matter), language="en", side="provider")
+    missing = "- Welcome call" if matter["points"] and matter.get("on_hold") else "Nothing from you at the moment."
+
+    assert [following] == under(letter, "Who acts next")
+    assert under(letter, "What is missing")[0].startswith(missing)
+
+
+@pytest.mark.parametrize(
+    ("alarm", "matter"),
+    [
+        (an_alarm("review.20261124T090000", "A run on hold waits for your review"), {"on_hold": True}),
+        (NOT_TOLD, {"on_hold": True}),
+        (an_alarm("alone.4.2", "Nobody stands in for lars"), {"on_hold": True}),
+        (AT_THE_END, {"on_hold": True, "closed_at": NOW}),
+        (replace(LATE, to="lars"), {"known": False}),
+    ],
+)
+def test_an_alarm_of_what_has_happened_is_for_its_reader_also_on_hold(alarm: Notice, matter: dict[str, Any]) -> None:
+    """Nobody tells it again when the run goes on."""
+    letter = a_letter(alarm, a_matter(points=(), **matter), language="en", side="provider")
+
+    assert (["You."], 1) == (under(letter, "Who acts next"), len(under(letter, "What is missing")))
+    assert "Nothing from you at the moment." not in letter.text
+
+
 @pytest.mark.parametrize(
     ("alarm", "point"),
     [
