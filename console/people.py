@@ -31,12 +31,15 @@ def keep(prepared: Prepared) -> tuple[Contact, ...]:
         return SqlDirectory(engine).keep(prepared.order.run, contacts_of(prepared))
 
 
-def settle(prepared: Prepared) -> None:
-    """For a run that was started: these and nobody else, whoever tried to start it before or beside."""
+def settle(prepared: Prepared, others: Iterable[str] = ()) -> None:
+    """For a run that was started: these and nobody else, whoever tried to start it before or beside.
+
+    Where it was started long ago, `others` are its handles: who has left a group since still holds their role in it.
+    """
     from storage.directory import SqlDirectory
 
     with ground.database() as engine:
-        SqlDirectory(engine).settle(prepared.order.run, contacts_of(prepared))
+        SqlDirectory(engine).settle(prepared.order.run, contacts_of(prepared), others)
 
 
 def take_back(prepared: Prepared, kept: Iterable[Contact], others: Iterable[str] = ()) -> None:

@@ -165,7 +165,7 @@ def _is_refusal(error: Exception) -> bool:
 
 
 async def _again(client: Client, prepared: Prepared) -> str:
-    """The run id of the run that has this name already, if it was started with the same input; its people are kept if they were not.
+    """The run id of the run that has this name already, if it was started with the same input; exactly its people stand there then.
 
     Beside a run with another input, whom this start has added goes, now or when it did not hear how it ended.
     """
@@ -173,7 +173,7 @@ async def _again(client: Client, prepared: Prepared) -> str:
     found = await whereabouts.describe(client, run)
     order = await whereabouts.order_of(client, run)
     if order.get("input_digest") == prepared.order.input_digest:
-        people.keep(prepared)
+        people.settle(prepared, people.handles_of(order))
         return found.run_id
     if order:  # without it nobody can tell whose they are
         people.take_back(prepared, people.contacts_of(prepared), people.handles_of(order))

@@ -49,14 +49,16 @@ class SqlDirectory:
             _put(connection, run, added)
         return added
 
-    def settle(self, run: str, contacts: Iterable[Contact]) -> None:
-        """These and nobody else. Raises `DatabaseUnavailable`."""
+    def settle(self, run: str, contacts: Iterable[Contact], others: Iterable[str] = ()) -> None:
+        """These and nobody else, but for `others`: handles of whom these say nothing. Raises `DatabaseUnavailable`."""
         wanted = set(contacts)
+        staying = set(others) - {one.handle for one in wanted}
         if wanted == set(self.of(run)):
             return
         with writing(self._engine) as connection:
             alone_with(connection, run)
-            _remove(connection, run, set(_all(connection, run)) - wanted)
+            stray = set(_all(connection, run)) - wanted
+            _remove(connection, run, [one for one in stray if one.handle not in staying])
             _put(connection, run, wanted)
 
     def take_back(self, run: str, kept: Iterable[Contact], others: Iterable[str] = ()) -> None:

@@ -264,6 +264,29 @@ async def test_a_start_that_does_not_hear_how_it_ended_changes_no_address_of_the
     assert kept(first) == theirs
 
 
+async def test_the_same_start_again_leaves_exactly_the_people_of_its_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a stranger of a start that died beside it nor their address; but whoever has left a group since still holds their role."""
+    first = prepared_at(f"sqlite:///{tmp_path / 'rows.sqlite'}", monkeypatch)
+    server = Server(first, TimeoutError(), order_fails=False)
+    for name in ("look", "describe", "order_of"):
+        monkeypatch.setattr(whereabouts, name, getattr(server, name))
+    await server.look()
+    died = (replace(first.people[0], email="lea@wrong.example"), STRANGER)
+    left, *rest = first.people
+    with ground.database() as engine:
+        SqlDirectory(engine).settle(first.order.run, console_people.contacts_of(replace(first, people=(*died, *rest))))
+
+    await starting.begin(server, first, "queue")  # type: ignore[arg-type]
+    mended = kept(first)
+    await starting.begin(server, replace(first, people=tuple(rest)), "queue")  # type: ignore[arg-type]
+
+    assert mended == set(console_people.contacts_of(first))
+    assert left.handle in {one.handle for one in kept(first)}
+    assert kept(first) == mended
+
+
 def test_everybody_of_an_order_is_known_by_its_history() -> None:
     """Also who is named by an input and has no role: a start that is refused takes nobody of another run back."""
     prepared = ordering.prepare("quick-start", customer="c-1", input_file=str(INPUT))
