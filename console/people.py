@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def keep(prepared: Prepared) -> tuple[Contact, ...]:
-    """Stores those of whom nothing is known yet, outside of the run; who that was."""
+    """Stores those of whom nothing is known yet, outside of the run; who that was. `RecordConflict` where it was erased."""
     from storage.directory import SqlDirectory
 
     with ground.database() as engine:

@@ -11,7 +11,7 @@ from console import ground, hindsight, ordering, people, printing, tables, where
 from console.leaving import OK, Answered, Misused
 from console.printing import Output, hint
 from onboarding.crash_points import reached
-from onboarding.errors import DefinitionInvalid, StartRefused
+from onboarding.errors import DefinitionInvalid, RecordConflict, StartRefused
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -103,7 +103,11 @@ async def begin(client: Client, prepared: Prepared, task_queue: str) -> tuple[st
     row = ground.remembered(run)
     if row is not None:
         raise _forgotten(run, row)
-    added = people.keep(prepared)
+    try:
+        added = people.keep(prepared)
+    except RecordConflict:  # they were erased just now
+        _demand_not_erased(prepared.order.customer, run)
+        raise
     reached("start.before_run")
     try:
         run_id = await _begun(client, prepared, task_queue)

@@ -12,8 +12,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, select
 
+from onboarding.errors import RecordConflict
 from storage.engine import reading, writing
-from storage.standing import alone_with
+from storage.standing import alone_with, is_erased
 from storage.tables import PEOPLE
 from storage.upserts import replacing
 
@@ -40,23 +41,30 @@ class SqlDirectory:
     def keep(self, run: str, contacts: Iterable[Contact]) -> tuple[Contact, ...]:
         """Adds those of whom nothing is known in this run yet; who that was. Whoever stands there stays as they are.
 
-        Raises `DatabaseUnavailable`.
+        Raises `DatabaseUnavailable`, and `RecordConflict` for a run that was erased.
         """
         with writing(self._engine) as connection:
             alone_with(connection, run)
+            if is_erased(connection, run):
+                raise RecordConflict("erasures", run)
             known = {one.handle for one in _all(connection, run)}
             added = tuple(one for one in contacts if one.handle not in known)
             _put(connection, run, added)
         return added
 
     def settle(self, run: str, contacts: Iterable[Contact], others: Iterable[str] = ()) -> None:
-        """These and nobody else, but for `others`: handles of whom these say nothing. Raises `DatabaseUnavailable`."""
+        """These and nobody else, but for `others`: handles of whom these say nothing. Of a run that was erased nobody.
+
+        Raises `DatabaseUnavailable`.
+        """
         wanted = set(contacts)
         staying = set(others) - {one.handle for one in wanted}
         if wanted == set(self.of(run)):
             return
         with writing(self._engine) as connection:
             alone_with(connection, run)
+            if is_erased(connection, run):
+                return
             stray = set(_all(connection, run)) - wanted
             _remove(connection, run, [one for one in stray if one.handle not in staying])
             _put(connection, run, wanted)

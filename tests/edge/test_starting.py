@@ -186,6 +186,24 @@ async def test_a_start_that_is_refused_leaves_nobody_behind(
     assert len(people(url)) == (client.kept if stay else 0)
 
 
+async def test_a_start_beside_an_erasure_keeps_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has asked before whether there is one, and nothing is started."""
+    url = f"sqlite:///{tmp_path / 'rows.sqlite'}"
+    prepared = prepared_at(url, monkeypatch)
+    run = prepared.order.run
+
+    async def erased_just_then(*_: Any) -> None:
+        with ground.database() as engine:
+            Erasures(engine).tombstone(run, "c-1", by="dana", cause="asked", at=prepared.at)
+
+    monkeypatch.setattr(whereabouts, "look", erased_just_then)
+    with pytest.raises(Answered) as told:
+        await starting.begin(Refusing(url, AssertionError("it was started")), prepared, "queue")  # type: ignore[arg-type]
+
+    assert told.value.answer["code"] == "run_erased"
+    assert people(url) == []
+
+
 # Two starts of one name, the second of which does not hear how it ends.
 
 
