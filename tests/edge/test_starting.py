@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, text
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -25,6 +26,7 @@ from storage.directory import Contact, SqlDirectory
 from storage.engine import open_database, reading
 from storage.erasing import Erasures
 from storage.tables import PEOPLE
+from tests.edge.test_erasing import a_told_run, written
 from tests.support.shell import ROOT
 
 RUN = "onboarding/c-1/small"
@@ -121,6 +123,17 @@ def test_an_erasure_finds_runs_of_which_only_people_are_known(engine: Engine) ->
 
     assert Erasures(engine).with_people("onboarding/c-1/") == (RUN,)
     assert Erasures(engine).with_people("onboarding/c_1/") == ("onboarding/c_1/small",)
+
+
+def test_the_query_of_the_manual_names_runs_that_never_began(engine: Engine) -> None:
+    """No command lists them."""
+    manual = (ROOT / "docs" / "operating.md").read_text("utf-8")
+    (query,) = re.findall(r"^    (SELECT DISTINCT run FROM people .*);$", manual, re.MULTILINE)
+    written(engine, a_told_run())
+    SqlDirectory(engine).keep(RUN, FIRST)
+
+    with reading(engine) as connection:
+        assert connection.execute(text(query)).scalars().all() == [RUN]
 
 
 # A start at a server that refuses.
