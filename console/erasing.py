@@ -126,15 +126,17 @@ class _Forgetting:
         if not _KEY.fullmatch(customer):
             raise _unknown(customer)
         client = await ground.client(sends=cancel is not None)
-        # A start that was killed before it began has left nothing but people.
-        runs = sorted({*await self._runs(client, customer), *self.erasures.with_people(workflow_id(customer, ""))})
+        # A start that was killed before it began has left nothing but people; one of an earlier release may have kept them after an erasure.
+        reachable = self.erasures.with_people(workflow_id(customer, ""))
+        runs = sorted({*await self._runs(client, customer), *reachable})
         known = self.erasures.forgotten(customer)
         if not runs and not known:
             raise _unknown(customer)
         if not lost and (elsewhere := [run for run in runs if await _is_elsewhere(client, run)]):
             raise _elsewhere(elsewhere)
         await self._ended(client, customer, runs, cancel, unreadable=known)
-        rest = [run for run in runs if run not in self.erasures.done(runs) or await histories.of_run(client, run)]
+        done = self.erasures.done(runs) - {*reachable}
+        rest = [run for run in runs if run not in done or await histories.of_run(client, run)]
         keys = destroy(self.engine, customer)
         reached("erase.after_key")
         rows = [await self._run(client, run, customer, "asked") for run in rest]

@@ -11,13 +11,12 @@ from console import ground, hindsight, ordering, people, printing, tables, where
 from console.leaving import OK, Answered, Misused
 from console.printing import Output, hint
 from onboarding.crash_points import reached
-from onboarding.errors import DefinitionInvalid, StartRefused
+from onboarding.errors import DefinitionInvalid, RecordConflict, StartRefused
 
 if TYPE_CHECKING:
     from temporalio.client import Client
 
     from console.ordering import Prepared
-    from storage.directory import Contact
 
 app = typer.Typer()
 
@@ -104,15 +103,19 @@ async def begin(client: Client, prepared: Prepared, task_queue: str) -> tuple[st
     row = ground.remembered(run)
     if row is not None:
         raise _forgotten(run, row)
-    before = people.keep(prepared)
+    try:
+        added = people.keep(prepared)
+    except RecordConflict:  # they were erased just now
+        _demand_not_erased(prepared.order.customer, run)
+        raise
     reached("start.before_run")
     try:
         run_id = await _begun(client, prepared, task_queue)
     except WorkflowAlreadyStartedError:  # a moment ago it was not there
-        return await _again(client, prepared, before), False
+        return await _again(client, prepared), False
     except Exception as error:
         if _is_refusal(error):
-            people.take_back(prepared, before)
+            people.take_back(prepared, added)
         raise
     reached("start.after_run")
     people.settle(prepared)
@@ -165,19 +168,19 @@ def _is_refusal(error: Exception) -> bool:
     return not isinstance(error, OSError)  # a line that broke, or a time limit
 
 
-async def _again(client: Client, prepared: Prepared, before: tuple[Contact, ...] | None = None) -> str:
-    """The run id of the run that has this name already, if it was started with the same input; its people are kept if they were not.
+async def _again(client: Client, prepared: Prepared) -> str:
+    """The run id of the run that has this name already, if it was started with the same input; exactly its people stand there then.
 
-    `before` is who stood there, where those of this start are kept already.
+    Beside a run with another input, whom this start has added goes, now or when it did not hear how it ended.
     """
     run = prepared.order.run
     found = await whereabouts.describe(client, run)
     order = await whereabouts.order_of(client, run)
     if order.get("input_digest") == prepared.order.input_digest:
-        people.keep(prepared)
+        people.settle(prepared, people.handles_of(order))
         return found.run_id
-    if before is not None:
-        people.take_back(prepared, before, people.handles_of(order))
+    if order:  # without it nobody can tell whose they are
+        people.take_back(prepared, people.contacts_of(prepared), people.handles_of(order))
     since = order.get("snapshot", {}).get("started_at") if isinstance(order.get("snapshot"), dict) else None
     raise conflict(run, order.get("started_by"), since or whereabouts.rfc3339(found.start_time), found.run_id)
 

@@ -12,8 +12,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, select
 
+from onboarding.errors import RecordConflict
 from storage.engine import reading, writing
-from storage.standing import alone_with
+from storage.standing import alone_with, is_erased
 from storage.tables import PEOPLE
 from storage.upserts import replacing
 
@@ -38,36 +39,43 @@ class SqlDirectory:
         self._engine = engine
 
     def keep(self, run: str, contacts: Iterable[Contact]) -> tuple[Contact, ...]:
-        """Stores contacts; a person in a role that is known is replaced. Who stood there before. Raises `DatabaseUnavailable`."""
+        """Adds those of whom nothing is known in this run yet; who that was. Whoever stands there stays as they are.
+
+        Raises `DatabaseUnavailable`, and `RecordConflict` for a run that was erased.
+        """
         with writing(self._engine) as connection:
             alone_with(connection, run)
-            before = _all(connection, run)
-            _put(connection, run, contacts)
-        return before
+            if is_erased(connection, run):
+                raise RecordConflict("erasures", run)
+            known = {one.handle for one in _all(connection, run)}
+            added = tuple(one for one in contacts if one.handle not in known)
+            _put(connection, run, added)
+        return added
 
-    def settle(self, run: str, contacts: Iterable[Contact]) -> None:
-        """These and nobody else. Raises `DatabaseUnavailable`."""
+    def settle(self, run: str, contacts: Iterable[Contact], others: Iterable[str] = ()) -> None:
+        """These and nobody else, but for `others`: handles of whom these say nothing. Of a run that was erased nobody.
+
+        Raises `DatabaseUnavailable`.
+        """
         wanted = set(contacts)
+        staying = set(others) - {one.handle for one in wanted}
         if wanted == set(self.of(run)):
             return
         with writing(self._engine) as connection:
             alone_with(connection, run)
-            _remove(connection, run, set(_all(connection, run)) - wanted)
+            if is_erased(connection, run):
+                return
+            stray = set(_all(connection, run)) - wanted
+            _remove(connection, run, [one for one in stray if one.handle not in staying])
             _put(connection, run, wanted)
 
-    def take_back(
-        self, run: str, kept: Iterable[Contact], before: Iterable[Contact], others: Iterable[str] = ()
-    ) -> None:
-        """Undoes what `keep` did with `kept`, where nobody has written since: who stood there `before` does again.
-
-        The handles of `others` stay: somebody else may have kept just the same of them.
-        """
-        earlier, staying = {_key(one): one for one in before}, set(others)
+    def take_back(self, run: str, kept: Iterable[Contact], others: Iterable[str] = ()) -> None:
+        """Removes those of `kept` who still stand there just so, but for the handles of `others`: those are somebody else's, too."""
+        staying = set(others)
         with writing(self._engine) as connection:
             alone_with(connection, run)
             mine = set(_all(connection, run)) & set(kept)
-            _remove(connection, run, [one for one in mine if _key(one) not in earlier and one.handle not in staying])
-            _put(connection, run, [earlier[_key(one)] for one in mine if _key(one) in earlier])
+            _remove(connection, run, [one for one in mine if one.handle not in staying])
 
     def of(self, run: str) -> tuple[Contact, ...]:
         """Everybody known in a run, by handle and role."""
@@ -92,10 +100,6 @@ class SqlDirectory:
         """Removes everybody of a run; how many rows there were."""
         with writing(self._engine) as connection:
             return connection.execute(delete(PEOPLE).where(PEOPLE.c.run == run)).rowcount
-
-
-def _key(one: Contact) -> tuple[str, str]:
-    return one.handle, one.role
 
 
 def _all(connection: Connection, run: str) -> tuple[Contact, ...]:

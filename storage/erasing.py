@@ -18,7 +18,7 @@ from onboarding.engine.chain import is_digest, said_by, without_text
 from onboarding.messages import BY_NAME
 from storage.engine import reading, writing
 from storage.keys import DESTROYED
-from storage.standing import alone_with
+from storage.standing import alone_with, is_erased
 from storage.tables import (
     ERASURES,
     EVENT_CURSORS,
@@ -106,16 +106,21 @@ class Erasures:
         )
 
     def tombstone(self, run: str, customer: str, *, by: str, cause: str, at: datetime) -> dict[str, int]:
-        """Erases the rows of a run and writes that down, in one transaction; how much there was. Nothing the second time."""
+        """Erases the rows of a run and writes that down, in one transaction; how much there was.
+
+        The second time there is nothing, or people whom an earlier release has written since: they are counted with the others.
+        """
         with writing(self._engine) as connection:
             alone_with(connection, run)
-            known = connection.execute(select(ERASURES).where(ERASURES.c.run == run)).first()
-            if known is not None:
-                return {"people": 0, "notices": 0, "sentences": 0}
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("PRAGMA secure_delete = ON")
+            people = connection.execute(delete(PEOPLE).where(PEOPLE.c.run == run)).rowcount
+            if is_erased(connection, run):
+                counted = update(ERASURES).where(ERASURES.c.run == run).values(people=ERASURES.c.people + people)
+                connection.execute(counted)
+                return {"people": people, "notices": 0, "sentences": 0}
             found = {
-                "people": connection.execute(delete(PEOPLE).where(PEOPLE.c.run == run)).rowcount,
+                "people": people,
                 "notices": _notices(connection, run, at),
                 "sentences": _trail(connection, run) + _refused(connection, run) + _promises(connection, run),
             }

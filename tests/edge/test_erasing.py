@@ -221,6 +221,32 @@ def test_a_late_notice_of_an_erased_run_brings_no_word_back(engine: Engine) -> N
         assert "late" not in connection.execute(select(NOTICES.c.key)).scalars().all()
 
 
+def test_nobody_writes_how_to_reach_people_of_an_erased_run(engine: Engine) -> None:
+    """A start that was under way may keep them, or settle, only afterwards."""
+    directory, somebody = SqlDirectory(engine), [Contact(handle="h", role="r", address="x@y.example")]
+    erased(engine, "onboarding/acme/x")
+
+    with pytest.raises(RecordConflict):
+        directory.keep("onboarding/acme/x", somebody)
+    directory.settle("onboarding/acme/x", somebody)
+    assert directory.of("onboarding/acme/x") == ()
+
+
+def test_people_who_were_written_after_an_erasure_go_with_the_next_one(engine: Engine) -> None:
+    """By a release that did not ask whether there was one; they are counted, too."""
+    name = written(engine, a_told_run())
+    erased(engine, name)
+    with writing(engine) as connection:
+        late = {"run": name, "handle": "h", "role": "r", "address": "x@y.example"}
+        connection.execute(PEOPLE.insert().values(late))
+
+    assert erased(engine, name) == {"people": 1, "notices": 0, "sentences": 0}
+    assert erased(engine, name) == {"people": 0, "notices": 0, "sentences": 0}
+    assert SqlDirectory(engine).of(name) == ()
+    with reading(engine) as connection:
+        assert connection.execute(select(ERASURES.c.people, ERASURES.c.notices)).one() == (2, 1)
+
+
 def test_why_a_notice_was_dropped_is_erased_too(engine: Engine) -> None:
     """A person wrote it, so anything may stand in it."""
     run = written(engine, a_told_run())

@@ -193,3 +193,26 @@ async def test_what_a_start_leaves_that_was_killed_before_it_began_can_be_erased
         set(),
     )
     assert again.code == 22
+
+
+async def test_people_who_came_after_an_erasure_are_erased_with_the_next(
+    client: Client, dev_server: DevServer, tmp_path: Path, customer: str
+) -> None:
+    """Of a start that an earlier release let go on."""
+    door = Door(tmp_path, **environment_of(dev_server.address, tmp_path, f"late-{customer}"))
+    words = ("start", DATA / "every-message.yaml", "--customer", customer, "--input", DATA / "every-message.input.yaml")
+    await asyncio.to_thread(door, *words, FAULT="start.before_run:kill:1")
+    with closing(sqlite3.connect(tmp_path / "rows.sqlite")) as rows, rows:
+        late = rows.execute("SELECT * FROM people").fetchall()
+        await asyncio.to_thread(door, "erase", customer)
+        rows.executemany(f"INSERT INTO people VALUES ({', '.join('?' * len(late[0]))})", late)
+    erased = await asyncio.to_thread(door, "erase", customer, "-o", "json")
+    again = await asyncio.to_thread(door, "erase", customer, "-o", "json")
+
+    assert (erased.code, erased.data["already"], erased.data["people"], addresses(door, customer)) == (
+        0,
+        False,
+        len(late),
+        set(),
+    )
+    assert (again.code, again.data["already"]) == (0, True)
