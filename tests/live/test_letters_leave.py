@@ -174,13 +174,19 @@ async def test_a_start_that_is_refused_changes_nothing_of_how_people_are_reached
     assert kept == addresses(door, customer) == {"owner@customer.example"}
 
 
+async def start_that_died(server: DevServer, folder: Path, customer: str) -> tuple[Door, tuple[str | Path, ...]]:
+    """The door after a start that was killed when its people were kept and its run had not begun; and the words of that start."""
+    door = Door(folder, **environment_of(server.address, folder, f"stray-{customer}"))
+    words = ("start", DATA / "every-message.yaml", "--customer", customer, "--input", DATA / "every-message.input.yaml")
+    await asyncio.to_thread(door, *words, FAULT="start.before_run:kill:1")
+    return door, words
+
+
 async def test_what_a_start_leaves_that_was_killed_before_it_began_can_be_erased(
     client: Client, dev_server: DevServer, tmp_path: Path, customer: str
 ) -> None:
     """There is no run and no row of one, only people."""
-    door = Door(tmp_path, **environment_of(dev_server.address, tmp_path, f"stray-{customer}"))
-    words = ("start", DATA / "every-message.yaml", "--customer", customer, "--input", DATA / "every-message.input.yaml")
-    await asyncio.to_thread(door, *words, FAULT="start.before_run:kill:1")
+    door, words = await start_that_died(dev_server, tmp_path, customer)
     before = addresses(door, customer)
     erased = await asyncio.to_thread(door, "erase", customer, "-o", "json")
     again = await asyncio.to_thread(door, *words)
@@ -199,9 +205,7 @@ async def test_people_who_came_after_an_erasure_are_erased_with_the_next(
     client: Client, dev_server: DevServer, tmp_path: Path, customer: str
 ) -> None:
     """Of a start that an earlier release let go on."""
-    door = Door(tmp_path, **environment_of(dev_server.address, tmp_path, f"late-{customer}"))
-    words = ("start", DATA / "every-message.yaml", "--customer", customer, "--input", DATA / "every-message.input.yaml")
-    await asyncio.to_thread(door, *words, FAULT="start.before_run:kill:1")
+    door, _ = await start_that_died(dev_server, tmp_path, customer)
     with closing(sqlite3.connect(tmp_path / "rows.sqlite")) as rows, rows:
         late = rows.execute("SELECT * FROM people").fetchall()
         await asyncio.to_thread(door, "erase", customer)

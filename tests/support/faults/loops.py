@@ -65,18 +65,18 @@ async def settle(bench: Bench, random: Random, last_fault: float) -> float:
 
 
 def waited_for(attempt: int) -> float:
-    """Seconds at most that the server waits for a workflow task of this attempt before it takes it for lost.
+    """Seconds at most that the server waits until it takes a workflow task of this attempt for lost, where they are more than the usual ten.
 
-    Ten; from the fourth attempt on five more, doubled with each, up to ten minutes more (`getStartToCloseTimeout` in
+    From the fourth attempt on it waits five longer, doubled with each, up to ten minutes longer (`getStartToCloseTimeout` in
     `workflow_task_state_machine.go` of Temporal 1.32). Where workers die faster than they answer, a run can be there.
     """
-    return 10.0 if attempt <= 3 else 10.0 + min(5.0 * 2 ** (attempt - 4), 600.0)
+    return 10.0 + min(5.0 * 2 ** (attempt - 4), 600.0) if attempt > 3 else 0.0
 
 
 async def _answers(bench: Bench, run: str) -> None:
     one = bench.log.new(run, "note", {"message_id": "is-anybody-there", "actor": "dana", "text": "Is anybody there?"})
     attempt = (await bench.runs[run][0].handle.describe()).raw_description.pending_workflow_task.attempt
-    within = LIVE_WITHIN + (waited_for(attempt) if attempt > 3 else 0.0)
+    within = LIVE_WITHIN + waited_for(attempt)
     until_then = time.monotonic() + within
     while await bench.log.send(bench.client, one) is Told.UNKNOWN:
         assert time.monotonic() < until_then, f"{run} has not answered {within:.0f} seconds after the last fault"
