@@ -6,6 +6,7 @@ what a run does by itself is in `behaviour.py`.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -24,7 +25,7 @@ from workflows import faults, performing, showing, starting
 from workflows.arguments import NOTHING, read
 from workflows.backlog import come_again
 from workflows.behaviour import Behaviour
-from workflows.clock import now_for_reading
+from workflows.clock import now, now_for_reading
 from workflows.faults import ProgramFault
 
 # Note [self]
@@ -52,6 +53,16 @@ def _message(kind: type[messages.Message]) -> _Update:
 _Known = tuple[Plan, RunState, datetime]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """What the machine has answered to an update, as long as nothing else was heard: good for the handler of the same update."""
+
+    asked: tuple[str, datetime]
+    """Its id and the instant."""
+    state: RunState
+    decision: Decision
+
+
 def _read(
     name: str, description: str, answer: Callable[[_Known, Any], dict[str, Any]]
 ) -> Callable[..., dict[str, Any]]:
@@ -76,6 +87,7 @@ class OnboardingRun(Behaviour):
     @workflow.init
     def __init__(self, order: RawValue = NOTHING) -> None:
         super().__init__(order)
+        self._judged: _Judged | None = None
 
     # Reads.
 
@@ -165,13 +177,16 @@ class OnboardingRun(Behaviour):
                 self._apply_signal(*signal)
 
     def _accept(self, name: str, args: Sequence[RawValue]) -> Verdict:
-        # Judged before, and by an earlier release perhaps more mildly.
-        decision = self._decide(name, args, "update", self._update_id(), once=False)
+        judged, self._judged = self._judged, None
+        if judged is not None and judged.asked == self._asked() and judged.state is self._state:
+            decision = judged.decision
+        else:  # a replay asks no validator; the one that was asked then was perhaps milder than today's
+            decision = self._decide(name, args, "update", self._update_id(), once=False)
         verdict = _unless_refused(decision)
         self._hear(decision)
         return verdict
 
-    # Validation: the same question to the machine, with the answer thrown away.
+    # Validation: the same question to the machine. Its answer is kept for the handler, which the SDK calls next.
 
     @other_update.validator
     def judge(self, name: str, args: Sequence[RawValue]) -> None:
@@ -183,6 +198,7 @@ class OnboardingRun(Behaviour):
         except ProgramFault:
             raise _refused(faults.answer(self._update_id())) from None
         _unless_refused(decision)
+        self._judged = _Judged(asked=self._asked(), state=self._state, decision=decision)
 
     @write_rows.validator
     def may_write_rows(self, _: RawValue = NOTHING) -> None:
@@ -191,6 +207,9 @@ class OnboardingRun(Behaviour):
             starting.refuse(self._refusal)
 
     # Context: what the machine never asks for.
+
+    def _asked(self) -> tuple[str, datetime]:
+        return self._update_id(), now()
 
     @staticmethod
     def _update_id() -> str:
