@@ -27,11 +27,12 @@ from temporalio.runtime import (
     TelemetryFilter,
 )
 from temporalio.service import KeepAliveConfig, RPCError
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from temporalio.worker.workflow_sandbox import SandboxRestrictions
 
 from runtime.converting import converter
 from runtime.errors import SettingsInvalid, Unreachable
 from runtime.key_cache import KeyCache
+from runtime.sandbox import Sandbox
 from runtime.settings import Settings
 
 DEFAULT_ADDRESS: Final = "localhost:7233"
@@ -63,9 +64,7 @@ def plugin(keys: KeyCache | None = None, *, strict: bool = False) -> SimplePlugi
     return SimplePlugin(
         "onboarding",
         data_converter=converter(keys),
-        workflow_runner=SandboxedWorkflowRunner(
-            restrictions=SandboxRestrictions.default.with_passthrough_modules(*passed)
-        ),
+        workflow_runner=Sandbox(restrictions=SandboxRestrictions.default.with_passthrough_modules(*passed)),
     )
 
 
