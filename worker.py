@@ -189,8 +189,8 @@ def _build(settings: Settings, client: Client, database: Engine, calls: HookActi
     from runtime.releasing import Releaser
     from storage.notices import SqlNoticeStore
     from storage.records import SqlRecordStore
+    from workflows.inbound import Inbound
     from workflows.onboarding_run import OnboardingRun
-    from workflows.surplus import OneArgument
 
     outbox = SqlNoticeStore(database)
     notifier = OutboxNotifier(outbox)
@@ -199,7 +199,7 @@ def _build(settings: Settings, client: Client, database: Engine, calls: HookActi
         client,
         task_queue=settings.task_queue,
         workflows=[OnboardingRun],
-        interceptors=[OneArgument()],
+        interceptors=[Inbound()],
         activities=[records.write_records, notices.deliver_notice, calls.run_hook],
         activity_executor=ThreadPoolExecutor(2 * ACTIVITIES_AT_ONCE, thread_name_prefix="activity"),
         max_concurrent_workflow_tasks=TURNS_AT_ONCE,

@@ -22,8 +22,8 @@ from temporalio.worker._workflow_instance import WorkflowInstance, WorkflowInsta
 
 from runtime.connection import build_runtime
 from workflows.address import WORKFLOW_TYPE
+from workflows.inbound import Inbound
 from workflows.onboarding_run import OnboardingRun
-from workflows.surplus import OneArgument
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -188,7 +188,7 @@ async def checking(own: SimplePlugin) -> AsyncIterator[Check]:
 
     watching = SimplePlugin("watching", workflow_runner=watched)
     replayer = Replayer(
-        workflows=[OnboardingRun], plugins=[own, watching], interceptors=[OneArgument()], runtime=build_runtime()
+        workflows=[OnboardingRun], plugins=[own, watching], interceptors=[Inbound()], runtime=build_runtime()
     )
     yield Check(replayer, replayer.config()["data_converter"], watch)
 

@@ -26,10 +26,11 @@ from onboarding.engine.records import whole
 from onboarding.engine.state import RunState, RunStatus
 from onboarding.errors import StartRefused
 from onboarding.messages import Refusal
+from onboarding.reading.cover import cover
 from workflows import faults, showing, starting
 from workflows.arguments import as_message, has_key_twice, is_locked, no_cancellation, read
 from workflows.backlog import PAUSE, Backlog
-from workflows.clock import Alarm, keep_instant, now
+from workflows.clock import Alarm, keep_instant, now, now_for_reading
 from workflows.faults import OrderUndecodable, suspending
 from workflows.flight import Flight
 
@@ -170,8 +171,12 @@ class Behaviour:
 
     def _show(self) -> None:
         if self._rang or self._shown is not self._state:
-            showing.show(self._plan, self._state, now(), rang=self._rang)
+            showing.show(self._plan, self._state, rang=self._rang)
             self._shown, self._rang = self._state, False
+
+    def cover_sheet(self) -> str:
+        """What a manager reads of the run in the Temporal UI, as of now, as Markdown; nothing of a run that could not begin."""
+        return "" if self._refusal is not None else cover(self._plan, self._state, now_for_reading())
 
     def _take(self, decision: Decision) -> None:
         self._state = decision.state

@@ -1,4 +1,4 @@
-"""What others see of a run, kept within the limits of the server: cover sheet, search attributes, result, verdicts."""
+"""What others see of a run, kept within the limits of the server: search attributes, result, verdicts."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -28,9 +28,8 @@ one until it is reached, and never later.
 _DUE = "OnboardingDueAt"
 
 
-def show(plan: Plan, state: RunState, at: datetime, *, rang: bool) -> None:
-    """Refreshes what the Temporal UI shows: the cover sheet, which costs nothing, and attributes where that is worth it."""
-    workflow.set_current_details(cover.cover(plan, state, at))
+def show(plan: Plan, state: RunState, *, rang: bool) -> None:
+    """Refreshes the attributes by which managers filter runs, where that is worth it."""
     wanted = cover.attributes(plan, state)
     shown = workflow.info().typed_search_attributes
     changes = list(attribute_changes(wanted, shown))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 from temporalio.api.enums.v1 import EventType
+from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client, WorkflowHistory
 from temporalio.worker import Replayer
 
@@ -69,6 +71,22 @@ async def test_a_message_read_together_with_its_deadline_is_in_time(client: Clie
 
     assert (first["status"], first["late"], first["steps"]) == ("done", False, 0)
     assert NoticeKind.ESCALATION not in kinds_of(edge, order.run)
+
+
+async def test_the_cover_sheet_is_as_of_when_somebody_reads_it(client: Client, customer: str) -> None:
+    """Nothing has happened in between; the time that has passed stands in it all the same."""
+    order, edge, queue = an_order("short", customer=customer), Edge(), f"sheet-{customer}"
+    async with a_worker(client, edge, queue):
+        run = await a_run(client, order, queue)
+        sheets = []
+        for pause in (1.1, 0):
+            found = await run.handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+            sheets.append(found.current_details)
+            await asyncio.sleep(pause)
+
+    first, second = (re.search(r"\*\*Time\*\* (\d+)s", sheet) for sheet in sheets)
+    assert first and second, sheets
+    assert int(first[1]) < int(second[1])
 
 
 async def test_messages_cost_no_timers_and_only_an_earlier_date_sets_the_alarm_again(

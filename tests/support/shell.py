@@ -33,8 +33,8 @@ from runtime.zones import zone
 from storage.memory import MemoryStore
 from tests.support.prompt import Prompt
 from workflows.address import update_id, workflow_id
+from workflows.inbound import Inbound
 from workflows.onboarding_run import OnboardingRun
-from workflows.surplus import OneArgument
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
@@ -100,7 +100,7 @@ async def a_worker(client: Client, edge: Edge, task_queue: str, **options: Any) 
             client,
             task_queue=task_queue,
             workflows=[OnboardingRun],
-            interceptors=[OneArgument()],
+            interceptors=[Inbound()],
             activities=edge.activities(),
             activity_executor=threads,
             max_concurrent_activities=10,
