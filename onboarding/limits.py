@@ -13,6 +13,10 @@ FILES = 600
 DEFINITION_BYTES = 262_144
 """A definition file before parsing: parsers are slow and deep on hostile text."""
 
+DEFINITIONS_SHARED = 64
+"""Definitions, as chosen by variants, that a process keeps for all runs that began with them; of a large one half a megabyte. One that is
+not among them is read again by its next run."""
+
 ITEMS = 500
 """Items of one definition: ten times the largest shipped one, and what a run looks at in one turn stays below half a second."""
 

@@ -4,11 +4,13 @@ Nothing is looked up here. Zones come as explicit data through the caller, group
 directory of their own: a run holds handles, never an address or a name.
 """
 
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -30,6 +32,13 @@ HolidaysOf = Callable[[str, str | None], Sequence[date]]
 """From a country and perhaps a subdivision to its public holidays; raises `ValueError` for one that is not known."""
 
 _ORDER = TypeAdapter(StartOrder)
+_DEFINITION = TypeAdapter(Definition)
+_NO_DEFINITION = _DEFINITION.dump_python(
+    Definition(schema="", id="", version=1, title="", hash="", stages=(), items=(), roles=()), mode="json"
+)
+"""Stands in an order for the one that is read apart from it."""
+
+_Extra = Literal["ignore", "forbid"]
 
 
 def _no_country(country: str, subdivision: str | None) -> Sequence[date]:
@@ -137,12 +146,12 @@ def write_order(order: StartOrder) -> str:
 def read_order(raw: Any) -> StartOrder:
     """An order from JSON text, bytes, or decoded JSON; `StartRefused` with the places that cannot be read, never a value."""
     try:
-        text = raw if isinstance(raw, str | bytes) else json.dumps(raw, allow_nan=False)
-        decoded = json.loads(text)
+        decoded = json.loads(raw) if isinstance(raw, str | bytes) else raw
         # A hand-written order with a field too many is a mistake. A snapshot is our own, perhaps of the release after
         # this one (a rollback in the middle of a run): refusing it would end a run that was fine.
         resumed = isinstance(decoded, dict) and decoded.get("snapshot") is not None
-        order = _ORDER.validate_json(text, strict=True, extra="ignore" if resumed else "forbid")
+        extra: _Extra = "ignore" if resumed else "forbid"
+        order = _of_a_known_definition(decoded, extra) or _ORDER.validate_json(_text(decoded), strict=True, extra=extra)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False, include_context=False)
         faults = [_unreadable("".join(f"/{part}" for part in one["loc"]), one["msg"]) for one in details]
@@ -153,6 +162,28 @@ def read_order(raw: Any) -> StartOrder:
     if faults:
         raise StartRefused(faults[: limits.FAULTS_TOLD])
     return order
+
+
+def _of_a_known_definition(decoded: Any, extra: _Extra) -> StartOrder | None:
+    """The order with a definition that others share; `None` where anything cannot be read, so that all places are told together."""
+    if not isinstance(decoded, dict) or "definition" not in decoded:
+        return None
+    try:
+        definition = _definition(_text(decoded["definition"]), extra)
+        others = {**decoded, "definition": _NO_DEFINITION}
+        return replace(_ORDER.validate_json(_text(others), strict=True, extra=extra), definition=definition)
+    except ValidationError:
+        return None
+
+
+@functools.lru_cache(maxsize=limits.DEFINITIONS_SHARED)
+def _definition(text: str, extra: _Extra) -> Definition:
+    """Runs of one definition share it: reading it is most of what a start costs, and keeping it most of what an open run takes."""
+    return _DEFINITION.validate_json(text, strict=True, extra=extra)
+
+
+def _text(decoded: Any) -> str:
+    return json.dumps(decoded, allow_nan=False)
 
 
 def unbearable(order: StartOrder) -> tuple[MessageFault, ...]:

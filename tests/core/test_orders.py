@@ -392,6 +392,18 @@ def test_an_order_survives_writing_and_reading() -> None:
     assert order == read_order(json.loads(text))
 
 
+def test_runs_of_one_definition_share_it() -> None:
+    """Ten thousand open runs keep one plan in memory; another plan is another one, whatever hash it claims."""
+    raw = json.loads(write_order(order_of()))
+    another = json.loads(write_order(order_of()))
+    another["definition"]["items"][0]["title"] = "Changed by hand"
+
+    first, second, third = read_order(raw), read_order(json.dumps(raw)), read_order(another)
+
+    assert first.definition is second.definition
+    assert (first.definition.hash, third.definition.items[0].title) == (third.definition.hash, "Changed by hand")
+
+
 def test_a_snapshot_of_a_newer_release_is_read() -> None:
     """A rollback in the middle of a run must not end it: what we do not know in our own snapshot is left out."""
     at = datetime(2026, 11, 21, tzinfo=UTC)
