@@ -69,8 +69,11 @@ def _items(turn: Turn, changes: Changes) -> tuple[ItemRow, ...]:
     for name, state in turn.past:
         found.append(item_row(plan, state, name))
     told = [one.name for one in after.promises if one.n > before.promise_count and one.kind is PromiseKind.ITEM]
+    elsewhere = before.holders is not after.holders or before.absences is not after.absences
+    stages = [name for name, stage in before.stages.items() if stage.owner != after.stages[name].owner]
     for name, item in after.items.items():
-        if before.items.get(name) is not item or name in told or _changed_hands(plan, before, after, name):
+        changed = before.items.get(name) is not item or name in told
+        if changed or _changed_hands(plan, before, after, name, anyway=elsewhere or plan.items[name].stage in stages):
             found.append(item_row(plan, after, name))
     for row in found:
         known = before.items.get(row.item)
@@ -111,14 +114,11 @@ def _handoffs(turn: Turn, changes: Changes) -> tuple[HandoffRow, ...]:
     return tuple(found)
 
 
-def _changed_hands(plan: Plan, before: RunState, after: RunState, name: str) -> bool:
-    """Whether somebody else has an item that is otherwise the same."""
-    item = plan.items[name]
-    given = before.holders is not after.holders or before.stages[item.stage].owner != after.stages[item.stage].owner
+def _changed_hands(plan: Plan, before: RunState, after: RunState, name: str, *, anyway: bool) -> bool:
+    """Whether somebody else has an item that is otherwise the same. `anyway`: another holder, stage owner or absence may have done it."""
     # Whoever has acted on what four eyes looks at may no longer decide here: their deputy has it now.
-    barred = any(before.items[other].actors != after.items[other].actors for other in item.four_eyes)
-    away = before.absences is not after.absences
-    if not (given or barred or away):
+    eyes = plan.items[name].four_eyes
+    if not anyway and not any(before.items[other].actors != after.items[other].actors for other in eyes):
         return False
     return item_row(plan, before, name) != item_row(plan, after, name)
 

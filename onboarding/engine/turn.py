@@ -1,7 +1,6 @@
 """One turn: the state being changed while one event is applied. The only place where a `RunState` changes."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +8,7 @@ from onboarding import limits
 from onboarding.engine import emitting
 from onboarding.engine.chain import beginning, content_of, digest_of
 from onboarding.engine.changes import Changes
+from onboarding.engine.copies import replace
 from onboarding.engine.effects import DeliverNotice, Effect, Notice, RunHook
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import (
@@ -55,6 +55,7 @@ class Turn:
     """Collects the changes and effects of one event; `finish` makes the new state."""
 
     def __init__(self, plan: Plan, before: RunState, at: datetime) -> None:
+        plan.known.begin()
         self.plan = plan
         self.before = before
         self.at = max(at, before.at)
