@@ -51,6 +51,9 @@ class Plan:
         """When stages one after the other end: from an instant on, held by whom, with so many calendars replaced."""
         self.sources = self._sources()
         self.known = Known()
+        self.instants: dict[str, datetime | None] = {}
+        """Inputs as instants, see `figures.input_instant`."""
+        self.of_customer = tuple(item for item in definition.items if item.side is Side.CUSTOMER)
         self.asked_customers: dict[str, tuple[str, ...]] = {
             role.id: tuple(item.id for item in definition.items if role.id in item.owners)
             for role in definition.roles

@@ -12,7 +12,6 @@ from onboarding.engine.plan import Plan
 from onboarding.engine.state import Absence, RunState
 from onboarding.language.model import Item
 
-
 _ROLES = ("roles",)
 """Under which the roles of all handles are known; no role is called that."""
 
