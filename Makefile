@@ -47,8 +47,9 @@ faults: install
 faults-report: install
 	@$(PY) -m tests.support.faults.counts
 
-## make bench     time lists, inboxes and reports over 12,000 made-up runs, on both databases (a few minutes)
+## make bench     time one run in the core, and lists, inboxes and reports over 12,000 made-up ones (a few minutes)
 bench: install
+	@$(PY) -m benchmarks.core --short
 	@$(PY) -m benchmarks.reads --short --postgres wheel
 
 ## make lint      ruff, mypy, import contracts
