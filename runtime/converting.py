@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
 from temporalio.common import RawValue
 from temporalio.contrib.pydantic import PydanticPayloadConverter
-from temporalio.converter import DataConverter, DefaultFailureConverter, FailureConverter, PayloadConverter
+from temporalio.converter import (
+    DataConverter,
+    DefaultFailureConverter,
+    FailureConverter,
+    PayloadConverter,
+    SerializationContext,
+)
 
 from onboarding.errors import PayloadUndecodable
 from runtime.codec import CLEAR, UNDECODABLE, PayloadEncryption
@@ -65,6 +72,20 @@ class Failures(DefaultFailureConverter):
             failure.message, failure.stack_trace = _HIDDEN, ""
 
 
+class _OfARun(DataConverter):
+    """As the SDK's, which makes all converters anew for each task, though of ours the codec alone wants to know the run."""
+
+    def with_context(self, context: SerializationContext) -> Self:
+        codec = self.payload_codec
+        assert isinstance(codec, PayloadEncryption)
+        of_the_run = codec.with_context(context)
+        if of_the_run is codec:
+            return self
+        made = copy.copy(self)
+        object.__setattr__(made, "payload_codec", of_the_run)  # frozen; nobody else has seen it yet
+        return made
+
+
 def converter(keys: KeyCache | None) -> DataConverter:
     """The one way in which client, worker and replayer convert."""
     codec = PayloadEncryption(keys)
@@ -76,4 +97,4 @@ def converter(keys: KeyCache | None) -> DataConverter:
             super().__init__(codec.is_on)
 
     kind: type[FailureConverter] = OurFailures
-    return DataConverter(payload_converter_class=Converter, payload_codec=codec, failure_converter_class=kind)
+    return _OfARun(payload_converter_class=Converter, payload_codec=codec, failure_converter_class=kind)
