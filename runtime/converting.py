@@ -11,6 +11,7 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.common import RawValue
 from temporalio.contrib.pydantic import PydanticPayloadConverter
 from temporalio.converter import (
+    CompositePayloadConverter,
     DataConverter,
     DefaultFailureConverter,
     FailureConverter,
@@ -33,8 +34,17 @@ _HIDDEN: Final = "Encoded failure"
 """In the place of every other message, in the words of the SDK; the UI decodes what stands beside it."""
 
 
+_TYPES: Final = 256
+"""Types of which is known how they are read: more than there are. Where modules are loaded for each run, theirs go again."""
+_SHARED: Final = tuple(PydanticPayloadConverter(max_cached_type_adapters=_TYPES).converters.values())
+
+
 class Converter(PydanticPayloadConverter):
     """As the SDK's for Pydantic, and it knows what is made to be read and what nobody can read."""
+
+    def __init__(self) -> None:
+        """Each run has one of its own; how a type is read is found out once for all of them."""
+        CompositePayloadConverter.__init__(self, *_SHARED)
 
     def to_payloads(self, values: Sequence[Any]) -> list[Payload]:
         """Marks texts that stay clear, see `onboarding/clear.py`; the codec takes the mark off again."""
