@@ -49,6 +49,7 @@ faults-report: install
 
 ## make bench     time lists, inboxes and reports over 12,000 made-up runs, on both databases (a few minutes)
 bench: install
+	@$(PY) -m benchmarks.doors --short
 	@$(PY) -m benchmarks.reads --short --postgres wheel
 
 ## make lint      ruff, mypy, import contracts
