@@ -1,11 +1,14 @@
 """What the edge must provide. Activities know these protocols; only the doors know who fulfils them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from onboarding.engine.effects import Notice, WriteRecords
+if TYPE_CHECKING:
+    from onboarding.engine.effects import Notice, WriteRecords
 
 INCOMPLETE = "incomplete"
 STALE = "stale"
