@@ -24,6 +24,8 @@ COPY integrations ./integrations
 COPY metrics ./metrics
 COPY runtime ./runtime
 COPY console ./console
+# Once here: each process of an image would compile the whole program again.
+RUN python -m compileall -q .
 
 # The folders that are written to: with SQLite, and by `keys`, from which a volume takes its owner.
 RUN mkdir .data keys && chown onboarding .data keys && chmod 700 keys

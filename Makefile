@@ -10,6 +10,8 @@ LOCK := requirements-local.lock
 KEEP ?=
 # `make test PYTEST="-k ladder -x"` hands words to pytest.
 PYTEST ?=
+# `make bench FULL=1` is the long form.
+FULL ?=
 # `make faults TIER=R` is the long form of before a release.
 TIER ?= F
 
@@ -47,9 +49,12 @@ faults: install
 faults-report: install
 	@$(PY) -m tests.support.faults.counts
 
-## make bench     time lists, inboxes and reports over 12,000 made-up runs, on both databases (a few minutes)
+## make bench     whole runs beside a workflow written by hand, the core, cold commands and reads; under 5 minutes (FULL=1: more of it)
 bench: install
-	@$(PY) -m benchmarks.reads --short --postgres wheel
+	@$(PY) -m benchmarks.core $(if $(FULL),,--short)
+	@$(PY) -m benchmarks.doors $(if $(FULL),,--short)
+	@$(PY) -m benchmarks.engine $(if $(FULL),--full)
+	@$(PY) -m benchmarks.reads $(if $(FULL),,--short) --postgres wheel
 
 ## make lint      ruff, mypy, import contracts
 lint: install

@@ -20,7 +20,7 @@ class RecordActivities:
 
     @activity.defn(name="write_records", no_thread_cancel_exception=True)  # see Note [Threads are left alone]
     def write_records(self, records: WriteRecords) -> str:
-        """Writes the rows together, then takes back and delivers their notices, each once by its key.
+        """Writes the rows together, which takes back what they withdraw, then delivers their notices, each once by its key.
 
         Answers the batch's id once it stands, or the store's word. A local activity comes before the history of its
         workflow task, so its notices wait beside the rows; `runtime/releasing.py` lets them go.
@@ -29,10 +29,7 @@ class RecordActivities:
             reached("act.before_effect")
             answer = self._store.write(records)
             reached("act.after_db_commit")
-            if answer == records.id:
-                for key in records.withdrawn:
-                    self._notifier.withdraw(key)
-                for notice in () if activity.info().is_local else records.notices:
-                    self._notifier.deliver(notice)
+            if answer == records.id and not activity.info().is_local:
+                self._notifier.deliver(*records.notices)
             reached("act.after_effect")
         return answer

@@ -48,9 +48,11 @@ def channels_here(path: Path | None) -> WaysOut:
 
 def webhooks_here(path: Path | None) -> tuple[str, ...]:
     """The names to which a definition may emit. Needs no secret, so that a definition can be checked on any desk."""
+    if path is None:
+        return ()
     from runtime.channels_file import webhook_names
 
-    return () if path is None else webhook_names(path)
+    return webhook_names(path)
 
 
 def _read(path: Path) -> Channels:

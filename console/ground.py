@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
@@ -41,14 +42,20 @@ def adopt(own: Settings) -> None:
 
 
 def run(work: Coroutine[Any, Any, _Result]) -> _Result:
-    """Runs what talks to Temporal, with the SDK's own words on stderr."""
-    from runtime.logs import set_up_logs
+    """Runs what talks to Temporal, with the SDK's own words on stderr. Ctrl-C ends it, as `KeyboardInterrupt`."""
+    try:
+        from console.interrupting import woken_by_signals
+        from runtime.logs import set_up_logs
 
-    chosen = settings()
-    set_up_logs(chosen.log_format, "DEBUG" if chosen.log_level == "DEBUG" else "WARNING")
-    # What an abandoned call says when it is collected means nothing to a person at a terminal.
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-    return asyncio.run(work)
+        chosen = settings()
+        set_up_logs(chosen.log_format, "DEBUG" if chosen.log_level == "DEBUG" else "WARNING")
+        # What an abandoned call says when it is collected means nothing to a person at a terminal.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+        with asyncio.Runner() as runner, woken_by_signals(runner.get_loop()):
+            return runner.run(work)
+    finally:
+        if inspect.getcoroutinestate(work) == inspect.CORO_CREATED:
+            work.close()  # interrupted before it began, it would tell the terminal that nobody has awaited it
 
 
 async def client(*, sends: bool = False) -> Client:

@@ -40,7 +40,10 @@ def demand_languages(found: Folders) -> Folders:
 
 def template_names(settings: Settings) -> tuple[str, ...]:
     """What definitions may name; a language file that nobody can read is told elsewhere, and keeps no definition from being read."""
-    from integrations.templates import TEMPLATES
+    from integrations.template_names import TEMPLATES
+
+    if settings.templates is None:
+        return TEMPLATES
     from integrations.wording import WordingInvalid
 
     try:
@@ -51,6 +54,8 @@ def template_names(settings: Settings) -> tuple[str, ...]:
 
 def broken_templates(settings: Settings, definition: str | None = None) -> tuple[Broken, ...]:
     """What is wrong with the installation's own templates; only with those that a definition may use, where one is named."""
+    if settings.templates is None:
+        return ()
     from integrations.template_check import broken
 
     return broken(settings.templates, settings.language, definition)

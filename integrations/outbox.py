@@ -13,8 +13,8 @@ class NoticeStore(Protocol):
     A notice is `pending` (kept), `sent`, `withdrawn` (before it was sent) or `failed`.
     """
 
-    def keep(self, notice: Notice) -> str:
-        """Keeps a notice, ready to leave from its `not_before` on, unless its key is known; its state now."""
+    def keep(self, *notices: Notice) -> tuple[str, ...]:
+        """Keeps all or none, each ready to leave from its `not_before` on, unless its key is known; their states now."""
 
     def withdraw(self, key: str) -> bool:
         """`True` when nobody will read the notice. A key that is not known stays withdrawn for ever."""
@@ -27,9 +27,10 @@ class OutboxNotifier:
         """Give it the store of the read table, so that `outbox` shows what it keeps."""
         self._store = store
 
-    def deliver(self, notice: Notice) -> None:
-        """Keeps the notice; a key that is known is left alone. Raises what the store raises; try again."""
-        self._store.keep(notice)
+    def deliver(self, *notices: Notice) -> None:
+        """Keeps the notices, together; a key that is known is left alone. Raises what the store raises; try again."""
+        if notices:
+            self._store.keep(*notices)
 
     def withdraw(self, key: str) -> bool:
         """Takes a notice back that was not sent; also one that was not even brought yet."""

@@ -16,10 +16,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol, TypeVar
 
 from integrations.letters import Channel, Directory, Letter, NotTaken, Postponed, Reader
+from integrations.marking import Marks
 from integrations.trying import OF_UNKNOWN, PACED, PASSING, UNKNOWN, Way, is_doubtful, lasts, pause
 from onboarding.crash_points import reached
 from onboarding.engine.effects import Notice
-from onboarding.ports import Claimed
+from onboarding.ports import Claimed, Sent
 
 _T = TypeVar("_T")
 LOOK: Final = 0.5
@@ -42,7 +43,7 @@ class Outbox(Protocol):
     """Where notices wait. `storage.notices` and `storage.memory` fulfil it; what each does is said there."""
 
     def claim(self, most: int, now: datetime, lease: timedelta) -> Sequence[Claimed]: ...
-    def mark_sent(self, key: str, by: str, at: datetime) -> bool: ...
+    def mark_sent(self, *marks: Sent) -> int: ...
     def put_off(
         self, claimed: Claimed, code: str, next_at: datetime, *, doubtful: bool, tried: bool = True
     ) -> bool: ...
@@ -82,11 +83,12 @@ class Sender:
         self._clock, self._draw = clock, draw
         self._ways: dict[str, Way] = {}
         self._busy: dict[str, asyncio.Task[None]] = {}
-        self._unmarked: dict[str, tuple[str, datetime]] = {}
+        self._unmarked: dict[str, Sent] = {}
         self._stopping = False
         self._moved = asyncio.Event()
         self._asking = ThreadPoolExecutor(ASKING, thread_name_prefix="letters")
         self._marking = ThreadPoolExecutor(2, thread_name_prefix="outbox")
+        self._marks = Marks(functools.partial(self._in, self._marking, self._mark))
 
     async def run(self) -> None:
         """Sends until it is cancelled; whatever fails is tried again."""
@@ -105,8 +107,7 @@ class Sender:
 
     async def look(self) -> int:
         """Takes in hand what may leave, as much as there is room for; how many that were. Does not wait until they have left."""
-        for key, (by, at) in list(self._unmarked.items()):
-            await self._marked(key, by, at)
+        await asyncio.gather(*(self._marked(mark) for mark in self._unmarked.values()))
         room = AT_ONCE - len(self._busy) - len(self._unmarked)
         if room <= 0:
             return 0
@@ -246,22 +247,24 @@ class Sender:
             _log.error("notice_failed", extra={**about, "code": later.code})
 
     async def _left(self, key: str, by: str) -> None:
-        await self._marked(key, by, self._now())
+        await self._marked(Sent(key, by, self._now()))
 
-    async def _marked(self, key: str, by: str, at: datetime) -> None:
+    async def _marked(self, mark: Sent) -> None:
         """Marks it as sent, and remembers that it has left where the outbox cannot be written: it must not leave twice."""
         try:
-            await self._in(self._marking, self._mark, key, by, at)
-            self._unmarked.pop(key, None)
+            await self._marks.add(mark)
+            self._unmarked.pop(mark.key, None)
         except Exception as error:
-            self._unmarked[key] = by, at
+            self._unmarked[mark.key] = mark
             _log.warning("mark_delayed", extra={"code": _code(error)})
 
-    def _mark(self, key: str, by: str, at: datetime) -> None:
-        if key not in self._unmarked:
-            reached("outbox.after_send")
-        self._outbox.mark_sent(key, by, at)
-        reached("outbox.after_mark")
+    def _mark(self, marks: Sequence[Sent]) -> None:
+        for mark in marks:
+            if mark.key not in self._unmarked:
+                reached("outbox.after_send")
+        self._outbox.mark_sent(*marks)
+        for _ in marks:
+            reached("outbox.after_mark")
 
     def _wait(self, one: Claimed, later: Postponed, doubtful: bool) -> None:
         tried = later.code != PACED

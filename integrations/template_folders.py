@@ -17,7 +17,7 @@ from typing import Final
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, TemplateNotFound
 
 from integrations.template_language import LetterEnvironment
-from integrations.templates import TEMPLATES
+from integrations.template_names import TEMPLATES
 from integrations.wording import Wording, WordingInvalid, wording_of
 
 SHIPPED: Final = Path(__file__).resolve().parent / "letter_texts"

@@ -1,16 +1,10 @@
-"""The notice templates that every installation has, and which of them stands in for one that is not there any more."""
+"""What a notice template is usually for, and which one stands in for another that is not there any more."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from onboarding.engine.effects import NoticeKind
-
-TEMPLATES: Final = (
-    "welcome", "received", "ask", "reminder", "escalation", "silence", "goes_on", "retraction", "returned", "completed", "handover",
-)  # fmt: skip
-"""By name; each stands in `letter_texts/<language>/`. A definition that names another one is refused with the nearest name,
-unless the installation's own folder has it."""
 
 FOR_KIND: Final = {
     NoticeKind.ASK: "ask",

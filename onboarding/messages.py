@@ -395,4 +395,7 @@ class Refusal:
 
 def canonical_json(value: Any) -> str:
     """Sorted keys, no white space: two contents are the same when these texts are."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _CANONICAL.encode(value)
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

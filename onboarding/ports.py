@@ -1,11 +1,14 @@
 """What the edge must provide. Activities know these protocols; only the doors know who fulfils them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from onboarding.engine.effects import Notice, WriteRecords
+if TYPE_CHECKING:
+    from onboarding.engine.effects import Notice, WriteRecords
 
 INCOMPLETE = "incomplete"
 STALE = "stale"
@@ -15,7 +18,7 @@ class RecordStore(Protocol):
     """Keeps the rows of runs, batch after batch, see docs/decisions/0004-rows-of-a-turn.md."""
 
     def write(self, records: WriteRecords) -> str:
-        """Writes a batch in one transaction and answers its id; the same batch again is success.
+        """Writes a batch in one transaction, takes back what it withdraws, and answers its id; the same batch again is success.
 
         `INCOMPLETE`: another batch stands where this one would follow, and nothing was written; a whole one helps. `STALE`:
         something newer stands there than this whole batch. Raises `RecordConflict` when the rows are those of another
@@ -48,6 +51,15 @@ class Claimed:
     until: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A notice that a channel has taken: which one, the channel, and when."""
+
+    key: str
+    by: str
+    at: datetime
+
+
 class HeldNotices(Protocol):
     """Knows which notices wait for history."""
 
@@ -61,8 +73,8 @@ class HeldNotices(Protocol):
 class Notifier(Protocol):
     """Takes what a person shall hear, once for each key; whoever sends comes later, and tells the run nothing."""
 
-    def deliver(self, notice: Notice) -> None:
-        """Keeps it, ready to leave from `not_before` on; does nothing for a key that is known.
+    def deliver(self, *notices: Notice) -> None:
+        """Keeps all or none, each ready to leave from its `not_before` on; does nothing for a key that is known.
 
         One with `retracts` takes these keys back; where nobody will read any of them, it is withdrawn itself.
         """

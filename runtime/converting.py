@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
 from temporalio.common import RawValue
 from temporalio.contrib.pydantic import PydanticPayloadConverter
-from temporalio.converter import DataConverter, DefaultFailureConverter, FailureConverter, PayloadConverter
+from temporalio.converter import (
+    CompositePayloadConverter,
+    DataConverter,
+    DefaultFailureConverter,
+    FailureConverter,
+    PayloadConverter,
+    SerializationContext,
+)
 
 from onboarding.errors import PayloadUndecodable
 from runtime.codec import CLEAR, UNDECODABLE, PayloadEncryption
@@ -26,8 +34,17 @@ _HIDDEN: Final = "Encoded failure"
 """In the place of every other message, in the words of the SDK; the UI decodes what stands beside it."""
 
 
+_TYPES: Final = 256
+"""Types of which is known how they are read: more than there are. Where modules are loaded for each run, theirs go again."""
+_SHARED: Final = tuple(PydanticPayloadConverter(max_cached_type_adapters=_TYPES).converters.values())
+
+
 class Converter(PydanticPayloadConverter):
     """As the SDK's for Pydantic, and it knows what is made to be read and what nobody can read."""
+
+    def __init__(self) -> None:
+        """Each run has one of its own; how a type is read is found out once for all of them."""
+        CompositePayloadConverter.__init__(self, *_SHARED)
 
     def to_payloads(self, values: Sequence[Any]) -> list[Payload]:
         """Marks texts that stay clear, see `onboarding/clear.py`; the codec takes the mark off again."""
@@ -65,6 +82,20 @@ class Failures(DefaultFailureConverter):
             failure.message, failure.stack_trace = _HIDDEN, ""
 
 
+class _OfARun(DataConverter):
+    """As the SDK's, which makes all converters anew for each task, though of ours the codec alone wants to know the run."""
+
+    def with_context(self, context: SerializationContext) -> Self:
+        codec = self.payload_codec
+        assert isinstance(codec, PayloadEncryption)
+        of_the_run = codec.with_context(context)
+        if of_the_run is codec:
+            return self
+        made = copy.copy(self)
+        object.__setattr__(made, "payload_codec", of_the_run)  # frozen; nobody else has seen it yet
+        return made
+
+
 def converter(keys: KeyCache | None) -> DataConverter:
     """The one way in which client, worker and replayer convert."""
     codec = PayloadEncryption(keys)
@@ -76,4 +107,4 @@ def converter(keys: KeyCache | None) -> DataConverter:
             super().__init__(codec.is_on)
 
     kind: type[FailureConverter] = OurFailures
-    return DataConverter(payload_converter_class=Converter, payload_codec=codec, failure_converter_class=kind)
+    return _OfARun(payload_converter_class=Converter, payload_codec=codec, failure_converter_class=kind)

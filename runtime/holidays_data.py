@@ -36,8 +36,10 @@ def check_region(country: str, subdivision: str | None) -> None:
     if country not in _codes():
         hint = _hint(country) or ": write its two letters, such as DE."
         raise UnknownRegion(f"There are no holidays of a country {country[:_SHOWN]!r}{hint}")
+    if subdivision is None:
+        return  # no need to load the data of all countries, which the library does for one
     parts = _parts(country)
-    if subdivision is not None and subdivision not in parts:
+    if subdivision not in parts:
         some = f": one of {', '.join(list(parts)[:_LISTED])} …" if parts else ": it has none here; leave it out."
         raise UnknownRegion(
             f"{country} has no subdivision {subdivision[:_SHOWN]!r}{_alike(subdivision, parts) or some}"

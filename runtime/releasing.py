@@ -16,6 +16,7 @@ One that cannot be made ready holds back no other: it is tried again, more and m
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -74,11 +75,17 @@ class Releaser:
         return self._failed.rests(key) or self._again.rests(batch)
 
     async def _deliver(self, notices: Sequence[Notice]) -> int:
-        """Of one run, in their order: what calls something off must not overtake it. How many were kept."""
+        """Of one run, in their order: what calls something off must not overtake it. How many were kept.
+
+        Together, and each by itself where that fails: it may be one of them only.
+        """
+        due = [one for one in notices if not self._failed.rests(one.key)]
+        if len(due) > 1:
+            with contextlib.suppress(Exception):
+                await asyncio.to_thread(self._notifier.deliver, *due)
+                return len(due)
         count = 0
-        for notice in notices:
-            if self._failed.rests(notice.key):
-                continue
+        for notice in due:
             try:
                 await asyncio.to_thread(self._notifier.deliver, notice)
             except Exception as error:

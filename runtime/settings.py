@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
@@ -16,8 +17,6 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AnyHttpUrl, Field, SecretStr, TypeAdapter, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from onboarding.engine import rules
 from runtime.errors import SettingsInvalid
@@ -33,7 +32,19 @@ _DATABASES = ("sqlite", "postgresql", "postgresql+psycopg")
 _HTTP: TypeAdapter[AnyHttpUrl] = TypeAdapter(AnyHttpUrl)
 
 
+_PLAIN_URL = re.compile(
+    r"sqlite:///[^?]*|postgresql(\+psycopg)?://([\w.-]+(:[\w.-]*)?@)?[\w.-]+(:[0-9]{1,5})?/[\w-]+", re.ASCII
+)
+"""An address in which SQLAlchemy could find no fault; another one may still be right."""
+
+
 def _database_url(value: str) -> str:
+    if _PLAIN_URL.fullmatch(value):
+        return value
+    # Late: most commands ask no database, and this would be half of what they import.
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
     try:
         url = make_url(value)
     except (ArgumentError, ValueError):  # the latter for a port that is no number
@@ -81,7 +92,8 @@ Word = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_plain
 class Settings(BaseSettings):
     """Every `ONBOARDING_*` variable with its safe default; `.env.example` lists the same ones."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+    # A default is right as it stands: to look at it would import what looks.
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, validate_default=False)
 
     channels: Path | None = None
     """A YAML file with the ways by which notices and events leave; without it what is kept counts as sent. See docs/channels.md."""

@@ -15,8 +15,10 @@ from temporalio.client import Client
 from temporalio.converter import WorkflowSerializationContext
 from temporalio.service import RPCError, RPCStatusCode
 
+FIRST: Final = 8
+"""Asked for first, newest first: what waits was mostly written a moment ago, and a server sends a history with all that was said in it.
+`PAGE`: each time after that."""
 PAGE: Final = 100
-"""Events of one page of a history, newest first."""
 ENDED: Final = ""
 """Stands among the batches of a history that is over; no batch has this id."""
 _MARKER: Final = "core_local_activity"
@@ -37,13 +39,13 @@ async def written(client: Client, run: str, execution: str) -> AsyncIterator[str
     """
     context = WorkflowSerializationContext(namespace=client.namespace, workflow_id=run)
     converter = client.data_converter.with_context(context)
-    token = b""
+    token, most = b"", FIRST
     while True:
         page: Response = await client.workflow_service.get_workflow_execution_history_reverse(
             Request(
                 namespace=client.namespace,
                 execution=WorkflowExecution(workflow_id=run, run_id=execution),
-                maximum_page_size=PAGE,
+                maximum_page_size=most,
                 next_page_token=token,
             )
         )
@@ -58,7 +60,7 @@ async def written(client: Client, run: str, execution: str) -> AsyncIterator[str
                 for result in await converter.decode(payloads):
                     if isinstance(result, str):
                         yield result
-        token = page.next_page_token
+        token, most = page.next_page_token, PAGE
         if not token:
             return
 

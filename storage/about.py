@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, null, select
+from sqlalchemy import BindParameter, Connection, Engine, and_, bindparam, null, select
 
 from onboarding.engine.effects import Notice
 from onboarding.language.model import Side
@@ -18,6 +18,20 @@ _COLUMNS = (
     WAITING.c.kind, WAITING.c.about, WAITING.c.person, WAITING.c.stage, WAITING.c.item, WAITING.c.first, WAITING.c.title,
     WAITING.c.status, WAITING.c.side, WAITING.c.due_at,
 )  # fmt: skip
+# Built once: every letter asks all of them.
+_ITS: BindParameter[Any] = bindparam("its")
+_RUN = select(RUNS.c.definition, RUNS.c.state, RUNS.c.stage, RUNS.c.closed_at).where(RUNS.c.run == _ITS)
+_SAME = and_(ITEMS.c.run == WAITING.c.run, ITEMS.c.item == WAITING.c.item, ITEMS.c.round == WAITING.c.round)
+_WAITING = (
+    select(*_COLUMNS, ITEMS.c.kind.label("item_kind"))
+    .select_from(WAITING.outerjoin(ITEMS, _SAME))
+    .where(WAITING.c.run == _ITS)
+)
+_PEOPLE = select(PEOPLE.c.handle, PEOPLE.c.name, PEOPLE.c.zone).where(PEOPLE.c.run == _ITS).order_by(PEOPLE.c.handle)
+_STAGE = select(STAGES.c.title).where(STAGES.c.run == _ITS, STAGES.c.stage == bindparam("named")).limit(1)
+_TITLES = select(ITEMS.c.item, ITEMS.c.title).where(
+    ITEMS.c.run == _ITS, ITEMS.c.item.in_(bindparam("named", expanding=True))
+)
 
 
 class SqlAbout:
@@ -30,8 +44,7 @@ class SqlAbout:
     def matter(self, run: str, reader: str, *, stage: str | None, items: Sequence[str], side: str) -> Matter:
         """How a run stands for one handle. The customer sees of what waits only their own side's. Raises `DatabaseUnavailable`."""
         with reading(self._engine) as connection:
-            columns = (RUNS.c.definition, RUNS.c.state, RUNS.c.stage, RUNS.c.closed_at)
-            found = connection.execute(select(*columns).where(RUNS.c.run == run)).one_or_none()
+            found = connection.execute(_RUN, {"its": run}).one_or_none()
             if found is None:
                 return Matter()
             names, zone = _people(connection, run)
@@ -56,9 +69,7 @@ class SqlAbout:
 
 def _points(connection: Connection, run: str, reader: str) -> list[Point]:
     """Each open thing once, the nearest date first."""
-    same = and_(ITEMS.c.run == WAITING.c.run, ITEMS.c.item == WAITING.c.item, ITEMS.c.round == WAITING.c.round)
-    query = select(*_COLUMNS, ITEMS.c.kind.label("item_kind")).select_from(WAITING.outerjoin(ITEMS, same))
-    rows = connection.execute(query.where(WAITING.c.run == run)).mappings().all()
+    rows = connection.execute(_WAITING, {"its": run}).mappings().all()
     things: dict[tuple[str, str], list[Mapping[Any, Any]]] = {}
     for row in sorted(
         rows, key=lambda row: (row["due_at"] is None, row["due_at"] or 0, row["about"], not row["first"])
@@ -83,22 +94,19 @@ def _point(rows: list[Mapping[Any, Any]], reader: str) -> Point:
 
 
 def _people(connection: Connection, run: str) -> tuple[dict[str, str], str]:
-    query = select(PEOPLE.c.handle, PEOPLE.c.name, PEOPLE.c.zone).where(PEOPLE.c.run == run).order_by(PEOPLE.c.handle)
-    rows = connection.execute(query).all()
+    rows = connection.execute(_PEOPLE, {"its": run}).all()
     names = {row.handle: row.name for row in rows if row.name}
     return names, next((row.zone for row in rows if row.zone), "")
 
 
 def _stage(connection: Connection, run: str, stage: str) -> str:
-    query = select(STAGES.c.title).where(STAGES.c.run == run, STAGES.c.stage == stage).limit(1)
-    return str(connection.execute(query).scalar() or "")
+    return str(connection.execute(_STAGE, {"its": run, "named": stage}).scalar() or "")
 
 
 def _titles(connection: Connection, run: str, items: Sequence[str]) -> tuple[str, ...]:
     if not items:
         return ()
-    query = select(ITEMS.c.item, ITEMS.c.title).where(ITEMS.c.run == run, ITEMS.c.item.in_(list(items)))
-    found = {row.item: row.title for row in connection.execute(query)}
+    found = {row.item: row.title for row in connection.execute(_TITLES, {"its": run, "named": list(items)})}
     return tuple(found[item] for item in items if item in found)
 
 

@@ -7,17 +7,18 @@ Note [The lease is the token]
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, or_, select, update
 
 from onboarding.engine.effects import Notice, NoticeKind
-from onboarding.ports import Claimed
+from onboarding.ports import Claimed, Sent
 from storage.tables import NOTICES
-from storage.upserts import insert
+from storage.upserts import insert_in
 
 _CONTENT = tuple(field.name for field in fields(Notice))
 OVERTAKEN: Final = "overtaken"
@@ -37,12 +38,12 @@ def notice_of(row: Mapping[Any, Any]) -> Notice:
 
 def any_due(connection: Connection, now: datetime) -> bool:
     """Whether anybody could claim something; a look that writes nothing."""
-    return bool(connection.execute(select(_due(now).limit(1).exists())).scalar())
+    return bool(connection.execute(_ANY_DUE, _instants(now)).scalar())
 
 
 def claim(connection: Connection, most: int, now: datetime, lease: timedelta) -> Sequence[Claimed]:
     """So many of what is ready, the longest waiting first. Nobody else has them until the lease is over."""
-    rows = connection.execute(_due(now).limit(most).with_for_update(skip_locked=True, of=NOTICES)).mappings().all()
+    rows = connection.execute(_CLAIMABLE, {**_instants(now), "most": most}).mappings().all()
     taken = [
         row
         for row in rows
@@ -51,23 +52,22 @@ def claim(connection: Connection, most: int, now: datetime, lease: timedelta) ->
         and _may_call_off(connection, row, now)
     ]
     until = now + lease
-    for row in taken:
-        connection.execute(
-            update(NOTICES)
-            .where(NOTICES.c.key == row["key"])
-            .values(leased_until=until, tries=(row["tries"] or 0) + 1, doubtful=_is_doubtful(row))
-        )
+    if taken:
+        leases = [
+            {"its": row["key"], "leased_until": until, "tries": (row["tries"] or 0) + 1, "doubtful": _is_doubtful(row)}
+            for row in taken
+        ]
+        connection.execute(_LEASE, leases)
     return tuple(Claimed(notice_of(row), (row["tries"] or 0) + 1, row["ready_at"] or now, until) for row in taken)
 
 
-def mark_sent(connection: Connection, key: str, by: str, at: datetime) -> bool:
-    """A channel has taken it; `False` when that was known."""
-    changed = connection.execute(
-        update(NOTICES)
-        .where(NOTICES.c.key == key, NOTICES.c.state != "sent", NOTICES.c.run.is_not(None))
-        .values(state="sent", sent_at=at, changed_at=at, sent_by=by, leased_until=None, next_at=None, last_code=None)
-    )
-    return changed.rowcount == 1
+def mark_sent(connection: Connection, marks: Sequence[Sent]) -> int:
+    """Channels have taken them; of how many that was not known."""
+    if not marks:
+        return 0
+    given = sorted(marks, key=lambda one: one.key)  # two that mark the same must not wait for each other
+    rows = [{"its": one.key, "sent_at": one.at, "changed_at": one.at, "sent_by": one.by} for one in given]
+    return connection.execute(_MARK, rows).rowcount
 
 
 def put_off(
@@ -82,47 +82,80 @@ def give_up(connection: Connection, claimed: Claimed, state: str, code: str, at:
     return _end(connection, claimed, code, doubtful, {"state": state, "changed_at": at, "next_at": None})
 
 
-def withdraw(connection: Connection, key: str, at: datetime) -> bool:
-    """`True` when nobody will read the notice: not tried yet, or not even known (and then it never is).
+def withdraw(connection: Connection, keys: Sequence[str], at: datetime) -> bool:
+    """`True` when nobody will read any of the notices: not tried yet, or not even known (and then they never are).
 
     One that is being tried stays, since nobody can say now whether it leaves: it is remembered, and not tried again.
     """
-    tombstone = {"key": key, "state": "withdrawn", "changed_at": at, "lines": (), "items": ()}
-    connection.execute(insert(connection, NOTICES).values(tombstone).on_conflict_do_nothing())
-    row = connection.execute(select(NOTICES).where(NOTICES.c.key == key).with_for_update()).mappings().one()
-    if row["state"] == "sent":
-        return False
-    if row["state"] == "withdrawn":
-        return not row["doubtful"]
-    this = update(NOTICES).where(NOTICES.c.key == key)
-    if _is_leased(row, at):
-        connection.execute(this.values(recalled=True))
-        return False
-    doubtful = _is_doubtful(row)
-    gone = {"state": "withdrawn", "changed_at": at, "leased_until": None, "next_at": None, "doubtful": doubtful}
-    connection.execute(this.values(gone))
-    return not doubtful
+    tombstone = {"state": "withdrawn", "changed_at": at, "lines": (), "items": ()}
+    rows = [{"key": key, **tombstone} for key in sorted(set(keys))]
+    if not rows:
+        return True
+    connection.execute(_bury(connection.dialect.name), rows)
+    found = connection.execute(_OF_KEYS, {"keys": list(keys)}).mappings().all()
+    there = [row for row in found if row["state"] not in ("sent", "withdrawn")]
+    tried = [{"its": row["key"]} for row in there if _is_leased(row, at)]
+    gone = [
+        {"its": row["key"], "changed_at": at, "doubtful": _is_doubtful(row)} for row in there if not _is_leased(row, at)
+    ]
+    if tried:
+        connection.execute(_RECALL, tried)
+    if gone:
+        connection.execute(_TAKE_BACK, gone)
+    read = [row for row in found if row["state"] == "sent" or row["doubtful"]]
+    return not (read or tried or any(row["doubtful"] for row in gone))
 
 
-def _due(now: datetime) -> Select[Any]:
-    free = or_(NOTICES.c.leased_until.is_(None), NOTICES.c.leased_until <= now)
-    ready = and_(NOTICES.c.state == "pending", NOTICES.c.batch.is_(None), NOTICES.c.next_at <= now)
-    return (
-        select(NOTICES)
-        .where(ready, free, NOTICES.c.run.is_not(None), ~_one_before(now))
-        .order_by(NOTICES.c.next_at, NOTICES.c.at, NOTICES.c.key)
-    )
+@functools.cache
+def _bury(dialect: str) -> Any:
+    """Keeps the keys of what was not brought yet."""
+    return insert_in(dialect, NOTICES).on_conflict_do_nothing()
 
 
-def _one_before(now: datetime) -> ColumnElement[bool]:
+def _instants(now: datetime) -> dict[str, Any]:
+    """What `_DUE` compares with."""
+    return {"now": now, "held_since": now - HOLDS, "held_until": now + HOLDS}
+
+
+def _one_before() -> ColumnElement[bool]:
     """Whether an earlier one of the same run to the same reader comes first."""
     first = NOTICES.alias("first")
     earlier = or_(first.c.at < NOTICES.c.at, and_(first.c.at == NOTICES.c.at, first.c.key < NOTICES.c.key))
-    fresh = and_(first.c.last_code.is_(None), first.c.next_at <= now)
-    comes_back = and_(first.c.last_code.is_not(None), first.c.ready_at > now - HOLDS, first.c.next_at <= now + HOLDS)
+    fresh = and_(first.c.last_code.is_(None), first.c.next_at <= _NOW)
+    held = first.c.ready_at > bindparam("held_since"), first.c.next_at <= bindparam("held_until")
+    comes_back = and_(first.c.last_code.is_not(None), *held)
     in_turn = and_(first.c.tries < IN_ORDER, or_(fresh, comes_back))
-    stands = and_(first.c.state == "pending", first.c.batch.is_(None), or_(first.c.leased_until > now, in_turn))
+    stands = and_(first.c.state == "pending", first.c.batch.is_(None), or_(first.c.leased_until > _NOW, in_turn))
     return exists().where(first.c.run == NOTICES.c.run, first.c.to == NOTICES.c.to, earlier, stands)
+
+
+# Built once: that takes longer than to run them.
+_NOW = bindparam("now", type_=NOTICES.c.next_at.type)
+_THIS = NOTICES.c.key == bindparam("its")
+_FREE = or_(NOTICES.c.leased_until.is_(None), NOTICES.c.leased_until <= _NOW)
+_READY = and_(NOTICES.c.state == "pending", NOTICES.c.batch.is_(None), NOTICES.c.next_at <= _NOW)
+_DUE = (
+    select(NOTICES)
+    .where(_READY, _FREE, NOTICES.c.run.is_not(None), ~_one_before())
+    .order_by(NOTICES.c.next_at, NOTICES.c.at, NOTICES.c.key)
+)
+_ANY_DUE = select(_DUE.limit(1).exists())
+_CLAIMABLE = _DUE.limit(bindparam("most")).with_for_update(skip_locked=True, of=NOTICES)
+_OF_KEYS = (
+    select(NOTICES)
+    .where(NOTICES.c.key.in_(bindparam("keys", expanding=True)))
+    .order_by(NOTICES.c.key)
+    .with_for_update()
+)
+# What an update sets beside this comes with its rows.
+_LEASE = update(NOTICES).where(_THIS)
+_RECALL = update(NOTICES).where(_THIS).values(recalled=True)
+_TAKE_BACK = update(NOTICES).where(_THIS).values(state="withdrawn", leased_until=None, next_at=None)
+_MARK = (
+    update(NOTICES)
+    .where(_THIS, NOTICES.c.state != "sent", NOTICES.c.run.is_not(None))
+    .values(state="sent", leased_until=None, next_at=None, last_code=None)
+)
 
 
 def _is_over(connection: Connection, row: Mapping[Any, Any], now: datetime) -> bool:
@@ -154,8 +187,7 @@ def _may_call_off(connection: Connection, row: Mapping[Any, Any], now: datetime)
     held = connection.execute(called_off.with_for_update(skip_locked=True)).all()
     if len(held) < len(connection.execute(called_off).all()) or connection.execute(called_off.where(tried)).first():
         return False
-    gone = [withdraw(connection, key, now) for key in row["retracts"]]
-    if all(gone) and not _is_doubtful(row):
+    if withdraw(connection, row["retracts"], now) and not _is_doubtful(row):
         _withdrawn(connection, row, "nothing_to_retract", now)
         return False
     return True

@@ -23,7 +23,7 @@ class UtcInstant(TypeDecorator[datetime]):
             return None
         if value.utcoffset() is None:
             raise ValueError("an instant without an offset is not stored")
-        inside = value.astimezone(UTC)
+        inside = value if value.tzinfo is UTC else value.astimezone(UTC)
         return inside.replace(tzinfo=None) if dialect.name == "sqlite" else inside
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:

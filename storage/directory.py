@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, select
+from sqlalchemy import Connection, Engine, bindparam, delete, select
 
 from onboarding.errors import RecordConflict
 from storage.engine import reading, writing
@@ -103,13 +103,16 @@ class SqlDirectory:
 
 
 def _all(connection: Connection, run: str) -> tuple[Contact, ...]:
-    query = select(PEOPLE).where(PEOPLE.c.run == run).order_by(PEOPLE.c.handle, PEOPLE.c.role)
     return tuple(
         Contact(
             handle=row.handle, role=row.role, address=row.address, name=row.name, zone=row.zone, language=row.language
         )
-        for row in connection.execute(query)
+        for row in connection.execute(_OF_RUN, {"its": run})
     )  # fmt: skip
+
+
+_OF_RUN = select(PEOPLE).where(PEOPLE.c.run == bindparam("its")).order_by(PEOPLE.c.handle, PEOPLE.c.role)
+"""Built once: every letter asks for its reader."""
 
 
 def _put(connection: Connection, run: str, contacts: Iterable[Contact]) -> None:

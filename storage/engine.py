@@ -2,7 +2,8 @@
 
 Worker and command line open one SQLite file at the same time, and activities run in a thread pool. So
 every write takes the write lock at once (a reader that becomes a writer half-way could only fail),
-waits for it a bounded time, and is on the disk when it has returned.
+waits for it a bounded time, and is on the disk when it has returned. Threads of one process queue for
+the write lock of SQLite (`storage/turns.py`) instead of asking for it again and again.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from storage import schema
-from storage.faults import BUSY_SECONDS, DatabaseUnavailable, orphans, told
+from storage.faults import BUSY_SECONDS, DatabaseUnavailable, busy, orphans, told
+from storage.turns import Turns
 
 __all__ = [
     "BUSY_SECONDS",
@@ -33,6 +36,10 @@ __all__ = [
 ]
 
 _Result = TypeVar("_Result")
+
+CONNECTIONS: Final = 15
+"""At once, of one engine. Each stays open once it was needed: to make another one takes longer than most of what is asked of it."""
+_turns: WeakKeyDictionary[Engine, Turns] = WeakKeyDictionary()
 
 
 def open_database(url: str, *, patience: float | None = None) -> Engine:
@@ -96,8 +103,21 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
     Raises `DatabaseUnavailable` when the database fails, `ValueError` for a value that no row can hold.
     """
-    with told(engine), engine.connect().execution_options(writes=True) as connection, connection.begin():
+    with _turn(engine), told(engine), engine.connect().execution_options(writes=True) as connection, connection.begin():
         yield connection
+
+
+@contextmanager
+def _turn(engine: Engine) -> Iterator[None]:
+    """Where a database takes one writer only, the others of this engine wait here, for as long as they would wait for a stranger."""
+    turns = _turns.get(engine)
+    if turns is None:
+        yield
+        return
+    with turns.one(BUSY_SECONDS) as mine:
+        if not mine:
+            raise busy(engine.url.database or "")
+        yield
 
 
 @contextmanager
@@ -131,7 +151,10 @@ def _open_sqlite(url: URL) -> Engine:
                 f"The folder of the database {where!r} cannot be made: {error.strerror}.",
                 "Choose another place with ONBOARDING_DATABASE_URL.",
             ) from None
-    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
+    engine = create_engine(
+        url, hide_parameters=True, pool_size=CONNECTIONS, max_overflow=0, connect_args={"timeout": BUSY_SECONDS}
+    )
+    _turns[engine] = Turns()
 
     @event.listens_for(engine, "connect")
     def _settings(connection: Any, _record: Any) -> None:
@@ -163,6 +186,8 @@ def _open_postgresql(url: URL, patience: float | None) -> Engine:
             url,
             hide_parameters=True,
             pool_pre_ping=True,
+            pool_size=CONNECTIONS,
+            max_overflow=0,
             pool_timeout=BUSY_SECONDS,
             connect_args={"connect_timeout": int(BUSY_SECONDS), "options": settings, **KERNEL},
         )

@@ -49,7 +49,7 @@ def told(engine: Engine) -> Iterator[None]:
     try:
         yield
     except PoolTimeout:
-        raise _busy(engine.url.database or "") from None
+        raise busy(engine.url.database or "") from None
     except DBAPIError as error:
         if error.connection_invalidated:
             raise _lost(engine) from None
@@ -78,10 +78,11 @@ def orphans(name: str) -> DatabaseUnavailable:
     )
 
 
-def _busy(name: str) -> DatabaseUnavailable:
+def busy(name: str) -> DatabaseUnavailable:
+    """Others wrote all the while."""
     return DatabaseUnavailable(
         "database_busy",
-        f"The database {name!r} was held by another process for {BUSY_SECONDS:.0f} seconds.",
+        f"The database {name!r} was held by other writers for {BUSY_SECONDS:.0f} seconds.",
         "Try again; if it stays so, look for a backup or a shell that keeps it open.",
     )
 
@@ -99,7 +100,7 @@ def _translated(engine: Engine, error: BaseException) -> DatabaseUnavailable:
     state = getattr(error, "sqlstate", None)
     name = engine.url.database or ""
     if state in _BUSY_STATES or "locked" in words or "lock timeout" in words:
-        return _busy(name)
+        return busy(name)
     if "not a database" in words or "malformed" in words:
         return not_a_database(name)
     if "readonly" in words or "read-only" in words:

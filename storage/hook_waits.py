@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, delete, or_, select, update
+from sqlalchemy import BindParameter, Connection, Engine, Select, and_, bindparam, delete, or_, select, update
 
 from onboarding.ports import WaitingHook
 from storage.engine import reading, writing
@@ -61,17 +61,17 @@ class SqlHookWaits:
 
     def beats(self, before: datetime, now: datetime, most: int) -> Sequence[WaitingHook]:
         """Takes over those whose last heartbeat was before that: for the moment they are this caller's alone."""
-        old = or_(_T.beat_at.is_(None), _T.beat_at <= before)
-        return self._take(old, "beat_at", lambda row: now, most)
+        return self._take(_SILENT, {"before": before, "most": most}, "beat_at", lambda row: now)
 
     def polls(self, now: datetime, most: int) -> Sequence[WaitingHook]:
         """Takes over those whose other side is to be asked now, and puts their next time behind `every`."""
-        return self._take(_T.poll_at <= now, "poll_at", lambda row: now + timedelta(seconds=row["every"]), most)
+        words = {"now": now, "most": most}
+        return self._take(_ASKED, words, "poll_at", lambda row: now + timedelta(seconds=row["every"]))
 
     def over(self, now: datetime, most: int) -> Sequence[WaitingHook]:
         """Those that have waited for as long as they may."""
         with reading(self._engine) as connection:
-            rows = connection.execute(select(HOOK_WAITS).where(_T.ends_at <= now).limit(most)).mappings().all()
+            rows = connection.execute(_OVER, {"now": now, "most": most}).mappings().all()
         return tuple(_waiting(row) for row in rows)
 
     def tell(self, key: str, progress: str) -> None:
@@ -79,11 +79,10 @@ class SqlHookWaits:
         with writing(self._engine) as connection:
             connection.execute(update(HOOK_WAITS).where(_T.key == key).values(progress=progress))
 
-    def _take(self, which: Any, column: str, until: Any, most: int) -> Sequence[WaitingHook]:
+    def _take(self, query: Select[Any], words: dict[str, Any], column: str, until: Any) -> Sequence[WaitingHook]:
         """Two workers may see the same row; only one of them finds the value in it that both have read."""
-        query = select(HOOK_WAITS).where(which).order_by(_T[column], _T.key).limit(most)
         with reading(self._engine) as connection:
-            rows = connection.execute(query).mappings().all()
+            rows = connection.execute(query, words).mappings().all()
         if not rows:
             return ()
         with writing(self._engine) as connection:
@@ -98,3 +97,15 @@ def _claim(connection: Connection, row: Mapping[Any, Any], column: str, value: d
 
 def _waiting(row: Mapping[Any, Any]) -> WaitingHook:
     return WaitingHook(**{name: row[name] for name in _FIELDS})
+
+
+# Built once: every worker asks each of them every second, mostly for nothing.
+_MOST: BindParameter[Any] = bindparam("most")
+_SILENT = (
+    select(HOOK_WAITS)
+    .where(or_(_T.beat_at.is_(None), _T.beat_at <= bindparam("before")))
+    .order_by(_T.beat_at, _T.key)
+    .limit(_MOST)
+)
+_ASKED = select(HOOK_WAITS).where(_T.poll_at <= bindparam("now")).order_by(_T.poll_at, _T.key).limit(_MOST)
+_OVER = select(HOOK_WAITS).where(_T.ends_at <= bindparam("now")).limit(_MOST)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from onboarding.engine.effects import Notice
-from onboarding.ports import Claimed
+from onboarding.ports import Claimed, Sent
 from storage.claims import HOLDS, IN_ORDER, OVERTAKEN, PASSING
 
 
@@ -62,21 +62,25 @@ class MemoryOutbox:
         self._clock = clock
         self.notices: dict[str, Kept] = {}
 
-    def keep(self, notice: Notice) -> str:
+    def keep(self, *notices: Notice) -> tuple[str, ...]:
         """As `SqlNoticeStore.keep`."""
         with self._lock:
-            now = self._clock()
-            kept = self.notices.setdefault(notice.key, Kept(state="pending", notice=notice))
-            if kept.state != "pending":
-                return kept.state
-            if kept.next_at is None:
-                kept.batch, kept.execution = None, ""
-                kept.next_at = notice.not_before or now
-                kept.ready_at = max(kept.next_at, now)
-            gone = [self.withdraw(key) for key in notice.retracts]
-            if gone and all(gone):
-                self.withdraw(notice.key)
-            return kept.state
+            for notice in notices:
+                self._keep(notice)
+            return tuple(self.notices[notice.key].state for notice in notices)
+
+    def _keep(self, notice: Notice) -> None:
+        now = self._clock()
+        kept = self.notices.setdefault(notice.key, Kept(state="pending", notice=notice))
+        if kept.state != "pending":
+            return
+        if kept.next_at is None:
+            kept.batch, kept.execution = None, ""
+            kept.next_at = notice.not_before or now
+            kept.ready_at = max(kept.next_at, now)
+        gone = [self.withdraw(key) for key in notice.retracts]
+        if gone and all(gone):
+            self.withdraw(notice.key)
 
     def claim(self, most: int, now: datetime, lease: timedelta) -> Sequence[Claimed]:
         """As `SqlNoticeStore.claim`."""
@@ -131,15 +135,18 @@ class MemoryOutbox:
             return False
         return True
 
-    def mark_sent(self, key: str, by: str, at: datetime) -> bool:
+    def mark_sent(self, *marks: Sent) -> int:
         """As `SqlNoticeStore.mark_sent`."""
         with self._lock:
-            kept = self.notices.get(key)
-            if kept is None or kept.notice is None or kept.state == "sent":
-                return False
-            kept.state, kept.sent_at, kept.sent_by = "sent", at, by
-            kept.leased_until = kept.next_at = kept.last_code = None
-            return True
+            return sum(self._mark_sent(mark) for mark in marks)
+
+    def _mark_sent(self, mark: Sent) -> bool:
+        kept = self.notices.get(mark.key)
+        if kept is None or kept.notice is None or kept.state == "sent":
+            return False
+        kept.state, kept.sent_at, kept.sent_by = "sent", mark.at, mark.by
+        kept.leased_until = kept.next_at = kept.last_code = None
+        return True
 
     def put_off(self, claimed: Claimed, code: str, next_at: datetime, *, doubtful: bool, tried: bool = True) -> bool:
         """As `SqlNoticeStore.put_off`."""

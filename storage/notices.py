@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, and_, delete, select, update
+from sqlalchemy import Connection, Engine, and_, bindparam, delete, select, update
 
 from onboarding.engine.effects import Notice, WriteRecords
-from onboarding.ports import Claimed, HeldNotice
+from onboarding.ports import Claimed, HeldNotice, Sent
 from storage import claims
 from storage.claims import withdraw as withdraw
 from storage.engine import reading, writing
@@ -28,22 +28,24 @@ class SqlNoticeStore:
         self._engine = engine
         self._clock = clock
 
-    def keep(self, notice: Notice) -> str:
-        """Keeps a notice, ready to leave, unless its key is known; its state now. To a run that was erased nobody writes any more.
+    def keep(self, *notices: Notice) -> tuple[str, ...]:
+        """Keeps notices in one transaction, ready to leave, but for keys that are known; their states now.
 
-        One that waited for history waits no more. What it calls off is taken back; where nobody reads any of it, it goes as well.
+        To a run that was erased nobody writes any more. One that waited for history waits no more. What it calls off is taken back;
+        where nobody reads any of it, it goes as well.
         """
         now = self._now()
         with writing(self._engine) as connection:
-            if is_erased(connection, notice.run):
-                return "withdrawn"
-            add(connection, notice, now)
-            _make_ready(connection, notice, now)
-            if _state(connection, notice.key) == "pending" and notice.retracts:
-                gone = [withdraw(connection, key, now) for key in notice.retracts]
-                if all(gone):
-                    withdraw(connection, notice.key, now)
-            return _state(connection, notice.key) or "pending"
+            erased = {run for run in dict.fromkeys(one.run for one in notices) if is_erased(connection, run)}
+            kept = [one for one in notices if one.run not in erased]
+            add(connection, kept, now)
+            _make_ready(connection, kept, now)
+            for one in kept:
+                waits = bool(one.retracts) and _states(connection, [one])[one.key] == "pending"
+                if waits and withdraw(connection, one.retracts, now):
+                    withdraw(connection, (one.key,), now)
+            states = _states(connection, kept)
+        return tuple(states.get(one.key, "withdrawn") for one in notices)
 
     def claim(self, most: int, now: datetime, lease: timedelta) -> Sequence[Claimed]:
         """So many of what is ready to leave, the longest waiting first: nobody else has them until the lease is over."""
@@ -53,10 +55,10 @@ class SqlNoticeStore:
         with writing(self._engine) as connection:
             return claims.claim(connection, most, now, lease)
 
-    def mark_sent(self, key: str, by: str, at: datetime) -> bool:
-        """The channel `by` has taken it; `False` when that was known."""
+    def mark_sent(self, *marks: Sent) -> int:
+        """Channels have taken these, written in one transaction; of how many that was not known."""
         with writing(self._engine) as connection:
-            return claims.mark_sent(connection, key, by, at)
+            return claims.mark_sent(connection, marks)
 
     def put_off(self, claimed: Claimed, code: str, next_at: datetime, *, doubtful: bool, tried: bool = True) -> bool:
         """Not now. `doubtful`: it may have arrived all the same; `tried`: it counts as a try. `False` for a claim that is over."""
@@ -75,11 +77,8 @@ class SqlNoticeStore:
 
     def held(self, most: int) -> Sequence[HeldNotice]:
         """Notices that wait for their rows to be history, the longest waiting first."""
-        stands = RUNS.c.batch.label("stands")
-        query = select(NOTICES, stands).join(RUNS, RUNS.c.run == NOTICES.c.run, isouter=True)
-        query = query.where(NOTICES.c.state == "pending", NOTICES.c.batch.is_not(None))
         with reading(self._engine) as connection:
-            found = connection.execute(query.order_by(NOTICES.c.changed_at).limit(most)).mappings().all()
+            found = connection.execute(_HELD, {"most": most}).mappings().all()
         return tuple(
             HeldNotice(claims.notice_of(row), row["batch"], row["execution"], row["stands"] or row["batch"])
             for row in found
@@ -93,26 +92,29 @@ class SqlNoticeStore:
     def withdraw(self, key: str) -> bool:
         """As `storage.claims.withdraw`, in a transaction of its own."""
         with writing(self._engine) as connection:
-            return withdraw(connection, key, self._now())
+            return withdraw(connection, (key,), self._now())
 
     def _now(self) -> datetime:
         return self._clock().replace(microsecond=0)
 
 
-def add(connection: Connection, notice: Notice, at: datetime, records: WriteRecords | None = None) -> None:
-    """Inserts a notice as pending; nothing happens when its key is known, also as withdrawn.
+def add(connection: Connection, notices: Sequence[Notice], at: datetime, records: WriteRecords | None = None) -> None:
+    """Inserts notices as pending; nothing happens to one whose key is known, also as withdrawn.
 
     One that waits for its rows to be history is replaced: if the turn was decided again, this is what it says now.
     """
+    if not notices:
+        return
     source = {"batch": records.id, "execution": records.execution} if records else {"batch": None, "execution": None}
-    new = {"state": "pending", "changed_at": at, "sent_at": None, "tries": 0, "doubtful": False, "recalled": False}
-    row = values_of(notice) | new | source
-    connection.execute(_adding(connection.dialect.name, tuple(row), records is not None), row)
+    more = _NEW | source | {"changed_at": at}
+    # In one order: two that bring the same must not wait for each other.
+    rows = [values_of(one) | more for one in sorted(notices, key=lambda one: one.key)]
+    connection.execute(_adding(connection.dialect.name, tuple(rows[0]), records is not None), rows)
 
 
 @functools.cache
 def _adding(dialect: str, names: tuple[str, ...], may_replace: bool) -> Any:
-    """The statement of `add`: to build it takes longer than to run it."""
+    """The statement of `add`."""
     statement = insert_in(dialect, NOTICES)
     if not may_replace:
         return statement.on_conflict_do_nothing()
@@ -127,12 +129,34 @@ def forget(connection: Connection, run: str, batch: str) -> None:
     connection.execute(delete(NOTICES).where(waits))
 
 
-def _make_ready(connection: Connection, notice: Notice, at: datetime) -> None:
-    waits = and_(NOTICES.c.key == notice.key, NOTICES.c.state == "pending", NOTICES.c.next_at.is_(None))
-    leaves = notice.not_before or at
-    ready = {"batch": None, "execution": None, "ready_at": max(leaves, at), "next_at": leaves}
-    connection.execute(update(NOTICES).where(waits).values(ready))
+def _make_ready(connection: Connection, notices: Sequence[Notice], at: datetime) -> None:
+    rows = [
+        {"its": one.key, "ready_at": max(one.not_before or at, at), "next_at": one.not_before or at}
+        for one in sorted(notices, key=lambda one: one.key)
+    ]
+    if rows:
+        connection.execute(_READY, rows)
 
 
-def _state(connection: Connection, key: str) -> str | None:
-    return connection.execute(select(NOTICES.c.state).where(NOTICES.c.key == key)).scalar()
+def _states(connection: Connection, notices: Sequence[Notice]) -> Mapping[str, str]:
+    found = connection.execute(_STATES, {"keys": [one.key for one in notices]})
+    return {row.key: row.state for row in found}
+
+
+# Built once: that takes longer than to run them.
+_NEW: Final[dict[str, Any]] = {
+    "state": "pending", "sent_at": None, "tries": 0, "doubtful": False, "recalled": False,
+}  # fmt: skip
+_HELD = (
+    select(NOTICES, RUNS.c.batch.label("stands"))
+    .join(RUNS, RUNS.c.run == NOTICES.c.run, isouter=True)
+    .where(NOTICES.c.state == "pending", NOTICES.c.batch.is_not(None))
+    .order_by(NOTICES.c.changed_at)
+    .limit(bindparam("most"))
+)
+_READY = (
+    update(NOTICES)
+    .where(NOTICES.c.key == bindparam("its"), NOTICES.c.state == "pending", NOTICES.c.next_at.is_(None))
+    .values(batch=None, execution=None)
+)
+_STATES = select(NOTICES.c.key, NOTICES.c.state).where(NOTICES.c.key.in_(bindparam("keys", expanding=True)))

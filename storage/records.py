@@ -9,11 +9,12 @@ Note [The chain of batches]
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, and_, delete, select
+from sqlalchemy import Connection, Engine, Table, and_, bindparam, delete, select
 
 from onboarding.crash_points import reached
 from onboarding.engine.effects import WriteRecords
@@ -58,8 +59,7 @@ class SqlRecordStore:
             alone_with(connection, run)
             if is_erased(connection, run):
                 raise RecordConflict("erasures", run)  # a run that was forgotten is not written again
-            columns = RUNS.c.chain, RUNS.c.batch, RUNS.c.decided_at
-            stored = connection.execute(select(*columns).where(RUNS.c.run == run)).first()
+            stored = connection.execute(_STORED, {"its": run}).first()
             answer = answer_to(records, stored)
             if answer is not None:
                 return answer
@@ -75,10 +75,8 @@ class SqlRecordStore:
             for table, rows in (*states(records), *entries(records)):
                 _put(connection, table, _of_run(records, rows))
             put_events(connection, _of_run(records, records.events), records, now)
-            for notice in records.notices:
-                add(connection, notice, now, records)
-            for key in records.withdrawn:
-                withdraw(connection, key, now)
+            add(connection, records.notices, now, records)
+            withdraw(connection, records.withdrawn, now)
         reached("rec.after_commit")
         return records.id
 
@@ -156,12 +154,11 @@ def _make_way(connection: Connection, records: WriteRecords) -> None:
     """Takes away what the batch tells anew as a set."""
     run = records.run.run
     if records.milestones is not None:
-        connection.execute(delete(MILESTONES).where(MILESTONES.c.run == run))
+        connection.execute(_NO_MILESTONES, {"its": run})
     if records.whole:
         connection.execute(delete(WAITING).where(WAITING.c.run == run))
-    for kind, about in () if records.whole else records.waited:
-        told = and_(WAITING.c.run == run, WAITING.c.kind == kind, WAITING.c.about == about)
-        connection.execute(delete(WAITING).where(told))
+    elif records.waited:
+        connection.execute(_TOLD_ANEW, [{"its": run, "sort": kind, "of": about} for kind, about in records.waited])
 
 
 def _of_run(records: WriteRecords, rows: Iterable[Any]) -> list[dict[str, Any]]:
@@ -176,5 +173,19 @@ def _put(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -
     """Inserts each row, or replaces the one of its key."""
     if not rows:
         return
-    known = [{name: value for name, value in row.items() if name in table.c} for row in rows]
+    names = _names(table)
+    known = [{name: value for name, value in row.items() if name in names} for row in rows]
     connection.execute(replacing(connection.dialect.name, table), known)
+
+
+@functools.cache
+def _names(table: Table) -> frozenset[str]:
+    return frozenset(table.c.keys())
+
+
+# Built once: that takes longer than to run them.
+_STORED = select(RUNS.c.chain, RUNS.c.batch, RUNS.c.decided_at).where(RUNS.c.run == bindparam("its"))
+_NO_MILESTONES = delete(MILESTONES).where(MILESTONES.c.run == bindparam("its"))
+_TOLD_ANEW = delete(WAITING).where(
+    and_(WAITING.c.run == bindparam("its"), WAITING.c.kind == bindparam("sort"), WAITING.c.about == bindparam("of"))
+)

@@ -18,6 +18,7 @@ from onboarding.engine.effects import FaultRow
 
 _STEP = re.compile(r"[a-z][a-z0-9_]{0,62}|[0-9]{0,6}")
 """What a definition can call a field, or a place in a list."""
+_AS_THEY_ARE = frozenset((int, bool, float, bytes))
 OPEN = ("open", "answered", "in_review", "returned")
 """The statuses in which somebody has an item."""
 
@@ -35,17 +36,19 @@ def values_of(value: Any) -> dict[str, Any]:
 
 def plain(value: Any) -> Any:
     """What every database takes and gives back unchanged."""
+    if value is None or type(value) in _AS_THEY_ARE:
+        return value
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, str):
         # PostgreSQL stores no NUL and no driver half a character. Both could come in the name of a
         # signal, and a row that cannot be written would hold up every later one.
-        clean = value.replace("\x00", "\ufffd")
+        clean = value.replace("\x00", "\ufffd") if "\x00" in value else value
         return clean.encode("utf-8", "replace").decode() if not clean.isascii() else clean
     if isinstance(value, datetime):
         if value.utcoffset() is None:
             raise ValueError("an instant without an offset is not stored")
-        return value.astimezone(UTC)
+        return value if value.tzinfo is UTC else value.astimezone(UTC)
     if isinstance(value, tuple):
         return tuple(plain(one) for one in value)
     if isinstance(value, dict):

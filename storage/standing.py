@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select
 
 from storage.tables import ERASURES, RUNS, WAITING
 
@@ -45,9 +45,13 @@ def overdue(at: datetime) -> ColumnElement[bool]:
 def alone_with(connection: Connection, run: str) -> None:
     """From here on nobody else writes or erases the rows of this run. SQLite has one writer anyhow."""
     if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(run))))
+        connection.execute(_ALONE, {"its": run})
 
 
 def is_erased(connection: Connection, run: str) -> bool:
     """Whether what people said in a run was erased: nobody writes of it any more."""
-    return connection.execute(select(ERASURES.c.run).where(ERASURES.c.run == run)).first() is not None
+    return connection.execute(_ERASED, {"its": run}).first() is not None
+
+
+_ALONE = select(func.pg_advisory_xact_lock(func.hashtext(bindparam("its", type_=RUNS.c.run.type))))
+_ERASED = select(ERASURES.c.run).where(ERASURES.c.run == bindparam("its"))

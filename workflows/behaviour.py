@@ -6,6 +6,7 @@ The messages and reads that it offers are in `onboarding_run.py`.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Literal
 
 from temporalio import workflow
@@ -47,6 +48,8 @@ class Behaviour:
         self._bug: BaseException | None = None
         self._cancelled = False
         self._shown: RunState | None = None
+        self._looked_at: RunState | None = None
+        self._instant: datetime | None = None
         self._rang = self._pauses = False
         self._refusal: StartRefused | None = None
         asked = read(order, limits.CARRIED_BYTES)
@@ -119,7 +122,7 @@ class Behaviour:
             closed = self._state.status is RunStatus.CLOSED
             self._flight.start(closing=closed)
             self._show()
-            self._alarm.set(alarm_at(self._state))
+            self._alarm.set(self._next_instant())
             if self._backlog or not (self._flight.is_over and workflow.all_handlers_finished()):
                 continue
             if closed:
@@ -129,12 +132,20 @@ class Behaviour:
 
     def _pass_time(self) -> None:
         # Once, and after every message of this workflow task: what is read before its deadline was acted on is in time.
-        at = now()
+        at, due = now(), self._next_instant()
+        if due is None or due > max(at, self._state.at):
+            return
         decision = self._apply(ClockAdvanced(at=at, most=limits.INSTANTS_PER_TURN))
         left = alarm_at(decision.state)
         if left is not None and left <= at and not self._follows(rules.IN_PARTS):
             decision = self._apply(ClockAdvanced(at=at))
         self._take(decision)
+
+    def _next_instant(self) -> datetime | None:
+        # Once for each state: every task looks at the clock several times, and it means a look at every item.
+        if self._looked_at is not self._state:
+            self._looked_at, self._instant = self._state, alarm_at(self._state)
+        return self._instant
 
     def _hear_next_part(self) -> None:
         if self._pauses:

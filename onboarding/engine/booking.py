@@ -5,11 +5,12 @@ order among equals. While the run is on hold it belongs to the hold; when nothin
 to the owner of the stage. Off-hours are split off when the stretch is read or written (`split`).
 """
 
-from dataclasses import replace
+from dataclasses import fields
 from datetime import datetime
 
 from onboarding import limits
 from onboarding.engine import eras, flow, people
+from onboarding.engine.copies import replace
 from onboarding.engine.effects import LedgerRow
 from onboarding.engine.people import acting, stage_owner
 from onboarding.engine.plan import Plan
@@ -21,6 +22,7 @@ HOLD = "hold"
 OFF_HOURS = "off_hours"
 SIDES = (Side.CUSTOMER, Side.PROVIDER, Side.THIRD_PARTY, HOLD, OFF_HOURS)
 """What a minute can be booked to, in the order of the contract."""
+_WHOSE = tuple(one.name for one in fields(Booking) if one.name != "since")
 
 
 def holding(plan: Plan, state: RunState) -> str | None:
@@ -91,7 +93,7 @@ def book(turn: Turn) -> tuple[LedgerRow, ...]:
 
 
 def _same(one: Booking, other: Booking) -> bool:
-    return replace(one, since=other.since) == other
+    return all(getattr(one, name) == getattr(other, name) for name in _WHOSE)
 
 
 def split(plan: Plan, state: RunState, booking: Booking, until: datetime) -> list[tuple[str, datetime, datetime]]:

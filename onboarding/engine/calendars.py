@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 from onboarding.engine.working_days import (
     HOUR,
@@ -186,13 +187,20 @@ def explain_due(clock: Clock, calendar_name: str, at: datetime, duration: Durati
 def _skipped(clock: Clock, at: datetime, due: datetime) -> str:
     """Holidays by date, because they surprise; without any, the days off by name."""
     days = days_of(clock)
-    usual = days_of(tuple(replace(calendar, holidays=()) for calendar in clock))
     span = range(days.day_of(second_of(at)), days.day_of(second_of(due)) + 1)
     idle = [day for day in span if not days.windows(day)]
+    if not idle:
+        return ""
+    usual = days_of(_without_holidays(clock))
     holidays = [date_of(day) for day in idle if usual.windows(day)]
     if holidays:
         return _listed_dates(holidays)
     return _listed(dict.fromkeys(WEEKDAYS[weekday_of(day)] for day in idle))
+
+
+@lru_cache(maxsize=64)
+def _without_holidays(clock: Clock) -> Clock:
+    return tuple(replace(calendar, holidays=()) for calendar in clock)
 
 
 def _listed_dates(dates: list[date]) -> str:

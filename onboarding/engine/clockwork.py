@@ -5,7 +5,6 @@ several, the effects are those of many small steps; but what opens in the middle
 worker that was away must not make anybody late for an ask they never got (docs/decisions/0005-after-an-absence.md).
 """
 
-from dataclasses import replace
 from datetime import datetime
 from enum import Enum, auto
 
@@ -23,6 +22,7 @@ from onboarding.engine import (
     rota,
     waiving,
 )
+from onboarding.engine.copies import replace
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.notices import say, when, with_alarm
 from onboarding.engine.people import acting, has_since, open_stage

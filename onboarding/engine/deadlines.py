@@ -6,11 +6,11 @@ Note [The tie goes to the sender]
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from onboarding.engine import calendars, moving, readers
 from onboarding.engine.calendars import Clock
+from onboarding.engine.copies import replace
 from onboarding.engine.people import acting
 from onboarding.engine.presence import item_owner
 from onboarding.engine.state import ItemState, ItemStatus, Planned, PlannedKind
@@ -92,14 +92,18 @@ def lay_plan(turn: Turn, item: Item) -> None:
         for index in range(len(item.ladder))
         if index not in current.fired
     ]
-    planned = [replace(one, at=instant_of(turn, item, one)) for one in found]
+    clock = item_clock(turn, item)
+    planned = [replace(one, at=instant_of(turn, item, one, clock)) for one in found]
     coming = [one for one in planned if one.at > turn.at or one.kind is PlannedKind.DUE]
     turn.item(item.id, planned=in_order(coming), laid_at=turn.at)
 
 
-def instant_of(turn: Turn, item: Item, one: Planned) -> datetime:
-    """When something that is planned happens, before holds move it: counted from the due instant, or from the repetition before."""
-    current, clock = turn.state.items[item.id], item_clock(turn, item)
+def instant_of(turn: Turn, item: Item, one: Planned, clock: Clock) -> datetime:
+    """When something that is planned happens, before holds move it: counted from the due instant, or from the repetition before.
+
+    `clock` is that of the item (`item_clock`).
+    """
+    current = turn.state.items[item.id]
     due = current.due_base or current.due_at
     assert due is not None, "what is planned has a due instant"
     match one.kind:
@@ -145,8 +149,8 @@ def take_along(turn: Turn, handle: str, day: int, without: tuple[str, ...] = ())
         item
         for item in turn.plan.items.values()
         if item.id not in without
-        and acting(turn.plan, turn.state, item)[0] == handle
         and turn.state.items[item.id].status in WAITING
+        and acting(turn.plan, turn.state, item)[0] == handle
     ]
     return tuple(item for item in mine if take(turn, item, lambda one: readers.day_of(turn, handle, one.at) == day))
 
@@ -157,7 +161,7 @@ def again(turn: Turn, item: Item, fired: Planned) -> None:
     if step.every is None or fired.times >= step.max:
         return
     following = replace(fired, times=fired.times + 1, since=fired.at, put_off=False)
-    put(turn, item, replace(following, at=instant_of(turn, item, following)))
+    put(turn, item, replace(following, at=instant_of(turn, item, following, item_clock(turn, item))))
 
 
 def move_by_hold(turn: Turn, item: Item, since: datetime) -> None:

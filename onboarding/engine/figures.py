@@ -51,13 +51,20 @@ def instant(plan: Plan, state: RunState, path: str) -> datetime | None:
     kind, _, name = path.partition(".")
     match kind:
         case "input":
-            return read_instant(plan.order.inputs.get(name))
+            return input_instant(plan, name)
         case "milestones":
             return state.milestones.get(name)
         case "items":
             return state.items[name].closed_at if name in state.items else None
         case _:
             return None
+
+
+def input_instant(plan: Plan, name: str) -> datetime | None:
+    """A start input as an instant, or `None` where it is none. Read once: it never changes, and every turn asks."""
+    if name not in plan.instants:
+        plan.instants[name] = read_instant(plan.order.inputs.get(name))
+    return plan.instants[name]
 
 
 def read_instant(value: object) -> datetime | None:

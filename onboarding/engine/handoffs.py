@@ -4,9 +4,9 @@ A handoff is released when its approval opens and is on the clock of whoever mus
 otherwise (a waiver, a time-out, the end of its stage) ends that time, too.
 """
 
-from dataclasses import replace
 from datetime import datetime
 
+from onboarding.engine.copies import replace
 from onboarding.engine.people import acting
 from onboarding.engine.plan import Plan
 from onboarding.engine.refusing import rejected

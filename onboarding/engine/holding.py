@@ -1,9 +1,9 @@
 """A run that stands still: its clocks stop, and go on later by the time that was held."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from onboarding.engine import deadlines, going_live, handoffs, moving, rota, silence
+from onboarding.engine.copies import replace
 from onboarding.engine.notices import resumed
 from onboarding.engine.state import Debt, Held, HoldState, RunStatus, StageStatus
 from onboarding.engine.turn import Turn

@@ -47,8 +47,9 @@ def _moved(turn: Turn) -> dict[str, list[Item]]:
     """Person to the items of theirs that have another date now."""
     found: dict[str, list[Item]] = {}
     for name, current in turn.state.items.items():
-        item, before = turn.plan.items[name], turn.before.items.get(name)
-        if before is not None and _has_moved(before, current):
+        before = turn.before.items.get(name)
+        if before is not None and before is not current and _has_moved(before, current):
+            item = turn.plan.items[name]
             for handle in asked_of(turn.plan, turn.state, item):
                 if handle != turn.speaker:
                     found.setdefault(handle, []).append(item)

@@ -1,9 +1,9 @@
 """What a run says to people. A notice names what it is about, what is missing, who acts next and by when; never an address."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from onboarding.engine import deadlines, hearing, readers, silence
+from onboarding.engine.copies import replace
 from onboarding.engine.effects import Notice, NoticeKind
 from onboarding.engine.people import asked_of, holder, side_of, stage_owner
 from onboarding.engine.promises import told
@@ -160,8 +160,8 @@ def receipt(turn: Turn, item: Item, to: str) -> None:
     open_items = [
         turn.plan.items[name]
         for name, current in turn.state.items.items()
-        if to in asked_of(turn.plan, turn.state, turn.plan.items[name]) and current.opened_at is not None and current.closed_at is None and name != item.id
-        and current.answered_at is None
+        if current.opened_at is not None and current.closed_at is None and current.answered_at is None and name != item.id
+        and to in asked_of(turn.plan, turn.state, turn.plan.items[name])
     ]  # fmt: skip
     missing = ", ".join(other.title for other in open_items[:5]) or "nothing from you at the moment"
     if item.review is None:
@@ -230,7 +230,9 @@ def settled(turn: Turn, item: Item, by: str, *, said: str = "is settled") -> Non
 
 def withdraw(turn: Turn, keys: tuple[str, ...]) -> tuple[str, ...]:
     """Takes back what has not left, and says of which notices; an ask that still asks for something else stays."""
-    asking = [key for item in turn.state.items.values() for key in _asking(item)] if keys else []
+    if not keys:
+        return ()
+    asking = [key for item in turn.state.items.values() for key in _asking(item)]
     gone = tuple(key for key in keys if key not in asking)
     turn.withdrawn += gone
     kept = {key: at for key, at in turn.state.unread.items() if key not in gone or at <= turn.at}

@@ -17,7 +17,7 @@ TO_LIVE = "time_to_live"
 
 def counted_from(plan: Plan, state: RunState) -> datetime:
     """When it was signed, else when it started."""
-    return figures.read_instant(plan.order.inputs.get("signed_at")) or state.started_at
+    return figures.input_instant(plan, "signed_at") or state.started_at
 
 
 def on_time(plan: Plan, state: RunState, at: datetime) -> bool | None:
@@ -69,15 +69,10 @@ def facts(plan: Plan, state: RunState) -> dict[str, Any]:
 def of_run(plan: Plan, state: RunState, facts: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of a run's row that follow from these facts and from its other rows, as reports read them."""
     since = facts["counted_from"]
-    requests = [
-        state.items[item.id]
-        for item in plan.definition.items
-        if item.kind is ItemKind.REQUEST
-        and item.side is Side.CUSTOMER
-        and state.items[item.id].status is ItemStatus.DONE
-    ]
+    asked = [(item, state.items[item.id]) for item in plan.of_customer]
+    requests = [one for item, one in asked if item.kind is ItemKind.REQUEST and one.status is ItemStatus.DONE]
     coming = forecast(plan, state, state.at)
-    judgements = [judged(item, state.items[item.id]) for item in plan.definition.items]
+    judgements = [judged(item, current) for item, current in asked]
     return {
         "month": f"{since:%Y-%m}",
         "on_time": on_time(plan, state, state.at),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from onboarding.engine.known import once_for_items
 from onboarding.engine.plan import Plan
 from onboarding.engine.presence import (
     acted_for as acted_for,
@@ -13,6 +14,7 @@ from onboarding.engine.presence import (
     item_owner as item_owner,
     item_principal,
     members,
+    roles_of,
     stage_owner as stage_owner,
     stand_in,
     with_deputies as with_deputies,
@@ -53,11 +55,9 @@ class Person:
 
 def main_contact(plan: Plan, state: RunState) -> str | None:
     """Who hears for the customer: the holder of the first customer role of the file that owns something of this run."""
-    for role in plan.roles.values():
-        if role.side is Side.CUSTOMER and any(
-            role.id in item.owners and not _left_out(state, item.id) for item in plan.items.values()
-        ):
-            return holder(plan, state, role.id)
+    for role, items in plan.asked_customers.items():
+        if any(not _left_out(state, name) for name in items):
+            return holder(plan, state, role)
     return None
 
 
@@ -73,18 +73,20 @@ def open_stage(state: RunState) -> str | None:
 
 def who_is(plan: Plan, state: RunState, actor: str) -> Person:
     """Reads an actor: a handle first, else a role or contact role, which stands for whoever holds it now."""
-    roles = _roles_of(plan, state, actor)
+    roles = roles_of(plan, state, actor)
     handle = actor
     if not roles and actor not in plan.order.customer_contacts:
         handle = holder(plan, state, actor) if actor in plan.roles else plan.contacts.get(actor, actor)
-        roles = _roles_of(plan, state, handle)
+        roles = roles_of(plan, state, handle)
     contact = handle in plan.order.customer_contacts
     sides = dict.fromkeys(plan.roles[role].side for role in roles)
     if contact:
         sides[Side.CUSTOMER] = None
     if not contact:  # whatever a contact was given to do, they steer nothing
         for item in state.items.values():
-            if item.owner and handle in (item.owner, item_owner(plan, state, plan.items[item.id])):
+            if item.owner and (
+                handle == item.owner or (state.absences and handle == item_owner(plan, state, plan.items[item.id]))
+            ):
                 sides[plan.roles[plan.items[item.id].owner].side] = None
         for stage in state.stages.values():
             if stage.owner and handle in (stage.owner, stage_owner(plan, state, stage.id)):
@@ -104,7 +106,7 @@ def side_of(plan: Plan, state: RunState, handle: str) -> Side:
     """On which side somebody reads; a colleague without a part in the run is one of ours."""
     if handle in plan.order.customer_contacts:
         return Side.CUSTOMER
-    sides = tuple(plan.roles[role].side for role in _roles_of(plan, state, handle))
+    sides = tuple(plan.roles[role].side for role in roles_of(plan, state, handle))
     sides = sides or who_is(plan, state, handle).sides or (Side.PROVIDER,)
     return Side.CUSTOMER if Side.CUSTOMER in sides else sides[0]
 
@@ -113,10 +115,6 @@ def has_since(state: ItemState) -> datetime | None:
     """Since when whoever has an item now has had it: an answer hands it over."""
     with_us = state.status in (ItemStatus.ANSWERED, ItemStatus.IN_REVIEW)
     return state.answered_at or state.opened_at if with_us else state.opened_at
-
-
-def _roles_of(plan: Plan, state: RunState, handle: str) -> tuple[str, ...]:
-    return tuple(role for role in plan.roles if handle in holders(plan, state, role))
 
 
 def may_submit(plan: Plan, state: RunState, item: Item, person: Person, behalf: Person | None) -> bool:
@@ -170,6 +168,7 @@ def _standing_reviewer(plan: Plan, state: RunState, item: Item) -> str:
     return stand_in(plan, state, reviewer, plan.stages[item.stage].owner if lent else role)
 
 
+@once_for_items
 def acting(plan: Plan, state: RunState, item: Item) -> tuple[str, Side]:
     """Who has an open item now, and on which side that time counts."""
     current = state.items[item.id]
@@ -193,12 +192,14 @@ def acting(plan: Plan, state: RunState, item: Item) -> tuple[str, Side]:
     return owner, item.side
 
 
+@once_for_items
 def still_to_decide(plan: Plan, state: RunState, item: Item) -> tuple[str, ...]:
     """Who is asked for a decision and has not spoken; empty where four eyes bars everybody, or all who are there have."""
     voted = [vote.handle for vote in counted(seats(plan, state, item), state, item)]
     return tuple(one for one in entitled_to_decide(plan, state, item) if one not in voted)
 
 
+@once_for_items
 def asked_of(plan: Plan, state: RunState, item: Item) -> tuple[str, ...]:
     """Everybody who is asked to do something about an open item now."""
     current = state.items[item.id]

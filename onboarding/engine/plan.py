@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from onboarding.engine.calendars import Calendar, Clock, ever_works
+from onboarding.engine.known import Known
 from onboarding.engine.state import StartOrder
 from onboarding.language.expressions import declarations_of, only_inputs
 from onboarding.language.model import FieldType, Item, ItemKind, Role, RoleSource, Side, SignalRule, Stage
@@ -49,6 +50,16 @@ class Plan:
         self.ends: dict[tuple[tuple[str, ...], datetime, tuple[str, ...], int], datetime] = {}
         """When stages one after the other end: from an instant on, held by whom, with so many calendars replaced."""
         self.sources = self._sources()
+        self.known = Known()
+        self.instants: dict[str, datetime | None] = {}
+        """Inputs as instants, see `figures.input_instant`."""
+        self.of_customer = tuple(item for item in definition.items if item.side is Side.CUSTOMER)
+        self.asked_customers: dict[str, tuple[str, ...]] = {
+            role.id: tuple(item.id for item in definition.items if role.id in item.owners)
+            for role in definition.roles
+            if role.side is Side.CUSTOMER
+        }
+        """For each role of the customer, in the order of the file, the items that it owns."""
         self.settled_by_inputs: tuple[str, ...] = tuple(
             name
             for name, when in [(item.id, item.when) for item in definition.items]

@@ -12,6 +12,9 @@ from onboarding.engine.plan import Plan
 from onboarding.engine.state import Absence, RunState
 from onboarding.language.model import Item
 
+_ROLES = ("roles",)
+"""Under which the roles of all handles are known; no role is called that."""
+
 
 def members(plan: Plan, state: RunState, role: str) -> tuple[str, ...]:
     """Who has a role, away or not: one person, or everybody of its group."""
@@ -96,7 +99,30 @@ def holders(plan: Plan, state: RunState, role: str) -> tuple[str, ...]:
 def with_deputies(plan: Plan, state: RunState, role: str, barred: tuple[str, ...] = ()) -> tuple[str, ...]:
     """The holders of a role and of its deputies, in that order. Nobody stands in for one who is `barred`: their voice is not
     theirs to lend."""
+    if state.absences:  # nobody is barred from what nobody lends
+        return _with_deputies(plan, state, role, barred)
+    found = plan.known.of_people(state)
+    if role not in found:
+        found[role] = _with_deputies(plan, state, role, ())
+    able: tuple[str, ...] = found[role]
+    return able
+
+
+def _with_deputies(plan: Plan, state: RunState, role: str, barred: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one for each in chain(plan, role) for one in _standing(plan, state, each, barred)))
+
+
+def roles_of(plan: Plan, state: RunState, handle: str) -> tuple[str, ...]:
+    """The roles that somebody may act for without being their deputy, in the order of the file."""
+    known = plan.known.of_people(state)
+    if _ROLES not in known:
+        found: dict[str, tuple[str, ...]] = {}
+        for role in plan.roles:
+            for one in dict.fromkeys(holders(plan, state, role)):
+                found[one] = (*found.get(one, ()), role)
+        known[_ROLES] = found
+    of_handle: dict[str, tuple[str, ...]] = known[_ROLES]
+    return of_handle.get(handle, ())
 
 
 def _standing(plan: Plan, state: RunState, role: str, barred: tuple[str, ...]) -> tuple[str, ...]:

@@ -191,10 +191,10 @@ def count_item(turn: Turn, item: Item) -> None:
     if laid_at is None or base is None or current.due_at is None:
         return  # nothing is planned, or by a release that did not keep what it was counted from
     holds, held, now = turn.state.holds, deadlines.held_clock(turn, item), _now(turn, laid_at)
+    clock = deadlines.item_clock(turn, item)
     if not current.overdue and current.due_at > now:
         given = current.due_given
         if not given and item.due is not None:
-            clock = deadlines.item_clock(turn, item)
             base, why = moving.explained(clock, item.clock, current.opened_at or laid_at, item.due)
         due, said = moving.after_holds(held, base, holds, laid_at), moving.told(why, held, holds, laid_at)
         if due <= now:
@@ -205,7 +205,7 @@ def count_item(turn: Turn, item: Item) -> None:
     planned = list(current.planned)
     for index, one in enumerate(planned):
         if one.at > now and not one.put_off:
-            counted = moving.after_holds(held, deadlines.instant_of(turn, item, one), holds, laid_at)
+            counted = moving.after_holds(held, deadlines.instant_of(turn, item, one, clock), holds, laid_at)
             planned[index] = replace(one, at=max(counted, now + moving.SECOND))
     turn.item(item.id, planned=deadlines.in_order(planned))
 

@@ -1,6 +1,7 @@
 """The rows of one turn: what changed between two states, each with its natural key."""
 
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from onboarding.engine import booking, figures, flow, health, numbers, waiting
 from onboarding.engine.changes import COLUMNS, FINAL, Changes, put, put_milestones, put_promise, put_run
@@ -16,8 +17,20 @@ from onboarding.engine.effects import (
 )
 from onboarding.engine.people import acting, item_owner, stage_owner, stands_for
 from onboarding.engine.plan import Plan
-from onboarding.engine.state import Handoff, PromiseKind, RefusedEntry, RunState, RunStatus, StageState
+from onboarding.engine.state import (
+    EmittedEvent,
+    Handoff,
+    Promise,
+    PromiseKind,
+    RefusedEntry,
+    RunState,
+    RunStatus,
+    StageState,
+    TrailEntry,
+)
 from onboarding.engine.turn import Turn
+
+_Entry = TypeVar("_Entry", Promise, RefusedEntry, TrailEntry, EmittedEvent)
 
 
 def rows(turn: Turn, booked: tuple[LedgerRow, ...]) -> WriteRecords:
@@ -31,7 +44,7 @@ def rows(turn: Turn, booked: tuple[LedgerRow, ...]) -> WriteRecords:
     stages = _stages(turn, changes)
     for row in booked:
         put(changes, None, row)
-    promises = tuple(one for one in after.promises if one.n > before.promise_count)
+    promises = _since(after.promises, before.promise_count)
     for promise in promises:
         put_promise(changes, promise, plan.order.rules_version)
     handoffs = _handoffs(turn, changes)
@@ -42,11 +55,11 @@ def rows(turn: Turn, booked: tuple[LedgerRow, ...]) -> WriteRecords:
     told = (*COLUMNS["run"], *FINAL) if after.status is RunStatus.CLOSED else COLUMNS["run"]
     put_run(changes, numbers.facts(plan, before) if before.items else {}, {name: getattr(run, name) for name in told})
     turn.explain(changes)
-    refused = tuple(entry for entry in after.refused if entry.n > before.refused_count)
+    refused = _since(after.refused, before.refused_count)
     waited, waits = waiting.changed(plan, before, after, tuple(dict.fromkeys(row.item for row in items)))
     return WriteRecords(
         run=run,
-        trail=tuple(entry for entry in turn.state.trail if entry.n > before.trail_count),
+        trail=_since(turn.state.trail, before.trail_count),
         ledger=booked,
         items=items,
         stages=stages,
@@ -55,11 +68,19 @@ def rows(turn: Turn, booked: tuple[LedgerRow, ...]) -> WriteRecords:
         handoffs=handoffs,
         promises=promises,
         faults=(*_faults_of_answers(after, before), *_faults_of_signals(refused)),
-        events=tuple(event for event in after.events if event.n > before.event_count),
+        events=_since(after.events, before.event_count),
         waiting=waits,
         waited=waited,
         withdrawn=tuple(dict.fromkeys(turn.withdrawn)),
     )
+
+
+def _since(entries: tuple[_Entry, ...], n: int) -> tuple[_Entry, ...]:
+    """The entries after the n-th: numbers ascend, so they stand last."""
+    first = len(entries)
+    while first and entries[first - 1].n > n:
+        first -= 1
+    return entries[first:]
 
 
 def _items(turn: Turn, changes: Changes) -> tuple[ItemRow, ...]:
@@ -68,9 +89,12 @@ def _items(turn: Turn, changes: Changes) -> tuple[ItemRow, ...]:
     rounds: dict[tuple[str, int], ItemRow | None] = {}
     for name, state in turn.past:
         found.append(item_row(plan, state, name))
-    told = [one.name for one in after.promises if one.n > before.promise_count and one.kind is PromiseKind.ITEM]
+    told = [one.name for one in _since(after.promises, before.promise_count) if one.kind is PromiseKind.ITEM]
+    elsewhere = before.holders is not after.holders or before.absences is not after.absences
+    stages = [name for name, stage in before.stages.items() if stage.owner != after.stages[name].owner]
     for name, item in after.items.items():
-        if before.items.get(name) is not item or name in told or _changed_hands(plan, before, after, name):
+        changed = before.items.get(name) is not item or name in told
+        if changed or _changed_hands(plan, before, after, name, anyway=elsewhere or plan.items[name].stage in stages):
             found.append(item_row(plan, after, name))
     for row in found:
         known = before.items.get(row.item)
@@ -111,14 +135,11 @@ def _handoffs(turn: Turn, changes: Changes) -> tuple[HandoffRow, ...]:
     return tuple(found)
 
 
-def _changed_hands(plan: Plan, before: RunState, after: RunState, name: str) -> bool:
-    """Whether somebody else has an item that is otherwise the same."""
-    item = plan.items[name]
-    given = before.holders is not after.holders or before.stages[item.stage].owner != after.stages[item.stage].owner
+def _changed_hands(plan: Plan, before: RunState, after: RunState, name: str, *, anyway: bool) -> bool:
+    """Whether somebody else has an item that is otherwise the same. `anyway`: another holder, stage owner or absence may have done it."""
     # Whoever has acted on what four eyes looks at may no longer decide here: their deputy has it now.
-    barred = any(before.items[other].actors != after.items[other].actors for other in item.four_eyes)
-    away = before.absences is not after.absences
-    if not (given or barred or away):
+    eyes = plan.items[name].four_eyes
+    if not anyway and not any(before.items[other].actors != after.items[other].actors for other in eyes):
         return False
     return item_row(plan, before, name) != item_row(plan, after, name)
 
@@ -235,7 +256,7 @@ def run_row(plan: Plan, state: RunState) -> RunRow:
         variant=definition.variant, segment=_word(inputs.get("segment")), wave=_word(inputs.get("wave")),
         health=health.health(plan, state), stage=health.current_stage(plan, state),
         owner=health.current_owner(plan, state), waiting_on=health.waiting_on(plan, state),
-        waiting_since=health.waiting_since(state), signed_at=figures.read_instant(inputs.get("signed_at")),
+        waiting_since=health.waiting_since(state), signed_at=figures.input_instant(plan, "signed_at"),
         due_at=health.next_due(state), first_value="first_value" in reached, milestones=reached,
         metrics=figures.metrics(plan, state, state.at), refused=state.refused_count, **facts,
         forget_at=_forget_at(plan, state), **numbers.of_run(plan, state, facts),

@@ -4,9 +4,8 @@ They are said in the reader's hours, `min_gap` after the last thing, and with `d
 be said yet is planned again for the instant at which it may, so that it says then what holds then.
 """
 
-from dataclasses import replace
-
 from onboarding.engine import deadlines, readers
+from onboarding.engine.copies import replace
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.health import current_stage, waiting_on
 from onboarding.engine.notices import also_open, say, when

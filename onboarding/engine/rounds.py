@@ -1,9 +1,9 @@
 """New rounds: what is asked for once more, and what depended on it."""
 
-from dataclasses import replace
 from typing import Any
 
 from onboarding.engine import flow
+from onboarding.engine.copies import replace
 from onboarding.engine.gates import item_debt
 from onboarding.engine.notices import paid, settled
 from onboarding.engine.numbers import judged

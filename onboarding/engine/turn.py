@@ -1,7 +1,6 @@
 """One turn: the state being changed while one event is applied. The only place where a `RunState` changes."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +8,7 @@ from onboarding import limits
 from onboarding.engine import emitting
 from onboarding.engine.chain import beginning, content_of, digest_of
 from onboarding.engine.changes import Changes
+from onboarding.engine.copies import replace
 from onboarding.engine.effects import DeliverNotice, Effect, Notice, RunHook
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import (
@@ -55,6 +55,7 @@ class Turn:
     """Collects the changes and effects of one event; `finish` makes the new state."""
 
     def __init__(self, plan: Plan, before: RunState, at: datetime) -> None:
+        plan.known.begin()
         self.plan = plan
         self.before = before
         self.at = max(at, before.at)
@@ -154,32 +155,31 @@ class Turn:
         on_behalf_of: str | None = None,
         channel: str | None = None,
     ) -> None:
-        """Adds an entry to the trail, chained to the one before."""
+        """Adds an entry to the trail, chained to the one before. It gets its own digest with the next one, or at the end of the turn:
+        until then more may be told in it."""
         state = self.state
         n = state.trail_count + 1
-        before = state.trail[-1].digest if state.trail else self._beginning
         entry = TrailEntry(
             n=n, at=self.at, actor=actor, on_behalf_of=on_behalf_of, channel=channel, message=message, item=item,
             outcome=outcome, code=code, message_id=message_id, digest="", sentence=clean(sentence, limits.TEXT_LENGTH),
         )  # fmt: skip
-        entry = replace(entry, digest=digest_of(before, content_of(entry)))
-        self.set(trail=(*state.trail, entry), trail_count=n)
+        self.set(trail=(*self._sealed(), entry), trail_count=n)
 
     def explain(self, changes: Changes) -> None:
         """Tells in the last entry of this turn what it has made of the record; a turn that said nothing gets one for it."""
-        if not changes:
-            return
-        if self.state.trail_count == self.before.trail_count:
+        if changes and self.state.trail_count == self.before.trail_count:
             self.record("record", code="changed")
-        *earlier, last = self.state.trail
-        before = earlier[-1].digest if earlier else self._beginning
-        told = replace(last, changes=changes)
-        told = replace(told, digest=digest_of(before, content_of(told)))
-        self.set(trail=(*earlier, told))
+        if self.state.trail_count != self.before.trail_count:
+            self.set(trail=self._sealed(changes))
 
-    @property
-    def _beginning(self) -> str:
-        return beginning(self.plan.order.run, self.plan.order.rules_version)
+    def _sealed(self, changes: Changes | None = None) -> tuple[TrailEntry, ...]:
+        """The trail, its last entry with what it has changed and with its digest: of earlier turns all have theirs."""
+        trail = self.state.trail
+        if not trail or trail[-1].digest:
+            return trail
+        before = trail[-2].digest if len(trail) > 1 else beginning(self.plan.order.run, self.plan.order.rules_version)
+        last = replace(trail[-1], changes=changes) if changes else trail[-1]
+        return (*trail[:-1], replace(last, digest=digest_of(before, content_of(last))))
 
     def carry(self) -> None:
         """Leaves to the rows, which have all of it by now, what is more than a run carries."""

@@ -1,9 +1,9 @@
 """Waive: a gate condition or an item passes without being met, for a while, and becomes debt until it is met after all."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from onboarding.engine import deadlines, flow, gates, rounds
+from onboarding.engine.copies import replace
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.moves import Told, find_item, refuse_closed_stage
 from onboarding.engine.notices import say, with_alarm

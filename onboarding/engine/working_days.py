@@ -23,6 +23,7 @@ MOST_DAYS = 36_525
 
 _MINUTE, HOUR, _DAY = 60, 3_600, 86_400
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = timedelta(seconds=1)
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _EPOCH_WEEKDAY = 3  # it was a Thursday
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -275,8 +276,25 @@ class Days:
         raise NoWorkingTime(self._zones, instant_of(day * _DAY))
 
 
-@lru_cache(maxsize=64)
+_REMEMBERED = 256
+_by_calendars: dict[tuple[int, ...], tuple[Clock, Days]] = {}
+
+
 def days_of(clock: Clock) -> Days:
+    """The working windows of a clock."""
+    # Equal calendars share their windows, but to find out that they are equal costs more than most questions about them. A clock
+    # that is kept keeps its calendars, so that their identities stay theirs.
+    calendars = tuple([id(calendar) for calendar in clock])
+    known = _by_calendars.get(calendars)
+    if known is None:
+        if len(_by_calendars) >= _REMEMBERED:
+            _by_calendars.clear()
+        known = _by_calendars[calendars] = (clock, _days_of(clock))
+    return known[1]
+
+
+@lru_cache(maxsize=64)
+def _days_of(clock: Clock) -> Days:
     first, *others = clock or (_ALWAYS,)
     return Days(first, tuple(days_of((other,)) for other in others))
 
@@ -302,7 +320,7 @@ def date_of(day: int) -> date:
 
 
 def second_of(at: datetime) -> int:
-    return (at - _EPOCH) // timedelta(seconds=1)
+    return (at - _EPOCH) // _SECOND
 
 
 def instant_of(second: int) -> datetime:

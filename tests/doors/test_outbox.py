@@ -10,6 +10,7 @@ import pytest
 
 from console import outbox
 from console.leaving import Misused
+from onboarding.ports import Sent
 from storage.engine import open_database
 from storage.notices import SqlNoticeStore
 from storage.records import SqlRecordStore
@@ -31,7 +32,7 @@ def full(door: Door) -> Door:
         if one.notice.key == "k/failed":
             store.fail(one, "address_refused", datetime.now(UTC))
         else:
-            store.mark_sent(one.notice.key, "mail", datetime.now(UTC))
+            store.mark_sent(Sent(one.notice.key, "mail", datetime.now(UTC)))
     store.keep(a_notice("k/waits", to="somebody", not_before=datetime(2999, 1, 1, tzinfo=UTC)))
     engine.dispose()
     return door

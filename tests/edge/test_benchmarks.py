@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select
 
-from benchmarks import generate, reads
+from benchmarks import core, generate, plain_machine, reads, story
 from benchmarks.made_up import MadeUp
 from benchmarks.world import NOW
 from metrics.report import ledger_faults, ledger_of
@@ -143,3 +143,30 @@ def test_the_benchmark_runs_from_its_command_line(tmp_path: Path, monkeypatch: p
 
     assert reads.main(["--finished", "20", "--open", "5", "--repeats", "1"]) == 0
     assert [path.name for path in (tmp_path / "results").iterdir()] == ["sqlite-25.json"]
+
+
+def test_the_story_of_the_core_is_a_whole_onboarding_that_both_machines_finish() -> None:
+    """Nine and twenty events after the start: what is timed ends live, the same each time, and the plain machine has done the same."""
+    told = story.tell()
+    end = story.play(told)
+    plain = plain_machine.play(told, plain_machine.left_out(told))
+
+    assert (len(told.steps), end) == (29, told.end)
+    assert (end.status, end.outcome) == (RunStatus.CLOSED, RunOutcome.LIVE)
+    assert plain.closed
+    assert len(plain.trail) == len(told.steps) + len(end.stages)
+    done = [name for name, item in end.items.items() if item.status is ItemStatus.DONE]
+    assert done == [name for name, item in plain.items.items() if item["status"] == "done"]
+
+
+def test_the_benchmark_of_the_core_runs_from_its_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It times both, shows both, and keeps the figures. How long it took is nobody's claim here."""
+    monkeypatch.setattr(core, "RESULTS", tmp_path / "results")
+
+    assert core.main(["--repeats", "1"]) == 0
+    kept = json.loads((tmp_path / "results" / "core.json").read_text())
+    assert (kept["definition"], kept["events"]) == ("b2b-standard", 30)
+    assert kept["ours_events_per_second"] > 0 < kept["plain_events_per_second"]
+    assert "a plain machine" in capsys.readouterr().out

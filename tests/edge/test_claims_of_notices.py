@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from onboarding.engine.effects import NoticeKind
-from onboarding.ports import Claimed
+from onboarding.ports import Claimed, Sent
 from storage.notices import SqlNoticeStore
 from tests.support.prompt import leave
 from tests.support.records import a_notice, a_turn, at
@@ -43,8 +43,8 @@ def test_a_notice_is_given_to_one_sender_until_its_lease_is_over(store: Any) -> 
     assert (first.notice, first.tries, second.tries) == (a_notice(), 1, 2)
     assert not store.put_off(first, "busy", began, doubtful=False), "its claim is over"
     assert not store.fail(first, "address_refused", began)
-    assert store.mark_sent("n-1", "mail", at(0)), "what has left has left, whoever says so"
-    assert not store.mark_sent("n-1", "mail", at(0))
+    assert store.mark_sent(Sent("n-1", "mail", at(0))), "what has left has left, whoever says so"
+    assert not store.mark_sent(Sent("n-1", "mail", at(0)))
     assert not store.put_off(second, "busy", began, doubtful=False)
     assert {name: line_of(store, "n-1")[name] for name in ("state", "tries", "sent_by", "code")} == {
         "state": "sent", "tries": 2, "sent_by": "mail", "code": None,
@@ -92,7 +92,7 @@ def test_notices_of_one_run_to_one_reader_keep_their_order(store: Any) -> None:
         first = next(one for one in found if one.notice.key == "first")
         store.put_off(first, "busy", when if n < 2 else when + timedelta(minutes=9), doubtful=False)
         for other in found:
-            store.mark_sent(other.notice.key, "mail", at(5)) if other is not first else None
+            store.mark_sent(Sent(other.notice.key, "mail", at(5))) if other is not first else None
 
     assert [one.notice.key for one in claimed(store, when)] == ["second"]
 
@@ -105,7 +105,7 @@ def test_one_that_is_taken_back_while_it_is_tried_is_not_tried_again(store: Any)
 
     assert [store.withdraw(key) for key in tried] == [False, False, False]
 
-    store.mark_sent("leaves", "mail", at(1))
+    store.mark_sent(Sent("leaves", "mail", at(1)))
     store.put_off(tried["fails"], "unreachable", now(), doubtful=False)
     store.fail(tried["fails for good"], "address_refused", at(1))
     assert {line["key"]: line["state"] for line in store.outbox()["rows"]} == {
@@ -188,7 +188,7 @@ def test_what_calls_off_waits_while_what_it_calls_off_is_tried(store: Any) -> No
         store.keep(a_notice(f"not {key}", to=key, at=at(1), kind=NoticeKind.RETRACTION, retracts=(key,)))
     assert claimed(store) == []
 
-    store.mark_sent("left", "mail", at(1))
+    store.mark_sent(Sent("left", "mail", at(1)))
     store.put_off(tried["failed"], "unreachable", now(), doubtful=False)
 
     assert leave(store) == ["not left"]

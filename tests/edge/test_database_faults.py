@@ -18,7 +18,7 @@ from storage.records import SqlRecordStore
 from tests.edge.test_storage import everything
 from tests.support.damage import many_pages, overwrite
 from tests.support.postgresql import PostgresServer
-from tests.support.records import a_notice, a_turn
+from tests.support.records import a_notice, a_turn, at
 from tests.support.stores import SqlStore
 
 LARGE = a_turn(2, notices=tuple(a_notice(f"n-{n}", lines=("x" * 2_000,) * 4) for n in range(60)))
@@ -115,6 +115,16 @@ def test_a_turn_that_cannot_be_written_leaves_nothing_and_is_written_later(
     assert store.write(LARGE) == LARGE.id
     assert len(store.outbox(limit=100)["rows"]) == 60
     assert integrity_of(engine) == "ok"
+
+
+def test_of_several_notices_that_come_together_all_are_kept_or_none(engine: Engine) -> None:
+    """One of them holds what no row can."""
+    store = SqlStore(engine)
+
+    with pytest.raises(ValueError, match="without an offset"):
+        store.keep(a_notice("a"), a_notice("b", at=at(0).replace(tzinfo=None)))
+
+    assert store.outbox()["rows"] == []
 
 
 def end_others(server: PostgresServer, url: str) -> None:

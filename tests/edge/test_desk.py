@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Engine
 
 from onboarding.engine.effects import NoticeKind
+from onboarding.ports import Sent
 from storage import desk
 from storage.notices import SqlNoticeStore
 from storage.read_table import ReadTable
@@ -77,7 +78,7 @@ def test_a_notice_that_is_dropped_never_leaves_and_says_why(engine: Engine) -> N
     store, now = failing(engine, "failed"), datetime.now(UTC)
     store.keep(a_notice("waits", to="a"))
     store.keep(a_notice("left", to="b"))
-    store.mark_sent("left", "mail", now)
+    store.mark_sent(Sent("left", "mail", now))
 
     assert outcomes(desk.drop(engine, ["failed", "waits", "left"], "Told by phone.", now)) == [
         ("accepted", "dropped"), ("accepted", "dropped"), ("conflict", "already_sent"),
@@ -94,7 +95,7 @@ def test_what_calls_off_an_alarm_that_was_dropped_does_not_leave_either(engine: 
     store, now = failing(engine, "alarm"), datetime.now(UTC)
     desk.drop(engine, ["alarm"], "Told by phone.", now)
 
-    assert store.keep(a_notice("settled", kind=NoticeKind.RETRACTION, retracts=("alarm",))) == "withdrawn"
+    assert store.keep(a_notice("settled", kind=NoticeKind.RETRACTION, retracts=("alarm",))) == ("withdrawn",)
 
 
 def test_a_notice_is_shown_with_what_it_calls_off_and_without_an_address(engine: Engine) -> None:

@@ -216,7 +216,7 @@ def test_a_late_notice_of_an_erased_run_brings_no_word_back(engine: Engine) -> N
     run = written(engine, a_told_run())
     erased(engine, run)
 
-    assert SqlNoticeStore(engine).keep(a_notice("late", run=run, lines=(TEXTS[0],))) == "withdrawn"
+    assert SqlNoticeStore(engine).keep(a_notice("late", run=run, lines=(TEXTS[0],))) == ("withdrawn",)
     with reading(engine) as connection:
         assert "late" not in connection.execute(select(NOTICES.c.key)).scalars().all()
 

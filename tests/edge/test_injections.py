@@ -23,7 +23,8 @@ from console.visibility import query_of
 from integrations.letters import Letter, Reader
 from integrations.rendering import READABLE, TemplateRenderer
 from integrations.template_folders import Folders
-from integrations.templates import TEMPLATES, kind_of
+from integrations.template_names import TEMPLATES
+from integrations.templates import kind_of
 from metrics import markup
 from onboarding.engine.orders import build_order
 from onboarding.engine.people import who_is

@@ -20,7 +20,8 @@ from sqlalchemy import Engine, event
 from integrations.letters import Letter, Reader
 from integrations.rendering import READABLE, TemplateRenderer
 from integrations.template_folders import SHIPPED, Folders
-from integrations.templates import FOR_KIND, TEMPLATES, kind_of
+from integrations.template_names import TEMPLATES
+from integrations.templates import FOR_KIND, kind_of
 from integrations.wording import instant_of
 from onboarding.engine.effects import DeliverNotice, Notice, NoticeKind
 from onboarding.engine.plan import Plan

@@ -57,14 +57,28 @@ def tried(house: House, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     count: Counter[str] = Counter()
     deliver = house.notifier.deliver
 
-    def bring(notice: Notice) -> None:
-        count[notice.key] += 1
-        if notice.key.startswith("bad"):
+    def bring(*notices: Notice) -> None:
+        count.update(notice.key for notice in notices)
+        if any(notice.key.startswith("bad") for notice in notices):
             raise ConnectionError("nobody is there")
-        deliver(notice)
+        deliver(*notices)
 
     monkeypatch.setattr(house.notifier, "deliver", bring)
     return count
+
+
+async def test_the_notices_of_a_run_are_kept_together(
+    house: House, clock: Clock, tried: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One transaction for all that its history confirms."""
+    calls: list[int] = []
+    deliver = house.notifier.deliver
+    monkeypatch.setattr(house.notifier, "deliver", lambda *notices: (calls.append(len(notices)), deliver(*notices)))
+
+    assert await held(house, clock, "a", "b", "c").look() == 3
+
+    assert calls == [3]
+    assert set(house.states().values()) == {"sent"}
 
 
 async def test_one_that_cannot_leave_holds_back_no_other(house: House, clock: Clock, tried: Counter[str]) -> None:

@@ -258,10 +258,10 @@ async def test_a_mark_that_could_not_be_kept_is_kept_later_and_the_letter_leaves
     """The database is held right after it has left, for longer than the lease."""
     mail, hand, mark, held = Told("mail"), Hand(), house.held.mark_sent, [True]
 
-    def busy(*words: Any) -> bool:
+    def busy(*marks: Any) -> int:
         if held:
             raise TimeoutError("held")
-        return bool(mark(*words))
+        return int(mark(*marks))
 
     monkeypatch.setattr(house.held, "mark_sent", busy)
     house.held.keep(a_notice())

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import structlog
 from pydantic import ValidationError
+from sqlalchemy.engine import make_url
 
 from runtime.errors import SettingsInvalid
 from runtime.logs import set_up_logs
@@ -76,6 +77,7 @@ def test_an_unknown_name_is_refused_with_the_nearest_one(name: str, nearest: str
         ("ONBOARDING_DATABASE_URL", "nonsense"),
         ("ONBOARDING_DATABASE_URL", "mysql://user:s3cret@host/x"),
         ("ONBOARDING_DATABASE_URL", "postgresql://user:s3cret@host:port/x"),
+        ("ONBOARDING_DATABASE_URL", "postgresql+asyncpg://user:s3cret@host/x"),
         ("ONBOARDING_UI_URL", "s3cret.example"),
         ("ONBOARDING_LOG_LEVEL", "s3cret"),
         ("ONBOARDING_LOG_FORMAT", "s3cret"),
@@ -178,3 +180,23 @@ def test_setting_up_twice_writes_each_line_once() -> None:
 
     assert first.getvalue() == ""
     assert len(second.getvalue().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:////srv/a file#1.sqlite",
+        "sqlite:///C:/data/x.sqlite",
+        "postgresql://host/x",
+        "postgresql://user:s3cret@10.0.0.7:5432/on-boarding",
+        "postgresql+psycopg://user:@db.example.test/x",
+        "postgresql+psycopg://user:s%40cret@[::1]:5432/x?sslmode=require",
+        "postgresql://user:s3cret@host:99999999/x",
+    ],
+)
+def test_an_address_that_is_not_asked_of_sqlalchemy_is_one_that_it_takes(url: str) -> None:
+    """The short way refuses nothing and lets nothing pass that the long one would not."""
+    parsed = make_url(url)
+
+    assert read_settings({"ONBOARDING_DATABASE_URL": url}).database_url == url
+    assert parsed.drivername.startswith(("sqlite", "postgresql"))

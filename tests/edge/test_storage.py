@@ -21,6 +21,7 @@ from sqlalchemy import Engine, select, text
 import storage.records
 from onboarding.engine.effects import FaultRow, WriteRecords
 from onboarding.errors import RecordConflict
+from onboarding.ports import Sent
 from storage.directory import Contact, SqlDirectory
 from storage.engine import DatabaseUnavailable, open_database, reading, writing
 from storage.inspection import integrity_of
@@ -185,7 +186,7 @@ class TestEveryStore:
         """Until it is settled; a notice that goes on its own waits for nothing."""
         store.keep(a_notice("own"))
         store.write(a_turn(1, notices=(a_notice("a"), a_notice("b"))))
-        store.mark_sent("b", "outbox", at(1))
+        store.mark_sent(Sent("b", "outbox", at(1)))
 
         assert [(one.notice, one.batch, one.execution) for one in store.held(9)] == [(a_notice("a"), "b-1", "first")]
         assert store.held(0) in ((), [])
@@ -193,7 +194,7 @@ class TestEveryStore:
     def test_what_waits_for_a_batch_is_forgotten_alone(self, store: Any) -> None:
         """By run and batch; who waits is told which batch stands now, and what was sent stays."""
         store.write(a_turn(1, notices=(a_notice("a"), a_notice("sent"))))
-        store.mark_sent("sent", "outbox", at(1))
+        store.mark_sent(Sent("sent", "outbox", at(1)))
         store.write(a_turn(2, notices=(a_notice("b"),)))
         assert {one.notice.key: one.stands for one in store.held(9)} == {"a": "b-2", "b": "b-2"}
 
@@ -247,7 +248,7 @@ class TestEveryStore:
     def test_a_withdrawal_reaches_what_has_not_left(self, store: Any) -> None:
         """Pending becomes withdrawn, sent stays sent."""
         store.write(a_turn(1, notices=(a_notice("a"), a_notice("b"))))
-        store.mark_sent("a", "outbox", at(1))
+        store.mark_sent(Sent("a", "outbox", at(1)))
 
         store.write(a_turn(2, withdrawn=("a", "b")))
 
@@ -260,9 +261,32 @@ class TestEveryStore:
         """The withdrawal overtook it: it is kept as withdrawn, and not shown."""
         assert store.withdraw("n-1")
 
-        assert store.keep(a_notice()) == "withdrawn"
-        assert not store.mark_sent("n-1", "outbox", at(1))
+        assert store.keep(a_notice()) == ("withdrawn",)
+        assert not store.mark_sent(Sent("n-1", "outbox", at(1)))
         assert store.outbox()["rows"] == []
+
+    def test_several_notices_are_kept_together(self, store: Any) -> None:
+        """Each as if it came alone: one that is known stays, what calls off one of them goes with it."""
+        store.keep(a_notice("known", subject="first"))
+        store.withdraw("early")
+
+        states = store.keep(
+            a_notice("known", subject="second"), a_notice("alarm"), a_notice("early"), a_notice("not", retracts=("alarm",)),
+            a_notice("stays"),
+        )  # fmt: skip
+
+        assert states == ("pending", "withdrawn", "withdrawn", "withdrawn", "pending")
+        shown = {line["key"]: line["subject"] for line in store.outbox()["rows"] if line["state"] == "pending"}
+        assert shown == {"known": "first", "stays": "Company details"}
+
+    def test_marks_are_written_together(self, store: Any) -> None:
+        """Of how many it was not known is told; one that nobody has brought is none of them."""
+        store.keep(a_notice("a"), a_notice("b"))
+        store.withdraw("never came")
+
+        marks = [Sent(key, "mail", at(1)) for key in ("b", "a", "never came")]
+        assert [store.mark_sent(*marks), store.mark_sent(*marks), store.mark_sent()] == [2, 0, 0]
+        assert {line["key"]: line["state"] for line in store.outbox()["rows"]} == {"a": "sent", "b": "sent"}
 
     def test_writers_of_many_threads_lose_nothing(self, store: Any) -> None:
         """Eight threads write ten turns each, every turn twice, some of the same run."""

@@ -21,7 +21,7 @@ from temporalio.client import Client
 from runtime.devserver import DevServer
 from storage.engine import open_database
 from storage.tables import TRAIL
-from tests.support.calls import Answer, Door
+from tests.support.calls import Answer, Door, begun
 from tests.support.doors import environment_of, worker_process
 from tests.support.shell import ROOT
 
@@ -141,17 +141,12 @@ async def test_a_kill_in_the_middle_of_500_lines_loses_nothing_and_doubles_nothi
 
 def _killed_after(cli: Door, words: tuple[str, ...], kept: Path, count: int) -> int:
     """Lets it write so many verdicts, and kills it; how many there are then."""
-    command = [sys.executable, str(ROOT / "starter.py"), *words]
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=cli.folder, env=cli.environment
-    )  # fmt: skip
     until = time.monotonic() + 60
-    while not kept.exists() or kept.read_bytes().count(b"\n") < count:
-        assert process.poll() is None, process.stderr and process.stderr.read()
-        assert time.monotonic() < until, "no verdicts came"
-        time.sleep(0.01)
-    process.kill()
-    process.communicate()
+    with begun([sys.executable, str(ROOT / "starter.py"), *words], cli) as process:
+        while not kept.exists() or kept.read_bytes().count(b"\n") < count:
+            assert process.poll() is None, process.stderr and process.stderr.read()
+            assert time.monotonic() < until, "no verdicts came"
+            time.sleep(0.01)
     return kept.read_bytes().count(b"\n")
 
 
@@ -213,21 +208,18 @@ def _within(door: Door, words: tuple[Any, ...], seconds: float) -> Answer:
 async def test_what_is_piped_is_answered_line_by_line_and_ends_at_ctrl_c(cli: Door) -> None:
     """Whoever waits for the verdict before the next line gets it; nobody has to close the pipe to get away."""
     run = await asyncio.to_thread(started, cli, "i-piped")
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "starter.py"), "ingest", "-"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=cli.folder, env=cli.environment,
-    )  # fmt: skip
-    assert process.stdin is not None
-    assert process.stdout is not None
-    for n in range(2):
-        message = {"message_id": f"m-{n}", "actor": "lena", "text": "x"}
-        process.stdin.write(json.dumps({"name": "note", "run": run, "message": message}).encode() + b"\n")
-        process.stdin.flush()
-        told = json.loads(await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), 30))
-        assert (told["line"], told["outcome"]) == (n + 1, "accepted")
-    process.send_signal(signal.SIGINT)
-    code = await asyncio.to_thread(process.wait, 10)
-    errors = process.communicate()[1].decode()
+    with begun([sys.executable, str(ROOT / "starter.py"), "ingest", "-"], cli) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for n in range(2):
+            message = {"message_id": f"m-{n}", "actor": "lena", "text": "x"}
+            process.stdin.write(json.dumps({"name": "note", "run": run, "message": message}).encode() + b"\n")
+            process.stdin.flush()
+            told = json.loads(await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), 30))
+            assert (told["line"], told["outcome"]) == (n + 1, "accepted")
+        process.send_signal(signal.SIGINT)
+        code = await asyncio.to_thread(process.wait, 10)
+        errors = process.communicate()[1].decode()
 
     assert code == 130
     assert "Traceback" not in errors

@@ -85,7 +85,8 @@ async def test_the_cover_sheet_is_as_of_when_somebody_reads_it(client: Client, c
             await asyncio.sleep(pause)
 
     first, second = (re.search(r"\*\*Time\*\* (\d+)s", sheet) for sheet in sheets)
-    assert first and second, sheets
+    assert first is not None, sheets
+    assert second is not None, sheets
     assert int(first[1]) < int(second[1])
 
 

@@ -47,8 +47,12 @@ class Handed(NamedTuple):
 class Activated:
     """One run between its start and its end."""
 
-    def __init__(self, order: StartOrder, at: datetime, flags: Sequence[int] = ()) -> None:
-        """Starts it, and lets everything land that lands at once. `flags` of the SDK's logic are on as a history would say."""
+    def __init__(
+        self, order: StartOrder, at: datetime, flags: Sequence[int] = (), *, shown: TypedSearchAttributes | None = None
+    ) -> None:
+        """Starts it, and lets everything land that lands at once. `flags` of the SDK's logic are on as a history would say; the
+        attributes `shown` were given with the start.
+        """
         self.now = at
         self.flags = flags
         self.events = 3
@@ -76,7 +80,7 @@ class Activated:
         self._hooks: dict[str, int] = {}
         self._end_themselves: list[int] = []
         self._updates = 0
-        self._run = asyncio.run(_made(_details(order, at)))
+        self._run = asyncio.run(_made(_details(order, at, shown)))
         job = WorkflowActivationJob()
         start = job.initialize_workflow
         start.workflow_type, start.workflow_id = "OnboardingRun", order.run
@@ -334,12 +338,12 @@ async def _made(details: WorkflowInstanceDetails, runner: WorkflowRunner | None 
     return (runner or UnsandboxedWorkflowRunner()).create_instance(details)
 
 
-def _details(order: StartOrder, at: datetime) -> WorkflowInstanceDetails:
+def _details(order: StartOrder, at: datetime, shown: TypedSearchAttributes | None = None) -> WorkflowInstanceDetails:
     info = workflow.Info(
         attempt=1, continued_run_id=None, cron_schedule=None, execution_timeout=None, first_execution_run_id="activated",
         headers={}, namespace="default", original_execution_run_id="activated", parent=None, root=None, raw_memo={},
         retry_policy=None, run_id="activated", run_timeout=None, search_attributes={}, start_time=at, workflow_start_time=at,
-        task_queue="activated", task_timeout=timedelta(seconds=10), typed_search_attributes=TypedSearchAttributes([]),
+        task_queue="activated", task_timeout=timedelta(seconds=10), typed_search_attributes=shown or TypedSearchAttributes.empty,
         workflow_id=order.run, workflow_type="OnboardingRun", priority=Priority.default,
     )  # fmt: skip
     converter = pydantic_data_converter

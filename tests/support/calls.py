@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,26 @@ class Answer:
     def lines(self) -> list[str]:
         """The lines on stdout."""
         return self.out.splitlines()
+
+
+@contextmanager
+def begun(command: Sequence[str], door: Door, **more: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process with open pipes, to be talked to; over and its pipes closed afterwards, also where a test fails in the middle.
+
+    Whatever a pipe still holds is left: what it says is to be read before. `more` is laid over the environment.
+    """
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=door.folder, env={**door.environment, **more}
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            assert pipe is not None
+            with suppress(BrokenPipeError):  # what was never read by it
+                pipe.close()
+        process.wait()
 
 
 class Door:

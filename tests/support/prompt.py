@@ -7,14 +7,15 @@ from typing import Any
 
 from integrations.outbox import OutboxNotifier
 from onboarding.engine.effects import Notice
+from onboarding.ports import Sent
 
 
 class Prompt(OutboxNotifier):
     """Keeps a notice as the shipped one, and lets go at once whatever may leave."""
 
-    def deliver(self, notice: Notice) -> None:
+    def deliver(self, *notices: Notice) -> None:
         """As the shipped one, and a sender that never fails right behind it."""
-        super().deliver(notice)
+        super().deliver(*notices)
         leave(self._store)
 
 
@@ -23,9 +24,8 @@ def leave(outbox: Any, at: datetime | None = None) -> list[str]:
     now = at or datetime.now(UTC)
     keys: list[str] = []
     while claimed := outbox.claim(100, now, timedelta(seconds=60)):
-        for one in claimed:
-            outbox.mark_sent(one.notice.key, "outbox", now.replace(microsecond=0))
-            keys.append(one.notice.key)
+        outbox.mark_sent(*(Sent(one.notice.key, "outbox", now.replace(microsecond=0)) for one in claimed))
+        keys.extend(one.notice.key for one in claimed)
     return keys
 
 
