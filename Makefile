@@ -47,10 +47,11 @@ faults: install
 faults-report: install
 	@$(PY) -m tests.support.faults.counts
 
-## make bench     time lists, inboxes and reports over 12,000 made-up runs, on both databases (a few minutes)
+## make bench     what whole runs cost beside a workflow written by hand, and how long reads take (under 5 minutes; FULL=1: more of it)
 bench: install
-	@$(PY) -m benchmarks.doors --short
-	@$(PY) -m benchmarks.reads --short --postgres wheel
+	@$(PY) -m benchmarks.doors $(if $(FULL),,--short)
+	@$(PY) -m benchmarks.engine $(if $(FULL),--full)
+	@$(PY) -m benchmarks.reads $(if $(FULL),,--short) --postgres wheel
 
 ## make lint      ruff, mypy, import contracts
 lint: install
