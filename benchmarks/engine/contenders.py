@@ -25,7 +25,7 @@ from benchmarks.engine.processes import QUEUE, Stand, StartOf
 from console.ordering import holidays_around, zone_around
 from onboarding.engine.orders import build_order, write_order
 from onboarding.engine.plan import Plan
-from onboarding.engine.state import StartOrder
+from onboarding.engine.state import RunOutcome, StartOrder
 from onboarding.reading import cover
 from runtime import library
 from workflows.address import WORKFLOW_TYPE, update_id, workflow_id
@@ -50,6 +50,9 @@ class Contender(Protocol):
 
     async def say(self, handle: Handle, message: Message) -> str:
         """Hands a message over and waits for its verdict: empty where it was taken, else the code of the refusal."""
+
+    def has_done(self, result: Mapping[str, Any]) -> bool:
+        """Whether the result of a run says that it did the whole job, and nothing too late."""
 
     def unrested(self, folder: Path) -> int:
         """How much of what the runs have caused is still on its way outside them."""
@@ -80,6 +83,11 @@ class Hand:
     async def say(self, handle: Handle, message: Message) -> str:
         """See `Contender`."""
         return await _update(handle, message, message.content["message_id"])
+
+    def has_done(self, result: Mapping[str, Any]) -> bool:
+        """The wait of each input, the duration of each stage, and each task."""
+        done = (set(result["waited"]), set(result["took"]), set(result["done"]), result["late"])
+        return done == ({*job.INPUTS}, {stage.id for stage in job.STAGES}, {*job.TASKS}, [])
 
     def unrested(self, folder: Path) -> int:
         """Nothing: all is in the run."""
@@ -133,6 +141,10 @@ class Ours:
     async def say(self, handle: Handle, message: Message) -> str:
         """See `Contender`."""
         return await _update(handle, message, update_id(message.content["message_id"], message.name, message.content))
+
+    def has_done(self, result: Mapping[str, Any]) -> bool:
+        """It is live with its last stage, which opens after all others."""
+        return bool(result["outcome"] == RunOutcome.LIVE)
 
     def unrested(self, folder: Path) -> int:
         """Rows of runs that are not closed yet, and notices that have not left."""

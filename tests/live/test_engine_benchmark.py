@@ -43,11 +43,25 @@ def test_the_definition_is_the_same_job(tmp_path: Path) -> None:
     assert [stage.needs for stage in compiled.stages[1:]] == [(stage.id,) for stage in job.STAGES[:-1]]
 
 
+def test_a_run_that_did_not_do_the_whole_job_is_no_figure() -> None:
+    """By hand the result says each wait, duration and task; ours how it ended."""
+    hand, ours = contenders.contender(contenders.LOCAL), contenders.contender(contenders.OURS)
+    whole = {
+        "waited": dict.fromkeys(job.INPUTS, 1.0), "took": {stage.id: 2.0 for stage in job.STAGES}, "done": [*job.TASKS], "late": [],
+    }  # fmt: skip
+
+    assert hand.has_done(whole)
+    assert not any(
+        hand.has_done({**whole, **less}) for less in ({"waited": {}}, {"took": {}}, {"done": []}, {"late": ["data"]})
+    )
+    assert (ours.has_done({"outcome": "live"}), ours.has_done({"outcome": "cancelled"})) == (True, False)
+
+
 @pytest.mark.live
 @pytest.mark.slow
 @pytest.mark.parametrize("name", contenders.ALL)
 async def test_runs_of_every_contender_end(name: str) -> None:
-    """Whatever they have caused is over, and every figure is there."""
+    """With the whole job done (12 waits, 7 durations, 10 tasks by hand), and what they have caused over; every figure is there."""
     figures = (await measure(name, "load", TINY))["load, 16 messages in flight"]
 
     assert figures["runs"] == 2
