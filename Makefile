@@ -49,7 +49,6 @@ faults: install
 faults-report: install
 	@$(PY) -m tests.support.faults.counts
 
-<<<<<<< HEAD
 ## make bench     whole runs beside a workflow written by hand, the core, cold commands and reads; under 5 minutes (FULL=1: more of it)
 bench: install
 	@$(PY) -m benchmarks.core $(if $(FULL),,--short)
