@@ -28,18 +28,18 @@ OPEN: Final = (1_000, 100_000, 10_000_000)
 class Cost:
     """What one run takes from its start to its end. CPU in milliseconds, sizes in KiB."""
 
-    worker_ms: float = 130.0
+    worker_ms: float = 900.0
     """Of the worker, while the run is in its cache."""
-    server_ms: float = 220.0
+    server_ms: float = 370.0
     """Of the Temporal server, its database included."""
     replay_ms: float = 25.0
     """Of the worker, to read a run again that has left its cache, half way through its history."""
-    events: float = 200.0
-    tasks: float = 60.0
+    events: float = 187.0
+    tasks: float = 34.0
     """What is handed to workers: workflow tasks and activities."""
-    history_kib: float = 90.0
-    rows: float = 40.0
-    rows_kib: float = 40.0
+    history_kib: float = 83.0
+    rows: float = 124.0
+    rows_kib: float = 72.0
     """In our own tables, indexes included."""
     cached_kib: float = 300.0
     """Memory of the worker for a run in its cache."""
@@ -52,7 +52,7 @@ class Use:
     open: int
     days: float = 60.0
     """From the start of a run to its end."""
-    messages: float = 27.0
+    messages: float = 17.0
     peak: float = 10.0
     """The busiest minutes against the mean of all days: nights, weekends, and deadlines that fall on one hour."""
     retention_days: float = 30.0
