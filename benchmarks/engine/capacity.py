@@ -32,7 +32,7 @@ class Cost:
     """Of the worker, while the run is in its cache."""
     server_ms: float = 370.0
     """Of the Temporal server, its database included."""
-    replay_ms: float = 25.0
+    replay_ms: float = 150.0
     """Of the worker, to read a run again that has left its cache, half way through its history."""
     events: float = 187.0
     tasks: float = 34.0
