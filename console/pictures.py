@@ -11,7 +11,7 @@ from typing import Any
 from console import printing
 from console.leaving import OK, Misused
 
-PACKAGES = {"altair": "altair", "vl_convert": "vl-convert-python"}
+PACKAGES = {"vl_convert": "vl-convert-python"}
 """What drawing needs: as it is imported, and as it is installed."""
 TOGETHER = 6
 """Charts in one picture; more of them are too small to be read."""

@@ -11,7 +11,7 @@ import functools
 import logging
 import random
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol, TypeVar
 
@@ -88,6 +88,7 @@ class Sender:
         self._moved = asyncio.Event()
         self._asking = ThreadPoolExecutor(ASKING, thread_name_prefix="letters")
         self._marking = ThreadPoolExecutor(2, thread_name_prefix="outbox")
+        self._writing: set[Future[Any]] = set()
         self._marks = Marks(functools.partial(self._in, self._marking, self._mark))
 
     async def run(self) -> None:
@@ -111,7 +112,7 @@ class Sender:
         room = AT_ONCE - len(self._busy) - len(self._unmarked)
         if room <= 0:
             return 0
-        claiming = asyncio.get_running_loop().run_in_executor(self._marking, self._claim, room)
+        claiming = self._in(self._marking, self._claim, room)
         # Whoever cancels the look must not leave behind what was claimed: nobody else would have it for a minute.
         claiming.add_done_callback(self._take)
         return len(await asyncio.shield(claiming))
@@ -132,13 +133,17 @@ class Sender:
         return await self.drain(max(0.0, most - seconds))
 
     async def close(self) -> None:
-        """Lets go of what is in hand, of which nothing is marked any more, and gives the channels back."""
+        """Lets go of what is in hand, of which nothing more is marked, and gives the channels back when the outbox has been written."""
         for task in list(self._busy.values()):
             task.cancel()
         await asyncio.gather(*self._busy.values(), return_exceptions=True)
         await asyncio.gather(*(way.close() for way in self._ways.values()), return_exceptions=True)
         self._asking.shutdown(wait=False, cancel_futures=True)
         self._marking.shutdown(wait=False, cancel_futures=True)
+        if (
+            self._writing
+        ):  # a thread does not end with its task, and holds a connection of a database that may be closed next
+            await asyncio.wait([asyncio.wrap_future(one) for one in list(self._writing)])
 
     def _claim(self, room: int) -> Sequence[Claimed]:
         claimed = self._outbox.claim(room, self._clock(), LEASE)
@@ -283,9 +288,12 @@ class Sender:
     def _now(self) -> datetime:
         return self._clock().replace(microsecond=0)
 
-    @staticmethod
-    async def _in(pool: ThreadPoolExecutor, function: Callable[..., _T], *arguments: Any) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
+    def _in(self, pool: ThreadPoolExecutor, function: Callable[..., _T], *arguments: Any) -> asyncio.Future[_T]:
+        running = pool.submit(function, *arguments)
+        if pool is self._marking:
+            self._writing.add(running)
+            running.add_done_callback(self._writing.discard)
+        return asyncio.wrap_future(running)
 
 
 def _together(later: Sequence[Postponed]) -> Postponed:

@@ -1,7 +1,8 @@
-"""The charts of a report, drawn by Altair from the rows of `metrics.shown`: each in two widths, for a page and for a telephone.
+"""The charts of a report, from the rows of `metrics.shown`: each in two widths, for a page and for a telephone.
 
-What a chart says stands in it as words, too, so that it can be read without colour. Nothing is left to chance: the same rows give
-the same bytes. Needs the extra `reports`.
+Each is a plain mapping of Vega-Lite, as its documentation writes it, and is drawn by vl-convert. (A test reads each with Altair, which
+knows the grammar; to build them with it took longer than everything else about a page.) What a chart says stands in it as words, too, so
+that it can be read without colour. Nothing is left to chance: the same rows give the same bytes. Needs the extra `reports`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from textwrap import wrap
 from typing import Any
 from unicodedata import east_asian_width
 
-import altair as alt
 import vl_convert
 
 from metrics.markup import plain, text
@@ -37,7 +37,12 @@ _WENT = {"left": "#1d5fa8", "open": "#8fbce6", "lost": "#c2410c", "cancelled": "
 _WENT_WORDS = {"left": "went on", "open": "there now", "lost": "lost there", "cancelled": "cancelled there"}
 _TIMES = {"reached": "#1d5fa8", "waiting": "#8fbce6", "without": "#b6bec8"}
 
-Chart = alt.LayerChart
+Chart = dict[str, Any]
+"""Layers of Vega-Lite with their width and height."""
+Part = dict[str, Any]
+"""One layer, or a channel of its encoding."""
+
+_SCHEMA = "https://vega.github.io/schema/vega-lite/v6.4.1.json"
 
 
 def time_to_value(bins: Sequence[Row], marks: Sequence[tuple[str, float | None]], words: Mapping[str, str], width: int) -> Chart:  # fmt: skip
@@ -57,34 +62,31 @@ def time_to_value(bins: Sequence[Row], marks: Sequence[tuple[str, float | None]]
                 )  # fmt: skip
             low += one[kind]
     longest = (bins[-1]["since"] + step) / size
-    scale = alt.Scale(domain=[0, longest], nice=False)
-    bars = (
-        _of(values)
-        .mark_rect(stroke="white", strokeWidth=1)
-        .encode(
-            x=alt.X("since:Q", scale=scale, title=None, axis=_axis(letter)),
-            x2="until:Q",
-            y=alt.Y("low:Q", title="runs", axis=alt.Axis(**_whole_ticks(values))),
-            y2="high:Q",
-            color=_colour({words[kind]: colour for kind, colour in _TIMES.items()}, width, orient="bottom"),
-            description="told:N",
-        )
+    scale = _upto(longest)
+    bars = _layer(
+        values,
+        {"type": "rect", "stroke": "white", "strokeWidth": 1},
+        x=_number("since", scale=scale, title=None, axis=_axis(letter)),
+        x2={"field": "until"},
+        y=_number("low", title="runs", axis=_whole_ticks(values)),
+        y2={"field": "high"},
+        color=_colour({words[kind]: colour for kind, colour in _TIMES.items()}, width, orient="bottom"),
+        description=_word("told"),
     )
     lines = [
         {"at": at / size, "said": f"{what} {time(at)}", "left": at / size < longest * 0.6, "row": n}
         for n, (what, at) in enumerate(marks)
         if at is not None and at / size <= longest
     ]
-    layers: list[Any] = [bars]
+    layers = [bars]
     for line in lines:
-        base = _of([line]).encode(x=alt.X("at:Q", scale=scale))
-        layers.append(base.mark_rule(color=INK, strokeDash=[4, 3]).encode(description="said:N"))
-        layers.append(
-            base.mark_text(
-                align="left" if line["left"] else "right", dx=4 if line["left"] else -4, dy=-6 - 13 * (len(lines) - 1 - line["row"]),
-                fontWeight="bold", color=INK,
-            ).encode(text="said:N", y=alt.value(0))
-        )  # fmt: skip
+        at = _number("at", scale=scale)
+        layers.append(_layer([line], _DASHED, x=at, description=_word("said")))
+        beside = {
+            "type": "text", "align": "left" if line["left"] else "right", "dx": 4 if line["left"] else -4,
+            "dy": -6 - 13 * (len(lines) - 1 - line["row"]), "fontWeight": "bold", "color": INK,
+        }  # fmt: skip
+        layers.append(_layer([line], beside, x=at, y=_value(0), text=_word("said")))
     return _finished(layers, width - 42, 220)
 
 
@@ -104,9 +106,7 @@ def funnel(rows: Sequence[Row], width: int) -> Chart:
                 values.append({"row": n, "low": low, "high": low + row[kind], "what": what, "told": f"{row['title']}: {row[kind]} {what}"})  # fmt: skip
             low += row[kind]
     most = max([1, *(row["entered"] for row in rows)])
-    bars = _bars(values, most, None).encode(
-        color=_colour({_WENT_WORDS[kind]: colour for kind, colour in _WENT.items()}, width)
-    )
+    bars = _bars(values, most, None, _colour({_WENT_WORDS[kind]: colour for kind, colour in _WENT.items()}, width))
     return _in_rows(rows, [bars], width)
 
 
@@ -127,17 +127,15 @@ def stages(rows: Sequence[Row], width: int) -> Chart:
         for n, row in enumerate(rows)
         if row["planned"] is not None
     ]  # fmt: skip
-    scale = alt.Scale(domain=[0, longest / size], nice=False)
-    until = alt.X("p80:Q", scale=scale)
-    bars = _bars(took, longest / size, letter).encode(color=alt.value(COLOURS["provider"]))
-    over = _of(took).encode(y=_row(), x=alt.X("high:Q", scale=scale), x2="p80:Q")
-    ends = _of(took).encode(y=_row(), x=until)
-    planned = _of(plan).encode(y=_row(), x=alt.X("plan:Q", scale=scale), description="told:N")
+    scale = _upto(longest / size)
+    until, colour = _number("p80", scale=scale), COLOURS["provider"]
+    over, ends = {"type": "rule", "strokeWidth": 2}, {"type": "tick", "thickness": 2, "size": 10}
+    planned = {"type": "tick", "color": INK, "thickness": 3, "size": 18}
     layers = [
-        bars,
-        over.mark_rule(color=COLOURS["provider"], strokeWidth=2),
-        ends.mark_tick(color=COLOURS["provider"], thickness=2, size=10),
-        planned.mark_tick(color=INK, thickness=3, size=18),
+        _bars(took, longest / size, letter, _value(colour)),
+        _layer(took, over | {"color": colour}, y=_ROW, x=_number("high", scale=scale), x2={"field": "p80"}),
+        _layer(took, ends | {"color": colour}, y=_ROW, x=until),
+        _layer(plan, planned, y=_ROW, x=_number("plan", scale=scale), description=_word("told")),
     ]
     return _in_rows(rows, layers, width)
 
@@ -152,7 +150,7 @@ def sides(rows: Sequence[Row], width: int) -> Chart:
         }
         for n, row in enumerate(rows)
     ]  # fmt: skip
-    bars = _bars(values, max(rows[-1]["until"] / size, 1e-9), letter).encode(color=_side())
+    bars = _bars(values, max(rows[-1]["until"] / size, 1e-9), letter, _SIDE)
     return _in_rows(rows, [bars], width)
 
 
@@ -163,7 +161,7 @@ def bottlenecks(rows: Sequence[Row], width: int) -> Chart:
         for n, row in enumerate(rows)
     ]  # fmt: skip
     most = max([1e-9, *(value["high"] for value in values)])
-    return _in_rows(rows, [_bars(values, most, None).encode(color=_side())], width)
+    return _in_rows(rows, [_bars(values, most, None, _SIDE)], width)
 
 
 def run(whole: Bars, rows: Sequence[Row], marks: Sequence[Row], width: int) -> Chart:
@@ -172,37 +170,36 @@ def run(whole: Bars, rows: Sequence[Row], marks: Sequence[Row], width: int) -> C
     Off hours are thin, so that the working time of a side is what the eye sees.
     """
     begin, end = _epoch(whole.since), _epoch(whole.until)
-    scale = alt.Scale(type="utc", domain=[begin, end], nice=False)
-    axis = alt.Axis(
-        format="%H:%M" if end - begin < 2 * 86_400_000 else "%d %b", tickCount=6 if width == WIDE else 4, grid=True
-    )
+    scale = {"type": "utc", "domain": [begin, end], "nice": False}
+    form = "%H:%M" if end - begin < 2 * 86_400_000 else "%d %b"
+    axis = {"format": form, "tickCount": 6 if width == WIDE else 4, "grid": True}
     values = [
         {"row": n, "since": _epoch(one.since), "until": _epoch(one.until), "what": SIDES.get(one.side, one.side), "told": f"{row['title']}: {one.seconds} seconds {SIDES.get(one.side, one.side)}"}
         for n, row in enumerate(rows)
         for one in row["bar"].stretches
     ]  # fmt: skip
     named = {words: COLOURS[side] for side, words in SIDES.items()}
-    x = alt.X("since:T", scale=scale, title=None, axis=axis)
+    x = _instant("since", scale=scale, title=None, axis=axis)
+    at, until = _instant("at", scale=scale), {"field": "until"}
     off = SIDES["off_hours"]
     opened = [
         {"row": n, "since": _epoch(row["bar"].entered_at), "until": _epoch(row["bar"].left_at or whole.end)} for n, row in enumerate(rows) if row["bar"].entered_at
     ]  # fmt: skip
-    layers: list[Any] = [_of(opened).mark_rule(color=SOFT, strokeWidth=1).encode(y=_row(), x=x, x2="until:T")]
+    layers = [_layer(opened, {"type": "rule", "color": SOFT, "strokeWidth": 1}, y=_ROW, x=x, x2=until)]
     for size, drawn in (
         (5, [one for one in values if one["what"] == off]),
         (14, [one for one in values if one["what"] != off]),
     ):
-        bars = _of(drawn).mark_bar(size=size).encode(y=_row(), x=x, x2="until:T", description="told:N")
-        layers.append(bars.encode(color=_colour(named, width)))
+        bar, colour = {"type": "bar", "size": size}, _colour(named, width)
+        layers.append(_layer(drawn, bar, y=_ROW, x=x, x2=until, description=_word("told"), color=colour))
     if whole.promised_at is not None and whole.part(whole.promised_at) <= 1:
-        layers.append(_of([{"at": _epoch(whole.promised_at)}]).mark_rule(color=INK, strokeDash=[4, 3]).encode(x=alt.X("at:T", scale=scale)))  # fmt: skip
+        layers.append(_layer([{"at": _epoch(whole.promised_at)}], _DASHED, x=at))
     below = [
         {"row": len(rows) + n, "at": _epoch(mark["at"]), "told": f"{mark['title']}: {mark['said']}"}
         for n, mark in enumerate(marks)
     ]
-    layers.append(
-        _of(below).mark_point(shape="diamond", filled=True, size=110, color=INK, opacity=1).encode(y=_row(), x=alt.X("at:T", scale=scale), description="told:N")
-    )  # fmt: skip
+    diamond = {"type": "point", "shape": "diamond", "filled": True, "size": 110, "color": INK, "opacity": 1}
+    layers.append(_layer(below, diamond, y=_ROW, x=at, description=_word("told")))
     return _in_rows([*rows, *marks], layers, width)
 
 
@@ -214,37 +211,55 @@ _STEP = {WIDE: 44, NARROW: 58}
 _TEXT = 12
 
 
-def _of(values: Sequence[Row]) -> alt.Chart:
+_ROW: Part = {"field": "row", "type": "ordinal", "axis": None, "title": None, "scale": {"padding": 0}}
+_SIDE: Part = {
+    "field": "what", "type": "nominal", "scale": {"domain": list(COLOURS), "range": list(COLOURS.values())}, "legend": None,
+}  # fmt: skip
+_DASHED: Part = {"type": "rule", "color": INK, "strokeDash": [4, 3]}
+
+
+def _layer(values: Sequence[Row], mark: Part, **encoding: Part) -> Part:
+    """One mark for each value, whose words cannot steer a screen."""
     clean = [{name: plain(one) if isinstance(one, str) else one for name, one in row.items()} for row in values]
-    return alt.Chart(alt.Data(values=clean))  # type: ignore[no-untyped-call]  # altair's own
+    return {"data": {"values": clean}, "mark": mark, "encoding": encoding}
 
 
-def _row() -> alt.Y:
-    return alt.Y("row:O", axis=None, title=None, scale=alt.Scale(padding=0))
+def _number(field: str, **more: Any) -> Part:
+    return {"field": field, "type": "quantitative", **more}
 
 
-def _bars(values: Sequence[Row], most: float, letter: str | None) -> alt.Chart:
+def _instant(field: str, **more: Any) -> Part:
+    return {"field": field, "type": "temporal", **more}
+
+
+def _word(field: str) -> Part:
+    return {"field": field, "type": "nominal"}
+
+
+def _value(value: Any) -> Part:
+    return {"value": value}
+
+
+def _upto(most: float) -> Part:
+    return {"domain": [0, most], "nice": False}
+
+
+def _bars(values: Sequence[Row], most: float, letter: str | None, colour: Part) -> Part:
     """One bar for each value, from `low` to `high`."""
-    axis = _axis(letter) if letter is not None else None
-    scale = alt.Scale(domain=[0, most], nice=False)
-    drawn: alt.Chart = (
-        _of(values)
-        .mark_bar(size=14)
-        .encode(y=_row(), x=alt.X("low:Q", scale=scale, title=None, axis=axis), x2="high:Q", description="told:N")
-    )
-    return drawn
+    low = _number("low", scale=_upto(most), title=None, axis=_axis(letter) if letter is not None else None)
+    bar = {"type": "bar", "size": 14}
+    return _layer(values, bar, y=_ROW, x=low, x2={"field": "high"}, description=_word("told"), color=colour)
 
 
 def _in_rows(rows: Sequence[Row], layers: Sequence[Any], width: int) -> Chart:
     """Bars with their words above them, which so have the whole width; on a telephone the numbers have a line of their own."""
     narrow = width == NARROW
-    words = _of([{"row": n, "title": _fitting(row["title"], "" if narrow else row["said"], width), "said": row["brief" if narrow else "said"]} for n, row in enumerate(rows)])  # fmt: skip
-    title = words.mark_text(align="left", dy=-29 if narrow else -17, fontSize=_TEXT, fontWeight="bold", color=INK)
-    title = title.encode(y=_row(), x=alt.value(0), text="title:N")
-    said = words.mark_text(
-        align="left" if narrow else "right", dy=-15 if narrow else -17, fontSize=_TEXT - narrow, color=SOFT
-    )
-    said = said.encode(y=_row(), x=alt.value(0 if narrow else width - 10), text="said:N")
+    words = [{"row": n, "title": _fitting(row["title"], "" if narrow else row["said"], width), "said": row["brief" if narrow else "said"]} for n, row in enumerate(rows)]  # fmt: skip
+    bold = {"type": "text", "align": "left", "dy": -29 if narrow else -17, "fontSize": _TEXT, "fontWeight": "bold"}
+    title = _layer(words, bold | {"color": INK}, y=_ROW, x=_value(0), text=_word("title"))
+    beside = {"align": "left", "dy": -15} if narrow else {"align": "right", "dy": -17}
+    mark = {"type": "text", **beside, "fontSize": _TEXT - narrow, "color": SOFT}
+    said = _layer(words, mark, y=_ROW, x=_value(0 if narrow else width - 10), text=_word("said"))
     return _finished([*layers, title, said], width, _STEP[width] * len(rows) + 8)
 
 
@@ -259,26 +274,22 @@ def _fitting(title: str, beside: str, width: int) -> str:
     return title
 
 
-def _finished(layers: Sequence[Any], width: int, height: int) -> Chart:
-    drawn: Chart = alt.LayerChart(layer=list(layers)).properties(width=width - 10, height=height)
-    return drawn
+def _finished(layers: Sequence[Part], width: int, height: int) -> Chart:
+    return {"layer": list(layers), "width": width - 10, "height": height}
 
 
-def _axis(letter: str) -> alt.Axis:
-    return alt.Axis(labelExpr=f"datum.value + '{letter}'", tickCount=6, grid=False)
+def _axis(letter: str) -> Part:
+    return {"labelExpr": f"datum.value + '{letter}'", "tickCount": 6, "grid": False}
 
 
-def _colour(colours: Mapping[str, str], width: int, orient: Any = "top") -> alt.Color:
-    legend = alt.Legend(
-        orient=orient, title=None, columns=2 if width == NARROW else 0, labelLimit=width, symbolType="square"
-    )
-    return alt.Color(
-        "what:N", scale=alt.Scale(domain=list(colours), range=list(colours.values())), sort=None, legend=legend
-    )
-
-
-def _side() -> alt.Color:
-    return alt.Color("what:N", scale=alt.Scale(domain=list(COLOURS), range=list(COLOURS.values())), legend=None)
+def _colour(colours: Mapping[str, str], width: int, orient: str = "top") -> Part:
+    legend = {
+        "orient": orient, "title": None, "columns": 2 if width == NARROW else 0, "labelLimit": width, "symbolType": "square",
+    }  # fmt: skip
+    return {
+        "field": "what", "type": "nominal", "scale": {"domain": list(colours), "range": list(colours.values())}, "sort": None,
+        "legend": legend,
+    }  # fmt: skip
 
 
 # To bytes ------------------------------------------------------------------------------------------------------------
@@ -296,23 +307,28 @@ class Figure:
 def spec(figures: Sequence[Figure], *, alone: bool) -> dict[str, Any]:
     """Charts one below the other; where they stand `alone`, each under its title and sentence."""
     drawn = [_titled(one) if alone else one.chart for one in figures]
-    whole: Any = drawn[0] if len(drawn) == 1 else alt.vconcat(*drawn, spacing=36).resolve_scale(color="independent")
-    whole = whole.configure(font="sans-serif", background="white", padding=12 if alone else 4)
-    whole = whole.configure_view(stroke=None).configure_legend(labelColor=INK, labelFontSize=11)
-    whole = whole.configure_axis(
-        labelColor=SOFT, titleColor=SOFT, titleFontWeight="normal", gridColor=FAINT, domainColor=FAINT, tickColor=FAINT, labelFontSize=11
-    )  # fmt: skip
-    told: dict[str, Any] = whole.to_dict()
-    return told
+    several = {"vconcat": drawn, "spacing": 36, "resolve": {"scale": {"color": "independent"}}}
+    whole = drawn[0] if len(drawn) == 1 else several
+    return {"$schema": _SCHEMA, "config": _CONFIG | {"padding": 12 if alone else 4}, **whole}
+
+
+_CONFIG: Part = {
+    "font": "sans-serif", "background": "white",
+    "view": {"stroke": None, "continuousWidth": 300, "continuousHeight": 300},
+    "legend": {"labelColor": INK, "labelFontSize": 11},
+    "axis": {
+        "labelColor": SOFT, "titleColor": SOFT, "titleFontWeight": "normal", "gridColor": FAINT, "domainColor": FAINT, "tickColor": FAINT,
+        "labelFontSize": 11,
+    },
+}  # fmt: skip
 
 
 def _titled(one: Figure) -> Chart:
-    title = alt.TitleParams(
-        plain(one.title), subtitle=wrap(plain(one.caption), 110), anchor="start", color=INK, subtitleColor=SOFT, fontSize=16,
-        subtitleFontSize=12, offset=16, subtitlePadding=6,
-    )  # fmt: skip
-    titled: Chart = one.chart.properties(title=title)
-    return titled
+    title = {
+        "text": plain(one.title), "subtitle": wrap(plain(one.caption), 110), "anchor": "start", "color": INK, "subtitleColor": SOFT, "fontSize": 16,
+        "subtitleFontSize": 12, "offset": 16, "subtitlePadding": 6,
+    }  # fmt: skip
+    return one.chart | {"title": title}
 
 
 def png(figures: Sequence[Figure]) -> bytes:

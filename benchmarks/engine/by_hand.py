@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
@@ -72,16 +73,24 @@ class Report:
     late: list[str] = field(default_factory=list)
 
 
-@activity.defn
-async def do_task(customer: str, task: str) -> str:
-    """An automated task: as much work as the hook of ours, which is none."""
-    return f"{task} of {customer} is done"
+class Activities:
+    """What the workflows call. Escalations are lines of a file, so that somebody can count them."""
 
+    def __init__(self, escalations: Path) -> None:
+        """`escalations` is that file; it may not be there yet."""
+        self._escalations = escalations
 
-@activity.defn
-async def escalate(customer: str, stage: str) -> str:
-    """Tells the owner of a stage that it is late."""
-    return f"{stage} of {customer} is late"
+    @activity.defn
+    async def do_task(self, customer: str, task: str) -> str:
+        """An automated task: as much work as the hook of ours, which is none."""
+        return f"{task} of {customer} is done"
+
+    @activity.defn
+    async def escalate(self, customer: str, stage: str) -> str:
+        """Tells the owner of a stage that it is late."""
+        with self._escalations.open("a") as lines:
+            lines.write(f"{customer}\n")
+        return f"{stage} of {customer} is late"
 
 
 class _Onboarding:
@@ -107,11 +116,12 @@ class _Onboarding:
         began = workflow.now()
         self.opened[stage.id] = began
         work = asyncio.create_task(self._work(stage))
+        ends = began.replace(microsecond=0) + timedelta(seconds=deadline)
         try:
-            await workflow.wait_condition(work.done, timeout=timedelta(seconds=deadline))
+            await workflow.wait_condition(work.done, timeout=ends - began)
         except TimeoutError:
             self.report.late.append(stage.id)
-            await self._call(escalate, stage.id)
+            await self._call("escalate", stage.id)
         await work
         for name in stage.inputs:
             self.report.waited[name] = max(0.0, (self.answers[name] - began).total_seconds())
@@ -119,7 +129,7 @@ class _Onboarding:
 
     async def _work(self, stage: Stage) -> None:
         await workflow.wait_condition(lambda: stage.inputs[0] in self.answers)
-        tasks = [asyncio.create_task(self._call(do_task, name)) for name in stage.tasks]
+        tasks = [asyncio.create_task(self._call("do_task", name)) for name in stage.tasks]
         await workflow.wait_condition(lambda: self._is_answered(stage))
         await asyncio.gather(*tasks)
         self.report.done.extend(stage.tasks)
@@ -128,10 +138,12 @@ class _Onboarding:
         answered = all(name in self.answers for name in stage.inputs)
         return answered and (stage.approval is None or stage.approval in self.decided)
 
-    async def _call(self, what: object, about: str) -> str:
+    async def _call(self, activity_name: str, about: str) -> str:
         arguments = [self.order.customer, about]
         run = workflow.execute_local_activity if self.order.local else workflow.execute_activity
-        told: str = await run(what, args=arguments, start_to_close_timeout=TASK_TIMEOUT, retry_policy=RETRY)  # type: ignore[call-overload]
+        told: str = await run(
+            activity_name, args=arguments, result_type=str, start_to_close_timeout=TASK_TIMEOUT, retry_policy=RETRY
+        )
         return told
 
     def take(self, message: Submission | Decision) -> Verdict:

@@ -6,7 +6,8 @@ import asyncio
 import json
 import sqlite3
 import tempfile
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -24,7 +25,7 @@ from benchmarks.engine.processes import QUEUE, Stand, StartOf
 from console.ordering import holidays_around, zone_around
 from onboarding.engine.orders import build_order, write_order
 from onboarding.engine.plan import Plan
-from onboarding.engine.state import StartOrder
+from onboarding.engine.state import RunOutcome, StartOrder
 from onboarding.reading import cover
 from runtime import library
 from workflows.address import WORKFLOW_TYPE, update_id, workflow_id
@@ -41,17 +42,23 @@ class Contender(Protocol):
     name: str
     start_of: StartOf
 
-    def prepare(self, first_due: int) -> None:
-        """What is done once, before any clock runs. `first_due` are the seconds that the first gate may take."""
+    def prepare(self, dues: Iterable[int] = (job.DEADLINE,)) -> None:
+        """What is done before any clock runs. `dues` are the seconds that the first gate of a run may take."""
 
-    async def begin(self, client: Client, run: str) -> Handle:
-        """Starts a run."""
+    async def begin(self, client: Client, run: str, due: int = job.DEADLINE) -> Handle:
+        """Starts a run whose first gate may take so many seconds."""
 
     async def say(self, handle: Handle, message: Message) -> str:
         """Hands a message over and waits for its verdict: empty where it was taken, else the code of the refusal."""
 
+    def has_done(self, result: Mapping[str, Any]) -> bool:
+        """Whether the result of a run says that it did the whole job, and nothing too late."""
+
     def unrested(self, folder: Path) -> int:
         """How much of what the runs have caused is still on its way outside them."""
+
+    def escalated(self, folder: Path) -> Counter[str]:
+        """How many escalations of each run have reached the world outside."""
 
 
 class Hand:
@@ -62,15 +69,13 @@ class Hand:
 
     def __init__(self, name: str, *, local: bool) -> None:
         self.name, self._local = name, local
-        self._deadlines = (job.DEADLINE, job.DEADLINE)
 
-    def prepare(self, first_due: int) -> None:
-        """See `Contender`."""
-        self._deadlines = (first_due, job.DEADLINE)
+    def prepare(self, dues: Iterable[int] = (job.DEADLINE,)) -> None:
+        """Nothing: an order is three values."""
 
-    async def begin(self, client: Client, run: str) -> Handle:
+    async def begin(self, client: Client, run: str, due: int = job.DEADLINE) -> Handle:
         """See `Contender`."""
-        order = by_hand.Order(run, self._local, self._deadlines)
+        order = by_hand.Order(run, self._local, (due, job.DEADLINE))
         return await client.start_workflow(
             self.workflow, order, id=f"by-hand/{run}", task_queue=QUEUE, rpc_timeout=CALL
         )
@@ -79,9 +84,19 @@ class Hand:
         """See `Contender`."""
         return await _update(handle, message, message.content["message_id"])
 
+    def has_done(self, result: Mapping[str, Any]) -> bool:
+        """The wait of each input, the duration of each stage, and each task."""
+        done = (set(result["waited"]), set(result["took"]), set(result["done"]), result["late"])
+        return done == ({*job.INPUTS}, {stage.id for stage in job.STAGES}, {*job.TASKS}, [])
+
     def unrested(self, folder: Path) -> int:
         """Nothing: all is in the run."""
         return 0
+
+    def escalated(self, folder: Path) -> Counter[str]:
+        """See `Contender`."""
+        lines = folder / processes.ESCALATIONS
+        return Counter(lines.read_text().splitlines() if lines.exists() else ())
 
 
 class HandSignals(Hand):
@@ -103,25 +118,19 @@ class Ours:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._order: StartOrder | None = None
+        self._orders: dict[int, StartOrder] = {}
 
-    def prepare(self, first_due: int) -> None:
+    def prepare(self, dues: Iterable[int] = (job.DEADLINE,)) -> None:
         """See `Contender`. An order differs from run to run only in whose it is."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "job.yaml"
-            path.write_text(json.dumps(job.definition(first_due)))
-            compiled = library.load(str(path))
-        year = datetime.now(UTC).year
-        self._order, _ = build_order(
-            compiled, customer="c-0", inputs=job.start_input(), zones=lambda name: zone_around(name, year),
-            holidays=lambda country, part: holidays_around(country, part, year), groups={}, started_by="dana",
-        )  # fmt: skip
+        for due in dues:
+            if due not in self._orders:
+                self._orders[due] = order_of(job.definition(due))
 
-    async def begin(self, client: Client, run: str) -> Handle:
+    async def begin(self, client: Client, run: str, due: int = job.DEADLINE) -> Handle:
         """As `starter.py start` does."""
-        assert self._order is not None, "prepared before"
-        name = workflow_id(run, self._order.definition.id)
-        order = replace(self._order, customer=run, run=name)
+        made = self._orders[due]
+        name = workflow_id(run, made.definition.id)
+        order = replace(made, customer=run, run=name)
         plan = Plan(order)
         return await client.start_workflow(
             WORKFLOW_TYPE, RawValue(Payload(metadata={"encoding": b"json/plain"}, data=write_order(order).encode())), id=name,
@@ -133,11 +142,20 @@ class Ours:
         """See `Contender`."""
         return await _update(handle, message, update_id(message.content["message_id"], message.name, message.content))
 
+    def has_done(self, result: Mapping[str, Any]) -> bool:
+        """It is live with its last stage, which opens after all others."""
+        return bool(result["outcome"] == RunOutcome.LIVE)
+
     def unrested(self, folder: Path) -> int:
         """Rows of runs that are not closed yet, and notices that have not left."""
         with closing(sqlite3.connect(f"file:{folder / 'rows.sqlite'}?mode=ro", uri=True)) as rows:
             counts = ("SELECT count(*) FROM runs WHERE closed_at IS NULL", "SELECT count(*) FROM notices WHERE state = 'pending'")  # fmt: skip
             return sum(int(rows.execute(one).fetchone()[0]) for one in counts)
+
+    def escalated(self, folder: Path) -> Counter[str]:
+        """See `Contender`."""
+        with closing(sqlite3.connect(f"file:{folder / 'rows.sqlite'}?mode=ro", uri=True)) as rows:
+            return Counter(run for (run,) in rows.execute("SELECT run FROM notices WHERE kind = 'escalation'"))
 
 
 class OursSignals(Ours):
@@ -149,6 +167,20 @@ class OursSignals(Ours):
         refused = await handle.query("refused", rpc_timeout=CALL)
         mine = [row for row in refused["rows"] if row["message_id"] == message.content["message_id"]]
         return str(mine[0]["code"]) if mine else ""
+
+
+def order_of(definition: Mapping[str, Any]) -> StartOrder:
+    """A start order for somebody."""
+    year = datetime.now(UTC).year
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "job.yaml"
+        path.write_text(json.dumps(definition))
+        compiled = library.load(str(path))
+    order, _ = build_order(
+        compiled, customer="c-0", inputs=job.start_input(), zones=lambda name: zone_around(name, year),
+        holidays=lambda country, part: holidays_around(country, part, year), groups={}, started_by="dana",
+    )  # fmt: skip
+    return order
 
 
 async def _update(handle: Handle, message: Message, update: str) -> str:

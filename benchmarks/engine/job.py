@@ -6,7 +6,7 @@ approval opens when the inputs of its stage have come.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -50,9 +50,9 @@ class Message:
     content: dict[str, Any]
 
 
-def messages() -> Iterator[Message]:
+def messages(stages: Sequence[Stage] = STAGES) -> Iterator[Message]:
     """The messages of one run, in the order in which they are sent. The ids are unique within a run."""
-    for stage in STAGES:
+    for stage in stages:
         for name in stage.inputs:
             yield _message("submit", name, "customer:champion", {"fields": {f"{name}_{field}": "x" * 36 for field in FIELDS}})  # fmt: skip
         if stage.approval is not None:
@@ -64,7 +64,7 @@ def _message(name: str, item: str, actor: str, more: dict[str, Any]) -> Message:
     return Message(name, item, {"message_id": f"m-{item}", "actor": actor, "item": item, **more})
 
 
-def definition(first_due: int = DEADLINE) -> dict[str, Any]:
+def definition(first_due: int = DEADLINE, stages: Sequence[Stage] = STAGES) -> dict[str, Any]:
     """The job in our language. `first_due` are the seconds until the first input is late."""
     day = DEADLINE // 86_400
     return {
@@ -83,12 +83,12 @@ def definition(first_due: int = DEADLINE) -> dict[str, Any]:
             kind: {"owner": owner, "clock": "calendar", "due": f"{day}d", "escalation": "told"}
             for kind, owner in (("request", "champion"), ("approval", "lead"))
         },
-        "stages": [_stage(number, first_due) for number in range(len(STAGES))],
+        "stages": [_stage(stages, number, first_due) for number in range(len(stages))],
     }
 
 
-def _stage(number: int, first_due: int) -> dict[str, Any]:
-    stage = STAGES[number]
+def _stage(stages: Sequence[Stage], number: int, first_due: int) -> dict[str, Any]:
+    stage = stages[number]
     fields = {name: {"type": "string", "required": True} for name in FIELDS}
     requests = [
         {"id": name, "title": _title(name), "bundle": f"pack_{stage.id}", "fields": {f"{name}_{field}": rule for field, rule in fields.items()}}
@@ -96,7 +96,7 @@ def _stage(number: int, first_due: int) -> dict[str, Any]:
     ]  # fmt: skip
     if number == 0:
         requests[0]["due"] = f"{first_due}s"
-    needs = {"needs": [STAGES[number - 1].id]} if number else {}
+    needs = {"needs": [stages[number - 1].id]} if number else {}
     approval = {"id": stage.approval, "title": _title(stage.approval or ""), "needs": list(stage.inputs)}
     outcomes = {"decisions": {"accept": "pass", "return": {"reopen": [stage.inputs[-1]]}}}
     return {

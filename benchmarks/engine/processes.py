@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,8 @@ from runtime.health import pollers
 from runtime.settings import ROOT
 
 QUEUE: Final = "benchmark"
+ESCALATIONS: Final = "escalations.txt"
+"""The file in the folder of a reference where its escalations stand, a line for each."""
 UP_WITHIN: Final = 60.0
 """Seconds until a worker polls; two are usual."""
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -45,9 +48,15 @@ def usage(pid: int) -> Usage:
     return Usage((int(parts[11]) + int(parts[12])) / _TICKS, int(resident) * 1024)
 
 
-def size(folder: Path, pattern: str) -> int:
-    """Bytes of the files of a folder that fit, what SQLite keeps beside them included."""
-    return sum(path.stat().st_size for path in folder.glob(pattern))
+def size(database: Path) -> int:
+    """Bytes that are used in a SQLite file, also those that are not out of its log yet; 0 where there is none."""
+    if not database.exists():
+        return 0
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as pages:
+        used, free, each = (
+            int(pages.execute(f"PRAGMA {word}").fetchone()[0]) for word in ("page_count", "freelist_count", "page_size")
+        )
+    return (used - free) * each
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +136,9 @@ async def a_stand(folder: Path, start_of: StartOf) -> AsyncIterator[Stand]:
 
 def by_hand(address: str, folder: Path) -> Start:
     """The worker of the references."""
-    return Start([sys.executable, "-m", "benchmarks.engine.by_hand_worker", address, QUEUE], {})
+    return Start(
+        [sys.executable, "-m", "benchmarks.engine.by_hand_worker", address, QUEUE, str(folder / ESCALATIONS)], {}
+    )
 
 
 def ours(address: str, folder: Path) -> Start:

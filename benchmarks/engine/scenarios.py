@@ -26,6 +26,10 @@ class Refused(Exception):
     """A contender has refused a message that was right."""
 
 
+class Unfinished(Exception):
+    """A run has ended without having done the whole job."""
+
+
 class Log:
     """Latencies in seconds, and how often a message came before its time."""
 
@@ -50,11 +54,13 @@ async def tell(contender: Contender, handle: Handle, message: Message, log: Log)
 
 
 async def whole_run(contender: Contender, stand: Stand, name: str, log: Log) -> None:
-    """A run from its start to its end."""
+    """A run from its start to its end. Raises `Refused`, `Unfinished`, `TimeoutError`."""
     handle = await contender.begin(stand.client, name)
     for message in MESSAGES:
         await tell(contender, handle, message, log)
-    await asyncio.wait_for(handle.result(), ENDS_WITHIN)
+    result = await asyncio.wait_for(handle.result(), ENDS_WITHIN)
+    if not contender.has_done(result):
+        raise Unfinished(f"{contender.name}, {name}: {str(result)[:300]}")
 
 
 async def load(contender: Contender, stand: Stand, *, runs: int, at_once: int, mark: str = "load") -> dict[str, Any]:

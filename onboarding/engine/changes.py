@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import Enum
+from operator import attrgetter
 from typing import Any
 
 from onboarding.engine import rules
@@ -41,6 +42,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 FINAL = ("owner", "segment", "wave", "longest_silence", "refused", "metrics")
 """What the last entry of a run tells of it besides: what reports count and no other row holds."""
 
+_VALUES = {kind: attrgetter(*names) for kind, names in COLUMNS.items()}
 _EMPTY = (None, "", 0, False)
 
 
@@ -65,11 +67,13 @@ def key_of(row: Any) -> str:
 def put(changes: Changes, before: Any, after: Any) -> None:
     """Adds what is different in a row. `before` is `None` for a row that is new."""
     key = key_of(after)
-    found = {}
-    for name in COLUMNS[key.partition("/")[0]]:
-        value = getattr(after, name)
-        if value not in _EMPTY if before is None else value != getattr(before, name):
-            found[name] = plain(value)
+    kind = key.partition("/")[0]
+    names, values = COLUMNS[kind], _VALUES[kind](after)
+    if before is None:
+        found = {name: plain(value) for name, value in zip(names, values, strict=True) if value not in _EMPTY}
+    else:
+        known = _VALUES[kind](before)
+        found = {name: plain(value) for name, value, old in zip(names, values, known, strict=True) if value != old}
     if found or (before is None and key not in changes):
         changes.setdefault(key, {}).update(found)
 
@@ -105,5 +109,6 @@ def put_milestones(changes: Changes, before: Sequence[MilestoneRow], after: Sequ
 def plain(value: Any) -> Any:
     """A value as JSON: instants in RFC 3339 and UTC, to the second."""
     if isinstance(value, datetime):
-        return f"{value.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat()}Z"
+        instant = value if value.tzinfo is UTC else value.astimezone(UTC)
+        return f"{instant.replace(microsecond=0, tzinfo=None).isoformat()}Z"
     return value.value if isinstance(value, Enum) else value

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import pydantic
 
+from onboarding.engine.copies import quick
 from onboarding.engine.state import EmittedEvent, Promise, RefusedEntry, RunState, TrailEntry
 from onboarding.messages import Verdict
 
@@ -24,6 +25,7 @@ class NoticeKind(StrEnum):
     HANDOFF = "handoff"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """A message to one person. `key` is its identity for ever: the same key is the same notice, however often it is tried.
@@ -60,6 +62,7 @@ class Notice:
         return self.not_before or self.at
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliverNotice:
     """Send this notice."""
@@ -67,6 +70,7 @@ class DeliverNotice:
     notice: Notice
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunHook:
     """Call the registered activity. `check` is the place of a check in its request, or `None` for a hook."""
@@ -84,6 +88,7 @@ class RunHook:
     timeout_seconds: int
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRow:
     """A closed stretch of the run's time: `seconds` in all, `working_seconds` of them on the clock of whoever had it."""
@@ -102,6 +107,7 @@ class LedgerRow:
     working_seconds: int
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemRow:
     """An item in one round, as it stands now: whoever had it last is its owner, and `asked` the side that it was asked of."""
@@ -131,6 +137,7 @@ class ItemRow:
     blocks: tuple[str, ...]
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageRow:
     """A stage in one visit, as it stands now."""
@@ -147,6 +154,7 @@ class StageRow:
     target_at: datetime | None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneRow:
     """A milestone that is reached, and how long after the instant that the run is counted from."""
@@ -156,6 +164,7 @@ class MilestoneRow:
     seconds: int
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandoffRow:
     """The n-th time that something was handed over. `seconds` until it ended, without those of a hold; `None` while it waits."""
@@ -184,6 +193,7 @@ class FaultRow:
     at: datetime
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingRow:
     """Something waits for a person: an open item, the gate of a stage, the review of a hold, a debt.
@@ -210,6 +220,7 @@ class WaitingRow:
     blocks: tuple[str, ...]
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRow:
     """A run as it stands now: what lists show and reports count.
@@ -278,6 +289,7 @@ class RunRow:
     """When what people said in it is to be erased; `None` for an open run, and where its definition keeps everything."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteRecords:
     """The rows of one or more turns, written together or not at all. Every row has a natural key within the run.
@@ -321,6 +333,7 @@ class WriteRecords:
 Effect = DeliverNotice | RunHook | WriteRecords
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What the machine says to an event: the new state, the answer to a message, what the world must do, in order."""

@@ -211,7 +211,8 @@ def open_item(turn: Turn, item: Item, status: ItemStatus = ItemStatus.OPEN) -> N
     turn.item(item.id, status=status, owner=owner, opened_at=turn.at, awaits=(), assign_at=assign_at)
     deadlines.lay(turn, item)
     name = "item.returned" if status is ItemStatus.RETURNED else "item.opened"
-    turn.happen(item_event(turn.plan, name, turn.state.items[item.id]))
+    if turn.plan.listeners:
+        turn.happen(item_event(turn.plan, name, turn.state.items[item.id]))
     turn.opened.append(item.id)
     if item.kind is ItemKind.HOOK:
         calling.call_hook(turn, item)

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from onboarding.engine.copies import quick
 from onboarding.engine.people import holders, item_owner, stage_owner
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import Debt, ItemStatus, RunState, StageStatus
@@ -14,6 +15,7 @@ MET = (ItemStatus.DONE, ItemStatus.SKIPPED, ItemStatus.WAIVED, ItemStatus.CANCEL
 """Statuses of an item that nobody waits for any more."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConditionView:
     """One condition of a gate as it stands: met or why not, who holds it up, waived or not."""

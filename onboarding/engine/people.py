@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from onboarding.engine.copies import quick
 from onboarding.engine.known import once_for_items
 from onboarding.engine.plan import Plan
 from onboarding.engine.presence import (
@@ -27,6 +28,7 @@ from onboarding.messages import UNVERIFIED
 INTEGRATION = "integration:"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
     """Whoever speaks: the handle that acts, and the role through which they were named, if any."""

@@ -13,6 +13,7 @@ import pydantic
 
 from onboarding.engine import rules
 from onboarding.engine.calendars import Calendar
+from onboarding.engine.copies import quick
 from onboarding.language.model import Definition, Mark, Side
 from onboarding.messages import MessageFault
 
@@ -101,6 +102,7 @@ class StartOrder:
     rows_after: str = ""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
     """An instant at which the clock acts on an item. `index` is the step's place in its plan, `times` the repetition.
@@ -116,6 +118,7 @@ class Planned:
     put_off: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
     """Somebody is told that something is not as it should be. Before `leaves_at` nobody knows of it."""
@@ -140,6 +143,7 @@ class Vote:
     """The absent person whose seat it is."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What was delivered: values, file references, by whom, and the digest a decision is tied to."""
@@ -246,6 +250,7 @@ class StageState:
     """Who is told that nothing moves: they hear when it does."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
     """Something known about the customer, with its origin."""
@@ -345,6 +350,7 @@ class PromiseKind(StrEnum):
     ITEM = "item"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promise:
     """A date that the customer was told. `name` is the stage or item, `by` whose word it is, `to` who was told.
@@ -411,6 +417,7 @@ class HeldMessage:
     via: str
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
     """The first answer to a message id, kept for the life of the run."""
@@ -439,6 +446,7 @@ class RefusedEntry:
     faults: tuple[tuple[str, str], ...] = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrailEntry:
     """Who did what on whose behalf. `digest` is chained: SHA-256 of the one before and of this entry.
@@ -477,6 +485,7 @@ class EmittedEvent:
     to: tuple[str, ...]
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Booking:
     """A stretch of the run's time and who had it. `to` is `None` while it goes on; `item` is empty when nobody had it."""

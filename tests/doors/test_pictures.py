@@ -94,9 +94,9 @@ def test_without_a_run_a_page_says_so(door: Door) -> None:
 @pytest.mark.parametrize(
     ("module", "package", "words"),
     [
-        ("altair", "altair", ("report", "-o", "html")),
+        ("vl_convert", "vl-convert-python", ("report", "-o", "html")),
         ("vl_convert", "vl-convert-python", ("report", "-o", "png")),
-        ("altair", "altair", ("ledger", RUN, "-o", "html")),
+        ("vl_convert", "vl-convert-python", ("ledger", RUN, "-o", "html")),
     ],
 )
 def test_an_installation_that_cannot_draw_says_what_is_missing(

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
+import altair as alt
 import pytest
 from hypothesis import given, strategies as st
 from sqlalchemy import Engine
@@ -314,6 +315,29 @@ def test_runs_that_have_no_first_value_are_led_by_going_live(material: Material)
     assert "No run has reached first value yet" in page.headline(
         {**material.whole, "with_open": {"time_to_first_value": none, "time_to_live": none}}
     )
+
+
+@pytest.mark.parametrize("chart", ["time-to-value", "funnel", "stages", "sides", "bottlenecks"])
+def test_every_chart_keeps_to_the_grammar_of_vega_lite(material: Material, chart: str) -> None:
+    """A word that the grammar does not know is drawn without a complaint, and is then simply missing."""
+    drawn = page.chart(material, chart)
+
+    for alone in (True, False):
+        assert alt.Chart.from_dict(charts.spec(drawn, alone=alone), validate=True)
+    for width in (charts.WIDE, charts.NARROW):
+        assert alt.Chart.from_dict(_of_width(material, chart, width), validate=True)
+
+
+def _of_width(material: Material, chart: str, width: int) -> dict[str, Any]:
+    (group, line), titles = material.pairs[0], material.titles
+    drawn = {
+        "time-to-value": lambda: page.time_to_value(group, line, width),
+        "funnel": lambda: page.funnel(line, titles, width),
+        "stages": lambda: page.plan(line, titles, width),
+        "sides": lambda: page.sides(line, width),
+        "bottlenecks": lambda: page.bottlenecks(material.spent, titles, width),
+    }
+    return charts.spec(drawn[chart](), alone=False)
 
 
 def test_a_long_title_leaves_room_for_its_numbers() -> None:

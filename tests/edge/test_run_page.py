@@ -9,6 +9,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
+import altair as alt
 import pytest
 from rich.console import Console
 
@@ -253,6 +254,16 @@ def test_stretches_that_the_run_no_longer_carries_are_told(held: Answers) -> Non
     ledger, status = held
 
     assert "7 earlier stretches are in the sums" in Page(run_page.ledger({**ledger, "earlier": 7}, status)).text
+
+
+def test_the_picture_of_a_run_keeps_to_the_grammar_of_vega_lite(answers: Answers) -> None:
+    """A word that the grammar does not know is drawn without a complaint, and is then simply missing."""
+    ledger, status = answers
+    promised = {**status, "promised_at": status["read_at"]}
+
+    for width in (charts.WIDE, charts.NARROW):
+        figure = run_page.stages_figure(bars_of(ledger, promised), width)
+        assert alt.Chart.from_dict(charts.spec([figure], alone=True), validate=True)
 
 
 def test_a_page_is_the_same_bytes_each_time(held: Answers) -> None:

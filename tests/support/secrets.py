@@ -9,7 +9,7 @@ from detect_secrets.plugins.base import RegexBasedDetector
 from detect_secrets.plugins.ip_public import IPPublicDetector
 
 PLACEHOLDERS = (
-    "password", "pw", "p", "hunter2", "s3cret", "secret", "x", "eyJzdWIiOiIxIn0.abc", "{port}", "{port}\\\\",
+    "password", "pw", "p", "hunter2", "s3cret", "s%40cret", "secret", "x", "eyJzdWIiOiIxIn0.abc", "{port}", "{port}\\\\",
     "https://hooks.slack.com/services/T0/B0/hunter2",
 )  # fmt: skip
 """Passwords of made-up addresses, which nobody would have; half of a token in a test, which opens nothing; and the port of a test's server
