@@ -41,8 +41,10 @@ def test_they_go_in_the_order_in_which_they_came() -> None:
     with ThreadPoolExecutor(10) as pool, turns.one(0):
         for n in range(10):
             pool.submit(go, n)
-            while len(turns._queue) <= n:
+            until = time.monotonic() + 10
+            while len(turns._queue) <= n and time.monotonic() < until:
                 time.sleep(0.001)
+            assert len(turns._queue) == n + 1
 
     assert order == list(range(10))
 
