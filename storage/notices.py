@@ -89,11 +89,6 @@ class SqlNoticeStore:
         with writing(self._engine) as connection:
             forget(connection, run, batch)
 
-    def withdraw(self, key: str) -> bool:
-        """As `storage.claims.withdraw`, in a transaction of its own."""
-        with writing(self._engine) as connection:
-            return withdraw(connection, (key,), self._now())
-
     def _now(self) -> datetime:
         return self._clock().replace(microsecond=0)
 
