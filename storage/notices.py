@@ -138,7 +138,7 @@ def _states(connection: Connection, notices: Sequence[Notice]) -> Mapping[str, s
     return {row.key: row.state for row in found}
 
 
-# Built once: that takes longer than to run them.
+# Built once: building one takes longer than running it.
 _NEW: Final[dict[str, Any]] = {
     "state": "pending", "sent_at": None, "tries": 0, "doubtful": False, "recalled": False,
 }  # fmt: skip
