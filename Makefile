@@ -54,7 +54,7 @@ bench: install
 	@$(PY) -m benchmarks.core $(if $(FULL),,--short)
 	@$(PY) -m benchmarks.doors $(if $(FULL),,--short)
 	@$(PY) -m benchmarks.engine $(if $(FULL),--full)
-	@$(PY) -m benchmarks.reads $(if $(FULL),,--short) --postgres wheel
+	@$(PY) -m benchmarks.reads $(if $(FULL),,--short --repeats 5) --postgres wheel
 
 ## make lint      ruff, mypy, import contracts
 lint: install

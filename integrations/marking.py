@@ -11,10 +11,10 @@ from onboarding.ports import Sent
 
 @dataclass(slots=True)
 class _Group:
-    """What is written together, and what came of it."""
+    """What is written together."""
 
     marks: list[Sent] = field(default_factory=list)
-    error: BaseException | None = None
+    written: asyncio.Task[None] | None = None
 
 
 class Marks:
@@ -27,16 +27,21 @@ class Marks:
         self._next = _Group()
 
     async def add(self, mark: Sent) -> None:
-        """Returns when it is kept. Raises what `write` has raised."""
+        """Returns when it is kept. Raises what `write` has raised. Whoever is cancelled meanwhile takes nobody else along."""
         mine = self._next
         mine.marks.append(mark)
+        if mine.written is None:
+            mine.written = asyncio.create_task(self._write_all(mine))
+            mine.written.add_done_callback(_look_at)
+        await asyncio.shield(mine.written)
+
+    async def _write_all(self, group: _Group) -> None:
         async with self._writing:
-            if mine is self._next:
-                self._next = _Group()
-                try:
-                    await self._write(mine.marks)
-                except BaseException as error:
-                    mine.error = error
-                    raise
-            elif mine.error is not None:
-                raise mine.error
+            self._next = _Group()
+            await self._write(group.marks)
+
+
+def _look_at(written: asyncio.Task[None]) -> None:
+    """Those who wait hear what went wrong; where nobody does any more, the loop need not complain of it either."""
+    if not written.cancelled():
+        written.exception()

@@ -16,9 +16,6 @@ class NoticeStore(Protocol):
     def keep(self, *notices: Notice) -> tuple[str, ...]:
         """Keeps all or none, each ready to leave from its `not_before` on, unless its key is known; their states now."""
 
-    def withdraw(self, key: str) -> bool:
-        """`True` when nobody will read the notice. A key that is not known stays withdrawn for ever."""
-
 
 class OutboxNotifier:
     """Fulfils `onboarding.ports.Notifier`. A channel that is slow or dead never reaches a run: nothing is sent here."""
@@ -31,7 +28,3 @@ class OutboxNotifier:
         """Keeps the notices, together; a key that is known is left alone. Raises what the store raises; try again."""
         if notices:
             self._store.keep(*notices)
-
-    def withdraw(self, key: str) -> bool:
-        """Takes a notice back that was not sent; also one that was not even brought yet."""
-        return self._store.withdraw(key)

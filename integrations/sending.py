@@ -108,7 +108,8 @@ class Sender:
 
     async def look(self) -> int:
         """Takes in hand what may leave, as much as there is room for; how many that were. Does not wait until they have left."""
-        await asyncio.gather(*(self._marked(mark) for mark in self._unmarked.values()))
+        for mark in list(self._unmarked.values()):  # one by one: it may be one of them only that cannot be written
+            await self._marked(mark)
         room = AT_ONCE - len(self._busy) - len(self._unmarked)
         if room <= 0:
             return 0

@@ -14,8 +14,8 @@ DEFINITION_BYTES = 262_144
 """A definition file before parsing: parsers are slow and deep on hostile text."""
 
 DEFINITIONS_SHARED = 64
-"""Definitions, as chosen by variants, that a process keeps for all runs that began with them; of a large one half a megabyte. One that is
-not among them is read again by its next run."""
+"""Definitions, as chosen by variants, that a process keeps for all runs that began with them: of the largest that is shared, as long as
+`DEFINITION_BYTES`, two megabytes. One that is not among them is read by each run for itself."""
 
 ITEMS = 500
 """Items of one definition: ten times the largest shipped one, and what a run looks at in one turn stays below half a second."""

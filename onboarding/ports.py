@@ -79,9 +79,6 @@ class Notifier(Protocol):
         One with `retracts` takes these keys back; where nobody will read any of them, it is withdrawn itself.
         """
 
-    def withdraw(self, key: str) -> bool:
-        """Takes back a notice that has not left; `True` when nobody will read it."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Later:

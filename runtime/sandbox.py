@@ -1,7 +1,7 @@
 """The sandbox of a run, asked for nothing that is known outside of it.
 
-For each payload that comes and goes the SDK asks the run itself, six times, which context the codec should have, and goes through the
-sandbox for each answer: a sixth of what a worker had to compute, measured in docs/decisions/0019-what-a-message-costs.md. Our codec
+For each payload that comes or goes the SDK asks the run itself, three or four times, which context the codec should have, and goes through
+the sandbox for each answer: a sixth of what a worker had to compute, measured in docs/decisions/0019-what-a-message-costs.md. Our codec
 wants to know the run and nothing else (`runtime/codec.py`), and a run has neither children nor other runs to write to.
 """
 

@@ -129,7 +129,7 @@ def _one_before() -> ColumnElement[bool]:
     return exists().where(first.c.run == NOTICES.c.run, first.c.to == NOTICES.c.to, earlier, stands)
 
 
-# Built once: that takes longer than to run them.
+# Built once: building one takes longer than running it.
 _NOW = bindparam("now", type_=NOTICES.c.next_at.type)
 _THIS = NOTICES.c.key == bindparam("its")
 _FREE = or_(NOTICES.c.leased_until.is_(None), NOTICES.c.leased_until <= _NOW)

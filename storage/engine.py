@@ -37,6 +37,8 @@ __all__ = [
 
 _Result = TypeVar("_Result")
 
+_AT_ONCE: Final = 0.1
+"""Seconds in the queue of writers that are not taken off the patience for strangers: telling a connection costs as well."""
 CONNECTIONS: Final = 15
 """At once, of one engine. Each stays open once it was needed: to make another one takes longer than most of what is asked of it."""
 _turns: WeakKeyDictionary[Engine, Turns] = WeakKeyDictionary()
@@ -103,21 +105,27 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
     Raises `DatabaseUnavailable` when the database fails, `ValueError` for a value that no row can hold.
     """
-    with _turn(engine), told(engine), engine.connect().execution_options(writes=True) as connection, connection.begin():
+    with (
+        _turn(engine) as left,
+        told(engine),
+        engine.connect().execution_options(writes=left) as connection,
+        connection.begin(),
+    ):
         yield connection
 
 
 @contextmanager
-def _turn(engine: Engine) -> Iterator[None]:
-    """Where a database takes one writer only, the others of this engine wait here, for as long as they would wait for a stranger."""
+def _turn(engine: Engine) -> Iterator[float]:
+    """Where a database takes one writer only, the others of this engine wait here. What is left of their patience goes to strangers."""
     turns = _turns.get(engine)
     if turns is None:
-        yield
+        yield BUSY_SECONDS
         return
+    came = time.monotonic()
     with turns.one(BUSY_SECONDS) as mine:
         if not mine:
             raise busy(engine.url.database or "")
-        yield
+        yield max(0.0, BUSY_SECONDS - (time.monotonic() - came))
 
 
 @contextmanager
@@ -161,17 +169,30 @@ def _open_sqlite(url: URL) -> Engine:
         # The driver must not open transactions by itself: `_begin` says which kind.
         connection.isolation_level = None
         cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+        cursor.execute(_patience(BUSY_SECONDS))
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        left = connection.get_execution_options().get("writes")
+        if left is None:
+            connection.exec_driver_sql("BEGIN")
+        elif left > BUSY_SECONDS - _AT_ONCE:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            connection.exec_driver_sql(_patience(left))
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            finally:
+                connection.exec_driver_sql(_patience(BUSY_SECONDS))
 
     return engine
+
+
+def _patience(seconds: float) -> str:
+    return f"PRAGMA busy_timeout = {int(seconds * 1000)}"
 
 
 def _open_postgresql(url: URL, patience: float | None) -> Engine:
@@ -224,7 +245,7 @@ def _rebuilding(engine: Engine) -> Iterator[Connection]:
     SQLite would see its rows go and other tables point nowhere, so it looks at foreign keys once, before the end.
     """
     lite = engine.dialect.name == "sqlite"
-    with told(engine), engine.connect().execution_options(writes=True) as connection:
+    with told(engine), engine.connect().execution_options(writes=BUSY_SECONDS) as connection:
         driver = connection.connection.driver_connection
         if lite and driver is not None:
             driver.execute("PRAGMA foreign_keys = OFF")

@@ -49,7 +49,7 @@ def told(engine: Engine) -> Iterator[None]:
     try:
         yield
     except PoolTimeout:
-        raise busy(engine.url.database or "") from None
+        raise _crowded(engine.url.database or "") from None
     except DBAPIError as error:
         if error.connection_invalidated:
             raise _lost(engine) from None
@@ -84,6 +84,14 @@ def busy(name: str) -> DatabaseUnavailable:
         "database_busy",
         f"The database {name!r} was held by other writers for {BUSY_SECONDS:.0f} seconds.",
         "Try again; if it stays so, look for a backup or a shell that keeps it open.",
+    )
+
+
+def _crowded(name: str) -> DatabaseUnavailable:
+    return DatabaseUnavailable(
+        "database_busy",
+        f"All connections of this process to the database {name!r} were in use for {BUSY_SECONDS:.0f} seconds.",
+        "Try again; if it stays so, the database answers too slowly for what is asked of it.",
     )
 
 

@@ -179,7 +179,7 @@ class MemoryOutbox:
             return True
 
     def withdraw(self, key: str) -> bool:
-        """As `SqlNoticeStore.withdraw`."""
+        """As `storage.claims.withdraw`, for one key."""
         with self._lock:
             kept = self.notices.setdefault(key, Kept(state="withdrawn", notice=None))
             if kept.is_leased(self._clock()):

@@ -89,11 +89,6 @@ class SqlNoticeStore:
         with writing(self._engine) as connection:
             forget(connection, run, batch)
 
-    def withdraw(self, key: str) -> bool:
-        """As `storage.claims.withdraw`, in a transaction of its own."""
-        with writing(self._engine) as connection:
-            return withdraw(connection, (key,), self._now())
-
     def _now(self) -> datetime:
         return self._clock().replace(microsecond=0)
 
@@ -143,7 +138,7 @@ def _states(connection: Connection, notices: Sequence[Notice]) -> Mapping[str, s
     return {row.key: row.state for row in found}
 
 
-# Built once: that takes longer than to run them.
+# Built once: building one takes longer than running it.
 _NEW: Final[dict[str, Any]] = {
     "state": "pending", "sent_at": None, "tries": 0, "doubtful": False, "recalled": False,
 }  # fmt: skip

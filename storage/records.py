@@ -183,7 +183,7 @@ def _names(table: Table) -> frozenset[str]:
     return frozenset(table.c.keys())
 
 
-# Built once: that takes longer than to run them.
+# Built once: building one takes longer than running it.
 _STORED = select(RUNS.c.chain, RUNS.c.batch, RUNS.c.decided_at).where(RUNS.c.run == bindparam("its"))
 _NO_MILESTONES = delete(MILESTONES).where(MILESTONES.c.run == bindparam("its"))
 _TOLD_ANEW = delete(WAITING).where(

@@ -38,13 +38,21 @@ class Turns:
                 return True
             called = threading.Event()
             self._queue.append(called)
-        if called.wait(seconds):
-            return True
-        with self._lock:
-            if called.is_set():  # in the very last moment
+        try:
+            if called.wait(seconds):
                 return True
-            self._queue.remove(called)
-            return False
+        except BaseException:  # a thread of an activity can be told to stop wherever it is
+            if self._is_called(called):
+                self._leave()
+            raise
+        return self._is_called(called)
+
+    def _is_called(self, called: threading.Event) -> bool:
+        """Whether it was called in the very last moment. If not, it is in the queue no more."""
+        with self._lock:
+            if not called.is_set():
+                self._queue.remove(called)
+            return called.is_set()
 
     def _leave(self) -> None:
         with self._lock:

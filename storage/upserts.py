@@ -21,7 +21,7 @@ def insert_in(dialect: str, table: Table) -> Any:
 
 @functools.cache
 def replacing(dialect: str, table: Table) -> Any:
-    """Inserts a row, or replaces the one of its key. Kept: to build a statement takes longer than to run it."""
+    """Inserts a row, or replaces the one of its key. Kept: building one takes longer than running it."""
     keys = [column.name for column in table.primary_key]
     statement = insert_in(dialect, table)
     changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}

@@ -5,7 +5,6 @@ The messages and reads that it offers are in `onboarding_run.py`.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -21,7 +20,7 @@ from onboarding.engine.calling import is_wanted_after_the_end
 from onboarding.engine.effects import Decision
 from onboarding.engine.events import ClockAdvanced, Event, MessageReceived, MessageUnreadable
 from onboarding.engine.machine import alarm_at, apply, start
-from onboarding.engine.orders import read_order, write_order
+from onboarding.engine.orders import read_order
 from onboarding.engine.plan import Plan
 from onboarding.engine.records import whole
 from onboarding.engine.state import RunState, RunStatus
@@ -31,6 +30,7 @@ from onboarding.reading.cover import cover
 from workflows import faults, showing, starting
 from workflows.arguments import as_message, has_key_twice, is_locked, no_cancellation, read
 from workflows.backlog import PAUSE, Backlog
+from workflows.carrying import carried
 from workflows.clock import Alarm, keep_instant, now, now_for_reading
 from workflows.faults import OrderUndecodable, suspending
 from workflows.flight import Flight
@@ -232,23 +232,9 @@ class Behaviour:
 
     def _go_on_as_new(self) -> None:
         reached("wf.before_can")
-        order = self._carried()
+        order = carried(self._order, self._state, self._flight.written)
         if order is None:
             # The server, or the next execution, would end the run. A long history is slow and works for ten thousand events more.
             self._too_large_until = workflow.info().get_current_history_length() + self._most_events()
             return
         workflow.continue_as_new(RawValue(Payload(metadata={"encoding": b"json/plain"}, data=order)))
-
-    def _carried(self) -> bytes | None:
-        """The order of the next execution, or `None` if it could not be sent, or not be read there."""
-        about = {"run_key": self._order.run}
-        try:
-            order = write_order(replace(self._order, snapshot=self._state, rows_after=self._flight.written)).encode()
-            if len(order) > limits.CARRIED_BYTES:
-                workflow.logger.error("state_too_large", extra={**about, "count": len(order)})
-                return None
-            read_order(order)
-        except (StartRefused, ValueError) as trouble:
-            faults.logged(self._order.run, "continue_as_new", trouble)
-            return None
-        return order

@@ -26,7 +26,10 @@ OPEN: Final = (1_000, 100_000, 10_000_000)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What one run takes from its start to its end. CPU in milliseconds, sizes in KiB."""
+    """What one run takes from its start to its end. CPU in milliseconds, sizes in KiB.
+
+    The defaults were measured on two slow cores that others used as well: CPU is rather too high than too low. `growth` measures yours.
+    """
 
     worker_ms: float = 900.0
     """Of the worker, while the run is in its cache."""

@@ -6,7 +6,6 @@ import asyncio
 import json
 import sqlite3
 import tempfile
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import replace
@@ -15,19 +14,24 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from temporalio.api.common.v1 import Payload
-from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
-from temporalio.common import RawValue
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.common import RawValue, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError
 
 from benchmarks.engine import by_hand, job, processes
 from benchmarks.engine.job import Message
 from benchmarks.engine.processes import QUEUE, Stand, StartOf
-from console.ordering import holidays_around, zone_around
+from console.ordering import Prepared, holidays_around, zone_around
+from console.people import contacts_of
+from console.whereabouts import look
 from onboarding.engine.orders import build_order, write_order
 from onboarding.engine.plan import Plan
-from onboarding.engine.state import RunOutcome, StartOrder
+from onboarding.engine.state import RunOutcome
 from onboarding.reading import cover
 from runtime import library
+from storage.directory import SqlDirectory
+from storage.erasing import Erasures
+from storage.read_table import ReadTable
 from workflows.address import WORKFLOW_TYPE, update_id, workflow_id
 from workflows.showing import at_start
 
@@ -45,7 +49,7 @@ class Contender(Protocol):
     def prepare(self, dues: Iterable[int] = (job.DEADLINE,)) -> None:
         """What is done before any clock runs. `dues` are the seconds that the first gate of a run may take."""
 
-    async def begin(self, client: Client, run: str, due: int = job.DEADLINE) -> Handle:
+    async def begin(self, stand: Stand, run: str, due: int = job.DEADLINE) -> Handle:
         """Starts a run whose first gate may take so many seconds."""
 
     async def say(self, handle: Handle, message: Message) -> str:
@@ -54,11 +58,8 @@ class Contender(Protocol):
     def has_done(self, result: Mapping[str, Any]) -> bool:
         """Whether the result of a run says that it did the whole job, and nothing too late."""
 
-    def unrested(self, folder: Path) -> int:
-        """How much of what the runs have caused is still on its way outside them."""
-
-    def escalated(self, folder: Path) -> Counter[str]:
-        """How many escalations of each run have reached the world outside."""
+    def unrested(self, folder: Path, staying: int = 0) -> int:
+        """How much of what the runs have caused is still on its way outside them, where so many of them stay open."""
 
 
 class Hand:
@@ -73,10 +74,10 @@ class Hand:
     def prepare(self, dues: Iterable[int] = (job.DEADLINE,)) -> None:
         """Nothing: an order is three values."""
 
-    async def begin(self, client: Client, run: str, due: int = job.DEADLINE) -> Handle:
+    async def begin(self, stand: Stand, run: str, due: int = job.DEADLINE) -> Handle:
         """See `Contender`."""
         order = by_hand.Order(run, self._local, (due, job.DEADLINE))
-        return await client.start_workflow(
+        return await stand.client.start_workflow(
             self.workflow, order, id=f"by-hand/{run}", task_queue=QUEUE, rpc_timeout=CALL
         )
 
@@ -89,14 +90,9 @@ class Hand:
         done = (set(result["waited"]), set(result["took"]), set(result["done"]), result["late"])
         return done == ({*job.INPUTS}, {stage.id for stage in job.STAGES}, {*job.TASKS}, [])
 
-    def unrested(self, folder: Path) -> int:
+    def unrested(self, folder: Path, staying: int = 0) -> int:
         """Nothing: all is in the run."""
         return 0
-
-    def escalated(self, folder: Path) -> Counter[str]:
-        """See `Contender`."""
-        lines = folder / processes.ESCALATIONS
-        return Counter(lines.read_text().splitlines() if lines.exists() else ())
 
 
 class HandSignals(Hand):
@@ -118,25 +114,31 @@ class Ours:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._orders: dict[int, StartOrder] = {}
+        self._prepared: dict[int, Prepared] = {}
 
     def prepare(self, dues: Iterable[int] = (job.DEADLINE,)) -> None:
         """See `Contender`. An order differs from run to run only in whose it is."""
         for due in dues:
-            if due not in self._orders:
-                self._orders[due] = order_of(job.definition(due))
+            if due not in self._prepared:
+                self._prepared[due] = prepared_of(job.definition(due))
 
-    async def begin(self, client: Client, run: str, due: int = job.DEADLINE) -> Handle:
-        """As `starter.py start` does."""
-        made = self._orders[due]
-        name = workflow_id(run, made.definition.id)
-        order = replace(made, customer=run, run=name)
-        plan = Plan(order)
-        return await client.start_workflow(
+    async def begin(self, stand: Stand, run: str, due: int = job.DEADLINE) -> Handle:
+        """Step by step as `starter.py start` does, but in a process that stays: the definition is compiled and the rows are open."""
+        made = self._prepared[due]
+        name = workflow_id(run, made.order.definition.id)
+        order, directory = replace(made.order, customer=run, run=name), SqlDirectory(stand.rows)
+        plan, contacts = Plan(order), contacts_of(made)
+        await asyncio.to_thread(_demand_unknown, stand, run, name)
+        if await look(stand.client, name) is not None:
+            raise RuntimeError(f"{name} was started before")
+        await asyncio.to_thread(directory.keep, name, contacts)
+        handle = await stand.client.start_workflow(
             WORKFLOW_TYPE, RawValue(Payload(metadata={"encoding": b"json/plain"}, data=write_order(order).encode())), id=name,
             task_queue=QUEUE, search_attributes=at_start(plan, datetime.now(UTC).replace(microsecond=0)), static_summary=cover.summary(plan),
-            rpc_timeout=CALL,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE, id_conflict_policy=WorkflowIDConflictPolicy.FAIL, rpc_timeout=CALL,
         )  # fmt: skip
+        await asyncio.to_thread(directory.settle, name, contacts)
+        return handle
 
     async def say(self, handle: Handle, message: Message) -> str:
         """See `Contender`."""
@@ -146,16 +148,12 @@ class Ours:
         """It is live with its last stage, which opens after all others."""
         return bool(result["outcome"] == RunOutcome.LIVE)
 
-    def unrested(self, folder: Path) -> int:
-        """Rows of runs that are not closed yet, and notices that have not left."""
+    def unrested(self, folder: Path, staying: int = 0) -> int:
+        """Rows of runs that are not closed yet, or of fewer than stay open, and notices that have not left."""
         with closing(sqlite3.connect(f"file:{folder / 'rows.sqlite'}?mode=ro", uri=True)) as rows:
             counts = ("SELECT count(*) FROM runs WHERE closed_at IS NULL", "SELECT count(*) FROM notices WHERE state = 'pending'")  # fmt: skip
-            return sum(int(rows.execute(one).fetchone()[0]) for one in counts)
-
-    def escalated(self, folder: Path) -> Counter[str]:
-        """See `Contender`."""
-        with closing(sqlite3.connect(f"file:{folder / 'rows.sqlite'}?mode=ro", uri=True)) as rows:
-            return Counter(run for (run,) in rows.execute("SELECT run FROM notices WHERE kind = 'escalation'"))
+            still_open, pending = (int(rows.execute(one).fetchone()[0]) for one in counts)
+        return abs(still_open - staying) + pending
 
 
 class OursSignals(Ours):
@@ -169,18 +167,26 @@ class OursSignals(Ours):
         return str(mine[0]["code"]) if mine else ""
 
 
-def order_of(definition: Mapping[str, Any]) -> StartOrder:
-    """A start order for somebody."""
-    year = datetime.now(UTC).year
+def prepared_of(definition: Mapping[str, Any]) -> Prepared:
+    """A start order for somebody, and its people."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    year = now.year
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "job.yaml"
         path.write_text(json.dumps(definition))
         compiled = library.load(str(path))
-    order, _ = build_order(
+    order, people = build_order(
         compiled, customer="c-0", inputs=job.start_input(), zones=lambda name: zone_around(name, year),
         holidays=lambda country, part: holidays_around(country, part, year), groups={}, started_by="dana",
     )  # fmt: skip
-    return order
+    return Prepared(order=order, people=people, at=now)
+
+
+def _demand_unknown(stand: Stand, customer: str, run: str) -> None:
+    """What a start asks the rows before anything is written."""
+    erasures = Erasures(stand.rows)
+    if erasures.forgotten(customer) or erasures.begun([run]) or ReadTable(stand.rows).find(run) is not None:
+        raise RuntimeError(f"{run} is known before it has begun")
 
 
 async def _update(handle: Handle, message: Message, update: str) -> str:
@@ -193,13 +199,13 @@ async def _update(handle: Handle, message: Message, update: str) -> str:
     return ""
 
 
-async def rest(contender: Contender, stand: Stand, seconds: float = 60.0) -> None:
-    """Waits until nothing is on its way any more. Raises `TimeoutError` where that does not come."""
+async def rest(contender: Contender, stand: Stand, seconds: float = 60.0, staying: int = 0) -> None:
+    """Waits until nothing is on its way any more, where so many runs stay open. Raises `TimeoutError` where that does not come."""
     async with asyncio.timeout(seconds):
-        left = await asyncio.to_thread(contender.unrested, stand.folder)
+        left = await asyncio.to_thread(contender.unrested, stand.folder, staying)
         while left:
             await asyncio.sleep(0.05)
-            left = await asyncio.to_thread(contender.unrested, stand.folder)
+            left = await asyncio.to_thread(contender.unrested, stand.folder, staying)
 
 
 LOCAL, ACTIVITIES, SIGNALS, OURS, OURS_SIGNALS = "hand-local", "hand-activities", "hand-signals", "ours", "ours-signals"

@@ -19,24 +19,36 @@ PARKED: Final = 4
 """Events of a history whose first workflow task is done."""
 LOOK: Final = 0.1
 """Seconds between two looks at a run that has just begun: more of them would be the server's work, and be measured as its cost."""
+CACHE: Final = 1_000
+"""Runs that both workers keep in memory: the SDK's own default."""
+REST_WITHIN: Final = 300.0
+"""Seconds until what follows the starts of up to 10,000 runs has left."""
 HERD_WITHIN: Final = 300.0
 """Seconds from the instant to the last escalation."""
 
 
-async def open_runs(contender: Contender, stand: Stand, *, count: int, answers: int) -> dict[str, Any]:
-    """So many runs are started and stay open; then some of them, spread over all, get an answer each, one after the other."""
+async def open_runs(contender: Contender, stand: Stand, *, count: int, answers: int, warm: int) -> dict[str, Any]:
+    """So many runs are started after `warm` others and stay open; then some, spread over all, get an answer each, one after the other."""
+    await start(contender, stand, warm, "warm")
+    await contenders.rest(contender, stand, staying=warm)
     disk = _disk(stand)
     before, began = stand.used(), time.perf_counter()
     handles = await start(contender, stand, count, "open")
     seconds = time.perf_counter() - began
-    await asyncio.sleep(1)  # what follows a start outside the run is written by then
+    await contenders.rest(contender, stand, REST_WITHIN, staying=warm + count)
+    rested = time.perf_counter() - began - seconds
+    # The server writes some of it a moment later, and by hand nothing rests.
+    await asyncio.sleep(max(0.0, 1 - rested))
     after, log = stand.used(), Log()
     kept = {f"{name}_kib": (now - disk[name]) / count / 1024 for name, now in _disk(stand).items()}
     for number in range(answers):
         await tell(contender, handles[number * count // answers], MESSAGES[0], log)
-    memory = {f"{who}_memory_kib": (after[who].memory - before[who].memory) / count / 1024 for who in after}
+    kept_by = {"worker": min(count, CACHE - warm), "server": count}
+    memory = {
+        f"{who}_memory_kib": (after[who].memory - before[who].memory) / runs / 1024 for who, runs in kept_by.items()
+    }
     return {
-        "runs": count, "seconds": seconds, "starts_per_second": count / seconds, **spread_of(log.latencies), **memory,
+        "runs": count, "seconds": seconds, "rested_after": rested, "starts_per_second": count / seconds, **spread_of(log.latencies), **memory,
         "worker_memory_mib": after["worker"].memory / 2**20, **kept, **cpu_of(before, after, count),
     }  # fmt: skip
 
@@ -56,17 +68,16 @@ async def herd(contender: Contender, stand: Stand, *, count: int, warm: int) -> 
     await asyncio.sleep(max(0.0, instant - time.time() - 0.1))
     before = stand.used()
     async with asyncio.timeout(HERD_WITHIN):
-        told = await asyncio.to_thread(contender.escalated, stand.folder)
-        while len(told) < count:
+        told = len(stand.escalated())
+        while told < count:
             await asyncio.sleep(0.05)
-            told = await asyncio.to_thread(contender.escalated, stand.folder)
+            told = len(stand.escalated())
     seconds = time.time() - instant
-    cpu = cpu_of(before, stand.used(), count)
     await asyncio.sleep(2)  # a second one would have come by then
-    told = await asyncio.to_thread(contender.escalated, stand.folder)
+    await contenders.rest(contender, stand, REST_WITHIN, staying=warm + count)
     return {
         "runs": count, "seconds": seconds, "escalations_per_second": count / seconds, "started_too_late": late,
-        "told_twice": sum(times > 1 for times in told.values()), **cpu,
+        "told_twice": sum(times > 1 for times in stand.escalated().values()), **cpu_of(before, stand.used(), count),
     }  # fmt: skip
 
 
@@ -95,7 +106,7 @@ async def start(
     async def one_after_the_other() -> None:
         for number in left:
             run = f"c-{mark}-{number}"
-            handle = await contender.begin(stand.client, run, *([due()] if due else []))
+            handle = await contender.begin(stand, run, *([due()] if due else []))
             handles.append(handle)
             await parked(handle)
 

@@ -32,6 +32,7 @@ from benchmarks.engine.contenders import Handle, Ours
 from benchmarks.engine.job import Message, Stage
 from benchmarks.engine.processes import Stand, a_stand
 from runtime.connection import plugin
+from workflows.inbound import Inbound
 from workflows.onboarding_run import OnboardingRun
 
 AT_ONCE: Final = 4
@@ -98,7 +99,7 @@ BESIDE: Final = (200, 1_000)
 
 
 class Shaped(Ours):
-    """Ours with a run of this shape; rests when only the open runs beside it are left."""
+    """Ours with a run of this shape, and so many open runs beside it."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__(shape.name)
@@ -107,11 +108,7 @@ class Shaped(Ours):
 
     def prepare(self, dues: Iterable[int] = (job.DEADLINE,)) -> None:
         """See `Contender`."""
-        self._orders = {due: contenders.order_of(job.definition(due, self.shape.parts())) for due in dues}
-
-    def unrested(self, folder: Path) -> int:
-        """See `Contender`."""
-        return abs(super().unrested(folder) - self.beside)
+        self._prepared = {due: contenders.prepared_of(job.definition(due, self.shape.parts())) for due in dues}
 
 
 async def cost(shaped: Shaped, stand: Stand, runs: int, mark: str) -> dict[str, float]:
@@ -120,18 +117,18 @@ async def cost(shaped: Shaped, stand: Stand, runs: int, mark: str) -> dict[str, 
 
     async def one_after_the_other() -> None:
         for number in left:
-            handle = await shaped.begin(stand.client, f"c-{mark}-{number}")
+            handle = await shaped.begin(stand, f"c-{mark}-{number}")
             for message in messages:
                 await scenarios.tell(shaped, handle, message, log)
             await asyncio.wait_for(handle.result(), scenarios.ENDS_WITHIN)
             done.append(handle)
 
-    await contenders.rest(shaped, stand, 120)
+    await contenders.rest(shaped, stand, 120, shaped.beside)
     before, rows = stand.used(), _rows(stand.folder)
     async with asyncio.TaskGroup() as group:
         for _ in range(min(AT_ONCE, runs)):
             group.create_task(one_after_the_other())
-    await contenders.rest(shaped, stand, 120)
+    await contenders.rest(shaped, stand, 120, shaped.beside)
     spent = scenarios.cpu_of(before, stand.used(), runs)
     more = {name: (now - rows[name]) / runs for name, now in _rows(stand.folder).items()}
     return {**spent, "p50_ms": scenarios.spread_of(log.latencies)["p50_ms"], **await _history(done[0]), **more}
@@ -150,7 +147,7 @@ async def _history(handle: Handle) -> dict[str, float]:
 
 async def _replayed(history: WorkflowHistory) -> float:
     """Milliseconds of CPU to read a whole run again, as a worker does that has lost it. The first time is not counted: it imports."""
-    replayer = Replayer(workflows=[OnboardingRun], plugins=[plugin()])
+    replayer = Replayer(workflows=[OnboardingRun], plugins=[plugin()], interceptors=[Inbound()])
 
     async def again_and_again() -> AsyncIterator[WorkflowHistory]:
         for _ in range(_REPLAYS + 1):

@@ -12,21 +12,24 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy import Engine
 from temporalio.client import Client
 
 from runtime.devserver import DevServer, client_of
 from runtime.health import pollers
 from runtime.settings import ROOT
+from storage.engine import open_database
 
 QUEUE: Final = "benchmark"
 ESCALATIONS: Final = "escalations.txt"
-"""The file in the folder of a reference where its escalations stand, a line for each."""
+"""The file in the folder of a stand where escalations stand that have left, a line with the name of the run for each."""
 UP_WITHIN: Final = 60.0
 """Seconds until a worker polls; two are usual."""
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -79,6 +82,24 @@ class Stand:
         self.server, self.client, self.folder = server, client, folder
         self._start = start
         self._worker: subprocess.Popen[bytes] | None = None
+        self._rows: Engine | None = None
+
+    @property
+    def rows(self) -> Engine:
+        """The database of ours, opened when it is first asked for; closed with the stand."""
+        if self._rows is None:
+            self._rows = open_database(_rows_of(self.folder))
+        return self._rows
+
+    def close(self) -> None:
+        """Gives the database of ours back."""
+        if self._rows is not None:
+            self._rows.dispose()
+
+    def escalated(self) -> Counter[str]:
+        """How many escalations of each run have left."""
+        lines = self.folder / ESCALATIONS
+        return Counter(lines.read_text().splitlines() if lines.exists() else ())
 
     @property
     def worker(self) -> int:
@@ -132,6 +153,11 @@ async def a_stand(folder: Path, start_of: StartOf) -> AsyncIterator[Stand]:
             yield stand
         finally:
             await stand.end()
+            stand.close()
+
+
+def _rows_of(folder: Path) -> str:
+    return f"sqlite:///{folder / 'rows.sqlite'}"
 
 
 def by_hand(address: str, folder: Path) -> Start:
@@ -142,12 +168,12 @@ def by_hand(address: str, folder: Path) -> Start:
 
 
 def ours(address: str, folder: Path) -> Start:
-    """The worker of this project as an installation starts it, with rows on a SQLite file of its own."""
+    """The worker of this project as an installation starts it, with rows on a SQLite file of its own; see `ours_worker`."""
     settings = {
         "TEMPORAL_ADDRESS": address,
-        "ONBOARDING_DATABASE_URL": f"sqlite:///{folder / 'rows.sqlite'}",
+        "ONBOARDING_DATABASE_URL": _rows_of(folder),
         "ONBOARDING_KEYS": str(folder / "keys.json"),
         "ONBOARDING_TASK_QUEUE": QUEUE,
         "ONBOARDING_LOG_LEVEL": "WARNING",
     }
-    return Start([sys.executable, str(ROOT / "worker.py")], settings)
+    return Start([sys.executable, "-m", "benchmarks.engine.ours_worker", str(folder / ESCALATIONS)], settings)

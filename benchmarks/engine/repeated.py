@@ -39,7 +39,7 @@ class Sizes:
     minutes: float
 
 
-SHORT: Final = Sizes(warm=4, runs=16, single_runs=2, open=32, answers=10, herd=32, recover=16, repeats=5, minutes=2)
+SHORT: Final = Sizes(warm=4, runs=16, single_runs=6, open=32, answers=20, herd=32, recover=16, repeats=5, minutes=2)
 FULL: Final = Sizes(
     warm=16, runs=128, single_runs=20, open=2_000, answers=200, herd=1_000, recover=200, repeats=5, minutes=22
 )
@@ -86,8 +86,7 @@ async def _load(contender: Contender, stand: Stand, sizes: Sizes) -> dict[str, F
 
 
 async def _open(contender: Contender, stand: Stand, sizes: Sizes) -> dict[str, Figures]:
-    await crowds.start(contender, stand, sizes.warm, "warm")
-    return {"open": await crowds.open_runs(contender, stand, count=sizes.open, answers=sizes.answers)}
+    return {"open": await crowds.open_runs(contender, stand, count=sizes.open, answers=sizes.answers, warm=sizes.warm)}
 
 
 async def _herd(contender: Contender, stand: Stand, sizes: Sizes) -> dict[str, Figures]:

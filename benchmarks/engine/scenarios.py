@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 from typing import Any, Final
@@ -19,6 +20,8 @@ ENDS_WITHIN: Final = 120.0
 """Seconds from the last verdict to the end of a run."""
 AGAIN: Final = 0.01
 """Seconds until an approval is decided again that was not open yet: the stage before waited for its automated tasks."""
+PERCENTILES: Final[Mapping[int, int]] = {95: 20, 99: 100}
+"""Of a hundred; and of how many values at least."""
 _NOT_YET: Final = ("not_open_yet",)
 
 
@@ -55,7 +58,7 @@ async def tell(contender: Contender, handle: Handle, message: Message, log: Log)
 
 async def whole_run(contender: Contender, stand: Stand, name: str, log: Log) -> None:
     """A run from its start to its end. Raises `Refused`, `Unfinished`, `TimeoutError`."""
-    handle = await contender.begin(stand.client, name)
+    handle = await contender.begin(stand, name)
     for message in MESSAGES:
         await tell(contender, handle, message, log)
     result = await asyncio.wait_for(handle.result(), ENDS_WITHIN)
@@ -86,13 +89,14 @@ async def load(contender: Contender, stand: Stand, *, runs: int, at_once: int, m
 
 
 def spread_of(latencies: Sequence[float]) -> dict[str, float]:
-    """Median, 95th and 99th percentile, in milliseconds."""
+    """Median, 95th and 99th percentile, in milliseconds; a percentile only of so many values that it is not the largest of them."""
     ordered = sorted(latencies)
-
-    def at(share: float) -> float:
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1_000
-
-    return {"p50_ms": median(ordered) * 1_000, "p95_ms": at(0.95), "p99_ms": at(0.99)}
+    count = len(ordered)
+    ranks = {share: math.ceil(share * count / 100) for share, least in PERCENTILES.items() if count >= least}
+    return {
+        "p50_ms": median(ordered) * 1_000,
+        **{f"p{share}_ms": ordered[at - 1] * 1_000 for share, at in ranks.items()},
+    }
 
 
 def cpu_of(before: dict[str, Usage], after: dict[str, Usage], runs: int) -> dict[str, float]:

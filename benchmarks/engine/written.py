@@ -29,7 +29,7 @@ WORDS: Final[Mapping[str, str]] = {
     "worker_cpu_ms": "CPU of the worker for a run, ms",
     "server_cpu_ms": "CPU of the server for a run, ms",
     "worker_memory_mib": "memory of the worker, MiB",
-    "worker_memory_kib": "memory of the worker for a run, KiB",
+    "worker_memory_kib": "memory of the worker for a run in its cache, KiB",
     "server_memory_kib": "memory of the server for a run, KiB",
     "server_disk_kib": "disk of the server for a run, KiB",
     "rows_disk_kib": "disk of the rows for a run, KiB",

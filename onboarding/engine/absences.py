@@ -6,10 +6,10 @@ stop them.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from onboarding.engine import flow
 from onboarding.engine.assigning import new_owner
+from onboarding.engine.copies import replace
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.moves import Told
 from onboarding.engine.notices import not_asked, say, when

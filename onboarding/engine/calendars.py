@@ -10,11 +10,12 @@ The arithmetic is in `working_days.py`.
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
+from onboarding.engine.copies import replace
 from onboarding.engine.working_days import (
+    DIFFERENT,
     HOUR,
     WEEKDAYS,
     Calendar,
@@ -198,7 +199,7 @@ def _skipped(clock: Clock, at: datetime, due: datetime) -> str:
     return _listed(dict.fromkeys(WEEKDAYS[weekday_of(day)] for day in idle))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=DIFFERENT)
 def _without_holidays(clock: Clock) -> Clock:
     return tuple(replace(calendar, holidays=()) for calendar in clock)
 

@@ -6,7 +6,6 @@ notices, and words of refused signals and faults are not in it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from enum import Enum
 from operator import attrgetter
@@ -14,6 +13,7 @@ from typing import Any
 
 from onboarding.engine import rules
 from onboarding.engine.chain import said_by
+from onboarding.engine.copies import replace
 from onboarding.engine.effects import HandoffRow, ItemRow, LedgerRow, MilestoneRow, StageRow
 from onboarding.engine.state import Promise
 

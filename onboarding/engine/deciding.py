@@ -1,8 +1,7 @@
 """Decide: named outcomes, a quorum of seats, four eyes, and what a decision sends back."""
 
-from dataclasses import replace
-
 from onboarding.engine import answers, flow, handoffs, rounds
+from onboarding.engine.copies import replace
 from onboarding.engine.effects import NoticeKind
 from onboarding.engine.moves import RIGHT_MESSAGE, Told, behalf_of, find_item, refuse_closed, together, wrong_kind
 from onboarding.engine.notices import not_asked, say, settled, when, with_alarm

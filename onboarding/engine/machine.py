@@ -16,7 +16,6 @@ The moves are in `submitting.py`, `deciding.py` and `moves.py` (items), `hooks_b
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -47,6 +46,7 @@ from onboarding.engine import (
     undoing,
     waiving,
 )
+from onboarding.engine.copies import replace
 from onboarding.engine.effects import Decision, DeliverNotice, Effect, RunHook
 from onboarding.engine.emitting import Happened
 from onboarding.engine.events import (

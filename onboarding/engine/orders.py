@@ -168,8 +168,11 @@ def _of_a_known_definition(decoded: Any, extra: _Extra) -> StartOrder | None:
     """The order with a definition that others share; `None` where anything cannot be read, so that all places are told together."""
     if not isinstance(decoded, dict) or "definition" not in decoded:
         return None
+    text = _text(decoded["definition"])
+    if len(text) > limits.DEFINITION_BYTES:
+        return None
     try:
-        definition = _definition(_text(decoded["definition"]), extra)
+        definition = _definition(text, extra)
         others = {**decoded, "definition": _NO_DEFINITION}
         return replace(_ORDER.validate_json(_text(others), strict=True, extra=extra), definition=definition)
     except ValidationError:

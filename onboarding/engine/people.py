@@ -1,9 +1,9 @@
 """Who is who: handles, roles, deputies, and who may say what."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
-from onboarding.engine.copies import quick
+from onboarding.engine.copies import quick, replace
 from onboarding.engine.known import once_for_items
 from onboarding.engine.plan import Plan
 from onboarding.engine.presence import (

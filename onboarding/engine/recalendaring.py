@@ -7,7 +7,6 @@ Note [Counted anew]
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -16,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from onboarding import limits
 from onboarding.engine import deadlines, moving, silence
 from onboarding.engine.calendars import Calendar, Clock, Zone, ever_works
+from onboarding.engine.copies import replace
 from onboarding.engine.moves import Told, provider_only
 from onboarding.engine.people import Person, known_people
 from onboarding.engine.plan import Plan, personal

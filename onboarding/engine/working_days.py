@@ -21,6 +21,12 @@ HORIZON_DAYS = 731
 # only hold up its caller.
 MOST_DAYS = 36_525
 
+# Each run brings calendars of its own, though most are equal: so many clocks are the handful of each of some fifty runs that a worker
+# computes in turn. Each entry is a reference to windows that equal clocks share.
+_REMEMBERED = 256
+# An installation has a few different ones. The windows of a year of one take 120 kB, so all together some megabytes.
+DIFFERENT = 64
+
 _MINUTE, HOUR, _DAY = 60, 3_600, 86_400
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
@@ -276,7 +282,6 @@ class Days:
         raise NoWorkingTime(self._zones, instant_of(day * _DAY))
 
 
-_REMEMBERED = 256
 _by_calendars: dict[tuple[int, ...], tuple[Clock, Days]] = {}
 
 
@@ -293,7 +298,7 @@ def days_of(clock: Clock) -> Days:
     return known[1]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=DIFFERENT)
 def _days_of(clock: Clock) -> Days:
     first, *others = clock or (_ALWAYS,)
     return Days(first, tuple(days_of((other,)) for other in others))

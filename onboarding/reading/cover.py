@@ -63,7 +63,7 @@ def _is_seen(char: str) -> bool:
 def escaped(value: str, length: int = limits.NAME_LENGTH) -> str:
     """A value that stays text in Markdown: one line, no markup, no HTML, nothing that becomes a link, no hidden characters."""
     line = " ".join(value.split())
-    # Asked of the whole first: a run is read again a thousand turns at a time, and each turn makes its sheet anew.
+    # Asked of the whole first: most lines hide nothing, and to look at each character costs more than all the rest of the line.
     shown = line if line.isprintable() else "".join(filter(_is_seen, line))
     safe = cut(shown, length).translate(_ENTITIES)
     return _LINKED.sub("\u200b", _MARKED.sub(r"\\\g<0>", safe))
@@ -97,7 +97,7 @@ def attributes(plan: Plan, state: RunState) -> dict[str, Attribute]:
         "OnboardingWave": _word(inputs.get("wave")),
         "OnboardingDueAt": health.next_due(state),
         "OnboardingPromisedAt": state.promised_at,
-        "OnboardingSignedAt": figures.read_instant(inputs.get("signed_at")),
+        "OnboardingSignedAt": figures.input_instant(plan, "signed_at"),
         "OnboardingEscalations": state.escalations,
         "OnboardingAsks": state.asks,
         "OnboardingFirstValue": "first_value" in state.milestones,
@@ -194,7 +194,7 @@ class _Sheet:
         end = ended(self.state, self.at)
         booked = figures.by_side(self.plan, self.state, end)
         sides = [f"{side.replace('_', ' ')} {lasting(spent)}" for side, spent in booked.items() if spent]
-        # The sheet is written when something happens, and read whenever.
+        # The sheet is made when somebody asks for it; whoever keeps or passes on its text needs the instant.
         as_of = "" if self.state.status is RunStatus.CLOSED else f" (as of {self.when(self.at)})"
         spent = lasting(seconds(self.state.started_at, end))
         return f"**Time** {spent}{': ' if sides else ''}{', '.join(sides)}{as_of}"

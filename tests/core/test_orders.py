@@ -404,6 +404,17 @@ def test_runs_of_one_definition_share_it() -> None:
     assert (first.definition.hash, third.definition.items[0].title) == (third.definition.hash, "Changed by hand")
 
 
+def test_what_is_larger_than_any_definition_file_is_shared_with_nobody() -> None:
+    """A start that will be refused must leave nothing large behind."""
+    raw = json.loads(write_order(order_of()))
+    raw["definition"]["items"][0]["title"] = "x" * limits.DEFINITION_BYTES
+
+    first, second = read_order(raw), read_order(raw)
+
+    assert first == second
+    assert first.definition is not second.definition
+
+
 def test_a_snapshot_of_a_newer_release_is_read() -> None:
     """A rollback in the middle of a run must not end it: what we do not know in our own snapshot is left out."""
     at = datetime(2026, 11, 21, tzinfo=UTC)

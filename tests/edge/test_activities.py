@@ -20,6 +20,7 @@ from storage.memory import MemoryStore
 from tests.support.house import House
 from tests.support.prompt import Prompt, ripe
 from tests.support.records import RUN, a_hook, a_notice, a_refusal, a_trail, a_turn, at
+from tests.support.stores import withdraw
 
 
 def test_rows_are_written_and_their_notices_leave(house: House) -> None:
@@ -81,7 +82,7 @@ def test_what_an_answer_overtook_is_not_sent(house: House) -> None:
 
 def test_a_late_delivery_of_a_withdrawn_notice_does_nothing(house: House) -> None:
     """The withdrawal came first: the key stays withdrawn for ever."""
-    assert house.notices._notifier.withdraw("n-1") is True
+    assert withdraw(house.held, "n-1") is True
 
     house.run(house.notices.deliver_notice, a_notice())
 
@@ -93,7 +94,7 @@ def test_what_has_left_cannot_be_withdrawn(house: House) -> None:
     assert house.run(house.notices.deliver_notice, a_notice()) is True
     assert house.run(house.notices.deliver_notice, a_notice()) is True
 
-    assert house.notices._notifier.withdraw("n-1") is False
+    assert withdraw(house.held, "n-1") is False
     assert house.states() == {"n-1": "sent"}
 
 
@@ -150,7 +151,7 @@ def test_many_attempts_at_once_send_once(house: House) -> None:
     """Sixteen threads deliver and withdraw one key: it is one of both, and stays it."""
     with ThreadPoolExecutor(16) as pool:
         jobs = [
-            pool.submit(house.notices._notifier.withdraw, "n-1")
+            pool.submit(withdraw, house.held, "n-1")
             if n % 4 == 3
             else pool.submit(house.notices._notifier.deliver, a_notice())
             for n in range(16)

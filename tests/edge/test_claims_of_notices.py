@@ -13,6 +13,7 @@ from onboarding.ports import Claimed, Sent
 from storage.notices import SqlNoticeStore
 from tests.support.prompt import leave
 from tests.support.records import a_notice, a_turn, at
+from tests.support.stores import withdraw
 
 LEASE = timedelta(seconds=60)
 
@@ -103,7 +104,7 @@ def test_one_that_is_taken_back_while_it_is_tried_is_not_tried_again(store: Any)
         store.keep(a_notice(key, to=key))
     tried = {one.notice.key: one for one in claimed(store)}
 
-    assert [store.withdraw(key) for key in tried] == [False, False, False]
+    assert [withdraw(store, key) for key in tried] == [False, False, False]
 
     store.mark_sent(Sent("leaves", "mail", at(1)))
     store.put_off(tried["fails"], "unreachable", now(), doubtful=False)
@@ -111,7 +112,7 @@ def test_one_that_is_taken_back_while_it_is_tried_is_not_tried_again(store: Any)
     assert {line["key"]: line["state"] for line in store.outbox()["rows"]} == {
         "leaves": "sent", "fails": "withdrawn", "fails for good": "withdrawn",
     }  # fmt: skip
-    assert {key: store.withdraw(key) for key in tried} == {"leaves": False, "fails": True, "fails for good": True}
+    assert {key: withdraw(store, key) for key in tried} == {"leaves": False, "fails": True, "fails for good": True}
     assert claimed(store, now() + timedelta(days=1)) == []
 
 
@@ -170,8 +171,8 @@ def test_one_that_may_have_left_counts_as_read(store: Any) -> None:
         store.keep(a_notice(key, to=key))
     tried = {one.notice.key: one for one in claimed(store)}
     store.put_off(tried["silent"], "timeout", now() + timedelta(hours=1), doubtful=True)
-    assert store.withdraw("silent") is False
-    assert store.withdraw("silent") is False, "the same answer, however often it is asked"
+    assert withdraw(store, "silent") is False
+    assert withdraw(store, "silent") is False, "the same answer, however often it is asked"
     later = now() + timedelta(seconds=61)
     store.keep(a_notice("calls off", kind=NoticeKind.RETRACTION, retracts=("silent",)))
 

@@ -14,6 +14,7 @@ from storage.read_table import ReadTable
 from storage.records import SqlRecordStore
 from tests.support.prompt import leave
 from tests.support.records import RUN, a_notice, a_run, a_stage, a_turn, a_wait
+from tests.support.stores import withdraw
 
 LEASE = timedelta(seconds=60)
 
@@ -52,7 +53,7 @@ def test_what_cannot_be_resent_says_why(engine: Engine) -> None:
     store.keep(a_notice("tried", to="c"))
     store.claim(9, datetime.now(UTC), LEASE)
     store.keep(a_notice("gone", to="d"))
-    store.withdraw("gone")
+    withdraw(store, "gone")
 
     keys = ["failed", "held", "early", "tried", "gone", "never heard of"]
     assert outcomes(desk.resend(engine, keys, now)) == [
@@ -66,7 +67,7 @@ def test_what_was_taken_back_while_its_sender_died_is_not_resent(engine: Engine)
     store = SqlNoticeStore(engine)
     store.keep(a_notice("alarm"))
     store.claim(9, datetime.now(UTC), LEASE)
-    store.withdraw("alarm")
+    withdraw(store, "alarm")
 
     assert outcomes(desk.resend(engine, ["alarm"], datetime.now(UTC) + timedelta(seconds=61))) == [
         ("conflict", "withdrawn")

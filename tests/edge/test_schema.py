@@ -28,6 +28,7 @@ from tests.support.old_schemas import brought_to, dump, fill, from_before_migrat
 from tests.support.prompt import leave
 from tests.support.records import a_notice, a_turn, at
 from tests.support.shell import ROOT
+from tests.support.stores import withdraw
 
 
 @pytest.fixture
@@ -140,7 +141,7 @@ def test_notices_of_before_leave_when_they_may_and_what_was_sent_stays_sent(empt
     assert leave(store) == ["n-0"]
     assert leave(store, later) == ["n-1"]
     assert [one.notice.key for one in store.held(9)] == ["n-2"]
-    assert store.withdraw("n-3") is False
+    assert withdraw(store, "n-3") is False
 
 
 @pytest.mark.parametrize(("number", "revision"), [(2, "0001"), (3, "0002")])

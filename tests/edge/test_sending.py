@@ -25,6 +25,7 @@ from onboarding.engine.effects import NoticeKind
 from tests.support.channels import Hand, Hanging, Told, raising
 from tests.support.house import House
 from tests.support.records import a_notice
+from tests.support.stores import withdraw
 
 
 @asynccontextmanager
@@ -174,7 +175,7 @@ async def test_whom_a_directory_learns_of_late_is_reached(house: House) -> None:
     async with a_sender(house, directory=directory, clock=hand) as sender:
         sender._routes = Routing({"mail": mail})
         await one_round(sender)
-        assert house.held.withdraw("n-2"), "nobody has read it"
+        assert withdraw(house.held, "n-2"), "nobody has read it"
         directory.known["dana"] = Reader(handle="dana", addresses={"mail": "dana@provider.example"})
         hand.forward(seconds=31)
         await one_round(sender)
@@ -490,7 +491,7 @@ async def test_what_was_certainly_not_taken_is_taken_back_without_a_word(house: 
     async with a_sender(house, Told("chat", raising(Postponed(code)))) as sender:
         await one_round(sender)
 
-    assert house.held.withdraw("n-1") is not read
+    assert withdraw(house.held, "n-1") is not read
 
 
 async def test_a_crowd_for_a_slow_channel_does_not_hold_up_a_letter_for_another_one(house: House) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from temporalio.worker import Worker
 
-from benchmarks.engine import __main__ as command, contenders, job, written
+from benchmarks.engine import __main__ as command, contenders, crowds, job, ours_worker, scenarios, written
 from benchmarks.engine.repeated import Results, Sizes, measure
+from integrations.letters import Letter, Reader
 from onboarding.language.model import ItemKind
 from runtime import library
 
@@ -30,7 +34,7 @@ def test_the_definition_is_the_same_job(tmp_path: Path) -> None:
     """Counted in what is compiled: no fault, the stages in order, a date for each item that somebody must act on."""
     path = tmp_path / "job.yaml"
     path.write_text(json.dumps(job.definition()))
-    compiled = contenders.order_of(job.definition()).definition
+    compiled = contenders.prepared_of(job.definition()).order.definition
 
     assert library.check_file(path) == []
     assert [stage.id for stage in compiled.stages] == [stage.id for stage in job.STAGES]
@@ -57,6 +61,29 @@ def test_a_run_that_did_not_do_the_whole_job_is_no_figure() -> None:
     assert (ours.has_done({"outcome": "live"}), ours.has_done({"outcome": "cancelled"})) == (True, False)
 
 
+def test_a_percentile_is_never_the_largest_value() -> None:
+    """It is left out where there are too few."""
+    assert set(scenarios.spread_of([0.1] * 19)) == {"p50_ms"}
+    assert scenarios.spread_of([n / 1_000 for n in range(1, 21)])["p95_ms"] == 19
+    assert scenarios.spread_of([n / 1_000 for n in range(1, 100)]).keys() == {"p50_ms", "p95_ms"}
+    assert scenarios.spread_of([n / 1_000 for n in range(1, 101)])["p99_ms"] == 99
+
+
+def test_the_memory_of_a_run_is_counted_over_those_in_the_cache() -> None:
+    """Neither worker says how many that are, so it is the SDK's own number."""
+    assert inspect.signature(Worker).parameters["max_cached_workflows"].default == crowds.CACHE
+
+
+async def test_an_escalation_that_leaves_twice_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each time is a line; other letters are none."""
+    monkeypatch.setattr(ours_worker.Lines, "file", tmp_path / "lines.txt", raising=False)
+    letter = Letter(key="k", reader=Reader(handle="lead"), kind="escalation", run="r", item="i", subject="s", text="t")
+    for one in (letter, letter, replace(letter, kind="ask")):
+        await ours_worker.Lines().send(one)
+
+    assert (tmp_path / "lines.txt").read_text() == "r\nr\n"
+
+
 @pytest.mark.live
 @pytest.mark.slow
 @pytest.mark.parametrize("name", contenders.ALL)
@@ -66,7 +93,7 @@ async def test_runs_of_every_contender_end(name: str) -> None:
 
     assert figures["runs"] == 2
     assert min(figures["runs_per_second"], figures["p50_ms"], figures["server_cpu_ms"]) > 0
-    assert figures["p50_ms"] <= figures["p95_ms"] <= figures["p99_ms"]
+    assert figures["p50_ms"] <= figures["p95_ms"]
 
 
 @pytest.mark.live
@@ -77,6 +104,7 @@ async def test_open_runs_are_counted_and_answer() -> None:
 
     assert figures["starts_per_second"] > 0
     assert min(figures["server_disk_kib"], figures["rows_disk_kib"], figures["p50_ms"]) > 0
+    assert "p95_ms" not in figures
 
 
 @pytest.mark.live

@@ -285,6 +285,11 @@ def cold(order: StartOrder, at: datetime, run: Activated) -> RunState:
     return state
 
 
+def untouched(order: StartOrder, at: datetime, runner: WorkflowRunner) -> WorkflowInstance:
+    """A run as this runner makes it, to which nothing was handed yet."""
+    return asyncio.run(_made(_details(order, at), runner))
+
+
 def under_the_strict_sandbox(order: StartOrder, at: datetime, run: Activated) -> int:
     """Hands the same to a run whose rooms the sandbox has reloaded, messages that were refused among it, and asks every query in the end.
 
@@ -339,11 +344,12 @@ async def _made(details: WorkflowInstanceDetails, runner: WorkflowRunner | None 
 
 
 def _details(order: StartOrder, at: datetime, shown: TypedSearchAttributes | None = None) -> WorkflowInstanceDetails:
+    attributes = TypedSearchAttributes([*shown] if shown else [])  # of its own: the SDK changes them in place
     info = workflow.Info(
         attempt=1, continued_run_id=None, cron_schedule=None, execution_timeout=None, first_execution_run_id="activated",
         headers={}, namespace="default", original_execution_run_id="activated", parent=None, root=None, raw_memo={},
         retry_policy=None, run_id="activated", run_timeout=None, search_attributes={}, start_time=at, workflow_start_time=at,
-        task_queue="activated", task_timeout=timedelta(seconds=10), typed_search_attributes=shown or TypedSearchAttributes.empty,
+        task_queue="activated", task_timeout=timedelta(seconds=10), typed_search_attributes=attributes,
         workflow_id=order.run, workflow_type="OnboardingRun", priority=Priority.default,
     )  # fmt: skip
     converter = pydantic_data_converter

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Engine, select
 
-from storage.engine import reading
+from storage import claims
+from storage.engine import reading, writing
 from storage.memory import MemoryStore
 from storage.notices import SqlNoticeStore
 from storage.read_table import ReadTable
@@ -22,13 +24,22 @@ class SqlStore:
     def __init__(self, engine: Engine) -> None:
         records, notices, reads = SqlRecordStore(engine), SqlNoticeStore(engine), ReadTable(engine)
         self.write = records.write
-        self.keep, self.withdraw, self.held, self.forget = notices.keep, notices.withdraw, notices.held, notices.forget
+        self.keep, self.held, self.forget = notices.keep, notices.held, notices.forget
         self.claim, self.mark_sent, self.put_off = notices.claim, notices.mark_sent, notices.put_off
         self.fail, self.lapse = notices.fail, notices.lapse
         self.find, self.stages, self.items = reads.find, reads.stages, reads.items
         self.trail, self.ledger, self.refused = reads.trail, reads.ledger, reads.refused
         self.outbox = reads.outbox
         self.engine = engine
+
+
+def withdraw(store: Any, key: str) -> bool:
+    """Takes a notice back as the rows of a turn do; `True` when nobody will read it."""
+    if isinstance(store, MemoryStore):
+        return store.withdraw(key)
+    engine: Engine = store.engine if isinstance(store, SqlStore) else store._engine
+    with writing(engine) as connection:
+        return claims.withdraw(connection, (key,), datetime.now(UTC).replace(microsecond=0))
 
 
 OTHERS = {"milestones": MILESTONES, "handoffs": HANDOFFS, "promises": PROMISES, "faults": FAULTS, "waiting": WAITING}
