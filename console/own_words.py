@@ -85,7 +85,7 @@ async def _status(client: Client, run: str) -> str:
 
 async def _plan(client: Client, run: str) -> Plan | None:
     """The plan that the run was started with, from its history; `None` where that cannot be read."""
-    from onboarding.engine.orders import read_order
+    from onboarding.engine.order_text import read_order
     from onboarding.engine.plan import Plan
     from onboarding.errors import OnboardingError
 

@@ -61,7 +61,7 @@ def start(
 
 
 def _plan(prepared: Prepared) -> int:
-    from onboarding.engine.orders import write_order
+    from onboarding.engine.order_text import write_order
     from onboarding.engine.plan import Plan
     from onboarding.reading.rehearsal import rehearse
 
@@ -128,7 +128,7 @@ async def _begun(client: Client, prepared: Prepared, task_queue: str) -> str:
     from temporalio.common import RawValue, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
     from temporalio.service import RPCError, RPCStatusCode
 
-    from onboarding.engine.orders import write_order
+    from onboarding.engine.order_text import write_order
     from onboarding.engine.plan import Plan
     from onboarding.reading import cover
     from workflows.address import WORKFLOW_TYPE

@@ -20,7 +20,7 @@ from onboarding.engine.calling import is_wanted_after_the_end
 from onboarding.engine.effects import Decision
 from onboarding.engine.events import ClockAdvanced, Event, MessageReceived, MessageUnreadable
 from onboarding.engine.machine import alarm_at, apply, start
-from onboarding.engine.orders import read_order
+from onboarding.engine.order_text import read_order
 from onboarding.engine.plan import Plan
 from onboarding.engine.records import whole
 from onboarding.engine.state import RunState, RunStatus

@@ -5,7 +5,7 @@ from dataclasses import replace
 from temporalio import workflow
 
 from onboarding import limits
-from onboarding.engine.orders import read_order, write_order
+from onboarding.engine.order_text import read_order, write_order
 from onboarding.engine.state import RunState, StartOrder
 from onboarding.errors import StartRefused
 from workflows import faults

@@ -6,7 +6,7 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from onboarding.engine import rules
-from onboarding.engine.orders import unbearable
+from onboarding.engine.order_text import unbearable
 from onboarding.engine.state import StartOrder
 from onboarding.errors import StartRefused
 from onboarding.messages import MessageFault

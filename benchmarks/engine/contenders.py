@@ -24,7 +24,8 @@ from benchmarks.engine.processes import QUEUE, Stand, StartOf
 from console.ordering import Prepared, holidays_around, zone_around
 from console.people import contacts_of
 from console.whereabouts import look
-from onboarding.engine.orders import build_order, write_order
+from onboarding.engine.order_text import write_order
+from onboarding.engine.orders import build_order
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import RunOutcome
 from onboarding.reading import cover

@@ -14,7 +14,8 @@ from onboarding.engine.calendars import ever_works
 from onboarding.engine.effects import DeliverNotice, NoticeKind
 from onboarding.engine.events import MessageReceived, NoticeFailed
 from onboarding.engine.fullness import content_bytes, remembered_as
-from onboarding.engine.orders import build_order, read_order, write_order
+from onboarding.engine.order_text import read_order, write_order
+from onboarding.engine.orders import build_order
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import HeldMessage, ItemStatus, Remembered, RunStatus, StartOrder
 from onboarding.errors import StartRefused

@@ -9,7 +9,7 @@ import pytest
 
 from onboarding import limits
 from onboarding.engine.fullness import content_bytes
-from onboarding.engine.orders import read_order, unbearable, write_order
+from onboarding.engine.order_text import read_order, unbearable, write_order
 from onboarding.engine.state import Remembered
 from onboarding.language.model import Field, FieldType
 from onboarding.messages import Received, canonical_json

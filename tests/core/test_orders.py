@@ -12,7 +12,8 @@ import pytest
 
 from onboarding import limits
 from onboarding.engine.calendars import Zone
-from onboarding.engine.orders import HolidaysOf, build_order, read_order, write_order
+from onboarding.engine.order_text import read_order, write_order
+from onboarding.engine.orders import HolidaysOf, build_order
 from onboarding.engine.roster import Person
 from onboarding.engine.state import RunState, StartOrder
 from onboarding.errors import StartRefused

@@ -6,7 +6,8 @@ from functools import partial
 
 import pytest
 
-from onboarding.engine.orders import build_order, read_order, write_order
+from onboarding.engine.order_text import read_order, write_order
+from onboarding.engine.orders import build_order
 from onboarding.language.compile import Installation
 from onboarding.language.model import Definition, ItemKind, Scale, Side
 from runtime import library

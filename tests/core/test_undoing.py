@@ -13,7 +13,7 @@ from hypothesis import given, settings, strategies as st
 from onboarding.engine import machine
 from onboarding.engine.effects import DeliverNotice, NoticeKind, RunHook
 from onboarding.engine.events import HookFailed, HookSucceeded
-from onboarding.engine.orders import read_order, write_order
+from onboarding.engine.order_text import read_order, write_order
 from onboarding.engine.plan import Plan
 from onboarding.engine.state import RunStatus
 from onboarding.language.model import ItemKind

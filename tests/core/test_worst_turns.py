@@ -21,7 +21,7 @@ from temporalio.common import RawValue
 from onboarding import limits
 from onboarding.engine import machine
 from onboarding.engine.events import ClockAdvanced
-from onboarding.engine.orders import read_order, write_order
+from onboarding.engine.order_text import read_order, write_order
 from onboarding.engine.plan import Plan
 from onboarding.language.model import Field, FieldType
 from onboarding.language.values import check_value

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from onboarding.engine.orders import read_order
+from onboarding.engine.order_text import read_order
 from tests.support.calls import Answer, Door
 from tests.support.shell import ROOT
 

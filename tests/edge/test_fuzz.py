@@ -19,7 +19,7 @@ from temporalio.common import RawValue
 
 from onboarding.engine import machine
 from onboarding.engine.events import MessageReceived, MessageUnreadable
-from onboarding.engine.orders import read_order, unbearable, write_order
+from onboarding.engine.order_text import read_order, unbearable, write_order
 from onboarding.errors import StartRefused
 from onboarding.messages import Received
 from runtime import library

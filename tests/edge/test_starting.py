@@ -18,7 +18,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from console import ground, ordering, people as console_people, starting, whereabouts
 from console.leaving import Answered
 from console.ordering import Prepared
-from onboarding.engine.orders import write_order
+from onboarding.engine.order_text import write_order
 from onboarding.engine.roster import Person
 from onboarding.errors import CustomerErased
 from runtime.settings import read_settings

@@ -13,7 +13,7 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from onboarding import limits
-from onboarding.engine import machine, orders
+from onboarding.engine import machine, order_text
 from onboarding.messages import MessageFault
 from tests.support.floor import Floor
 from tests.support.shell import Run, a_run, an_order
@@ -108,7 +108,7 @@ async def test_a_state_that_could_not_be_read_again_stays_where_it_is(
 
     fault = MessageFault(place="", code="order_unreadable", sentence="no")
     monkeypatch.setattr(limits, "MESSAGES_PER_RUN", 3)
-    monkeypatch.setattr(orders, "_contradictions", lambda _: [fault])
+    monkeypatch.setattr(order_text, "_contradictions", lambda _: [fault])
     for number in range(8):
         assert (await run.say("note", actor="dana", text=f"{number}"))["outcome"] == "accepted"
 

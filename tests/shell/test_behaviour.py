@@ -23,7 +23,7 @@ from temporalio.worker import Replayer
 
 from onboarding import limits
 from onboarding.engine.effects import NoticeKind, WriteRecords
-from onboarding.engine.orders import write_order
+from onboarding.engine.order_text import write_order
 from runtime.connection import plugin
 from storage.memory import MemoryStore
 from tests.support.clock import Clock

@@ -9,7 +9,7 @@ import pytest
 
 from onboarding import limits
 from onboarding.engine import rules
-from onboarding.engine.orders import read_order, write_order
+from onboarding.engine.order_text import read_order, write_order
 from onboarding.errors import StartRefused
 from tests.support.activations import Activated
 from tests.support.history import Written

@@ -27,7 +27,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowInstance, Workf
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from temporalio.workflow import _Definition
 
-from onboarding.engine.orders import write_order
+from onboarding.engine.order_text import write_order
 from onboarding.engine.state import RunState, StartOrder
 from runtime.connection import plugin
 from tests.support.history import json_payload

@@ -22,7 +22,7 @@ from temporalio.service import RPCError
 
 from onboarding.engine import rules
 from onboarding.engine.effects import WriteRecords
-from onboarding.engine.orders import run_name
+from onboarding.engine.order_text import run_name
 from onboarding.engine.state import StartOrder
 from onboarding.ports import INCOMPLETE
 from storage.memory import MemoryStore

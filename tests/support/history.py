@@ -19,7 +19,7 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
-from onboarding.engine.orders import write_order
+from onboarding.engine.order_text import write_order
 from onboarding.engine.state import StartOrder
 from runtime.connection import plugin
 from workflows.onboarding_run import OnboardingRun

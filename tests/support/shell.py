@@ -23,7 +23,8 @@ from activities.notices import NoticeActivities
 from activities.records import RecordActivities
 from integrations.hooks import HookRegistry
 from onboarding.engine import matching
-from onboarding.engine.orders import build_order, write_order
+from onboarding.engine.order_text import write_order
+from onboarding.engine.orders import build_order
 from onboarding.engine.state import StartOrder
 from onboarding.language.model import FieldType, ItemKind
 from onboarding.ports import HookRunner, Notifier, RecordStore
