@@ -40,8 +40,9 @@ from workflows.onboarding_run import OnboardingRun
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
 YEARS = (2026, 2028)
-ANSWERED_WITHIN = 30.0
-"""Seconds that a query may take whose first answers were errors."""
+ANSWERED_WITHIN = 150.0
+"""Seconds that a query may take whose first answers were errors: the server waits 30, 50, 90 s for a task that was lost four, five, six
+times in a row (docs/operating.md), as on a slow machine with workers that come and go."""
 
 
 def an_order(
