@@ -141,9 +141,8 @@ class Sender:
         await asyncio.gather(*(way.close() for way in self._ways.values()), return_exceptions=True)
         self._asking.shutdown(wait=False, cancel_futures=True)
         self._marking.shutdown(wait=False, cancel_futures=True)
-        if (
-            self._writing
-        ):  # a thread does not end with its task, and holds a connection of a database that may be closed next
+        # A thread does not end with its task, and holds a connection of a database that may be closed next.
+        if self._writing:
             await asyncio.wait([asyncio.wrap_future(one) for one in list(self._writing)])
 
     def _claim(self, room: int) -> Sequence[Claimed]:
