@@ -8,8 +8,9 @@ LOCK := requirements-local.lock
 
 # `make demo KEEP=1` leaves server, UI and worker up.
 KEEP ?=
-# `make test PYTEST="-k ladder -x"` hands words to pytest.
+# `make test PYTEST="tests/core -k ladder -x"` hands words to pytest, `JOBS=1` lets it run one file after the other.
 PYTEST ?=
+JOBS ?= 2
 # `make bench FULL=1` is the long form.
 FULL ?=
 # `make faults TIER=R` is the long form of before a release.
@@ -33,10 +34,10 @@ install:
 demo: install
 	@$(PY) starter.py demo $(if $(KEEP),--keep)
 
-## make test      what CI runs: lint, types, floors, every test (PYTEST="-k word -x" narrows it)
+## make test      what CI runs: lint, types, floors, every test, two files at a time (PYTEST="-k word -x" narrows it)
 test: install lint
 	@echo "==> tests"
-	@$(PY) -m pytest tests $(PYTEST)
+	@$(PY) -m pytest -n $(JOBS) --dist loadfile $(PYTEST)
 
 ## make check     another name of make test
 check: test

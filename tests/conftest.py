@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 from hypothesis import settings
@@ -17,6 +17,7 @@ from temporalio.client import Client
 from runtime.devserver import DevServer, client_of
 from tests.support.clock import Clock
 from tests.support.faults.tiers import NAMES as TIERS
+from tests.support.figures import PROPERTY, Figure
 from tests.support.postgresql import PostgresServer
 
 # A developer's own settings must not decide what the tests prove. The binary's path is no setting of
@@ -37,6 +38,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--seed", type=int, default=None, help="what the loops of faults are drawn from, to repeat a session"
     )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The figures that tests have told, in the order of the tests: what a claim rests on stands in the output of every session."""
+    reports = [
+        one for kind in ("passed", "failed") for one in terminalreporter.stats.get(kind, ()) if one.when == "call"
+    ]
+    told = sorted((one.nodeid, text) for one in reports for name, text in one.user_properties if name == PROPERTY)
+    if told:
+        terminalreporter.section("figures")
+    for _, text in told:
+        terminalreporter.write_line(str(text))
+
+
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Figure:
+    """Tells a figure, see `tests/support/figures.py`."""
+    return lambda text: record_property(PROPERTY, text)
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,7 @@ from onboarding.parsing import parse
 from onboarding.reading.views import state_hash
 from runtime import library, zones
 from runtime.holidays_data import public_holidays
+from tests.support.figures import Figure
 from tests.support.simulation import BEGIN, STATE, Simulation, order_of, random_definition
 
 THOROUGH = os.environ.get("LAWS") == "thorough"
@@ -436,15 +437,14 @@ class Attack(RuleBasedStateMachine):
             assert state_hash(state) == state_hash(replace(state, at=state.at + timedelta(days=1)))
 
 
-def test_no_sequence_of_steps_breaks_an_invariant(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_sequence_of_steps_breaks_an_invariant(figure: Figure) -> None:
     """R2: stateful, with a snapshot before every step. `LAWS_EXAMPLES` plays more or fewer."""
     Attack.played.clear()
     run_state_machine_as_test(
         Attack, settings=settings(LAW, max_examples=ATTACKS, stateful_step_count=STEPS),
     )  # fmt: skip
-    with capsys.disabled():
-        steps = sum(Attack.played)
-        print(f"\nR2: {len(Attack.played):,} examples of up to {STEPS} steps, {steps:,} steps, 0 broken invariants")
+    steps = sum(Attack.played)
+    figure(f"R2: {len(Attack.played):,} examples of up to {STEPS} steps, {steps:,} steps, 0 broken invariants")
 
     assert len(Attack.played) >= ATTACKS
 

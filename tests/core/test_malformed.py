@@ -14,6 +14,7 @@ from temporalio.common import RawValue
 from onboarding.engine import machine
 from onboarding.engine.events import MessageReceived, MessageUnreadable
 from onboarding.messages import Received
+from tests.support.figures import Figure
 from tests.support.malformed import CANARY, Bad, a_form, all_of_them, by_hand
 from workflows.arguments import as_message
 
@@ -29,7 +30,7 @@ def told_keys(bad: Bad) -> bool:
     return bad.name == CANARY or bad.place.endswith(CANARY)
 
 
-def test_each_is_refused_with_code_and_place_and_never_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_is_refused_with_code_and_place_and_never_repeated(figure: Figure) -> None:
     """By signal, so that the refusal is also kept; nothing else of the run changes."""
     run, spent = a_form(), []
     before = run.state.items
@@ -55,11 +56,10 @@ def test_each_is_refused_with_code_and_place_and_never_repeated(capsys: pytest.C
         assert "47114711" not in said, bad
         assert decision.state.refused_count == run.state.refused_count + 1
         run.state = decision.state
-    with capsys.disabled():
-        print(
-            f"\n  R10: {len(BADS)} distinct malformed messages, {len(BADS)} refused with code and place, 0 accepted;"
-            f" {statistics.median(spent) * 1_000:.1f} ms p50, {max(spent) * 1_000:.0f} ms at most"
-        )
+    figure(
+        f"R10: {len(BADS)} distinct malformed messages, {len(BADS)} refused with code and place, 0 accepted;"
+        f" {statistics.median(spent) * 1_000:.1f} ms p50, {max(spent) * 1_000:.0f} ms at most"
+    )
 
     assert len(BADS) >= 300
     assert sum(1 for _ in by_hand()) >= 60

@@ -12,6 +12,7 @@ from hypothesis import given, strategies as st
 from onboarding.engine import rules
 from onboarding.engine.chain import beginning, content_of, digest_of, older_content_of
 from onboarding.reading.seals import Sealer, Verified, verify
+from tests.support.figures import Figure
 from tests.support.records import a_trail
 
 ACME, BOLT = "onboarding/acme/quick-start", "onboarding/bolt/quick-start"
@@ -212,12 +213,11 @@ ONLY_BY_A_HEAD = ("truncate tail", "re-chain")
 """Nothing inside the file can tell these from what was written."""
 
 
-def test_eight_edits_that_were_sealed_anew_are_found_by_what_the_papers_say(capsys: pytest.CaptureFixture[str]) -> None:
+def test_eight_edits_that_were_sealed_anew_are_found_by_what_the_papers_say(figure: Figure) -> None:
     """All of them with the head of the run kept elsewhere; six by the chain alone. What nobody touched passes."""
     alone = [kind for kind in EDITS if verify(lines_of(forged(kind))).flawed]
     found = [kind for kind in EDITS if verify(lines_of(forged(kind)), {HEAD: ACME}).flawed]
-    with capsys.disabled():
-        print(f"\nS11: {len(found)} of {len(EDITS)} edits detected with a kept head, {len(alone)} by the chain alone")
+    figure(f"S11: {len(found)} of {len(EDITS)} edits detected with a kept head, {len(alone)} by the chain alone")
 
     assert found == list(EDITS)
     assert alone == [kind for kind in EDITS if kind not in ONLY_BY_A_HEAD]

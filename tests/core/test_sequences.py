@@ -12,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
+from tests.support.figures import Figure
 from tests.support.sequences import Figures, play, play_all
 
 SEQUENCES = 200_000 if os.environ.get("LAWS") == "thorough" else 20_000
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.timeout(3_600)
 
 
 @pytest.mark.skipif(SEED is not None, reason="SEED plays one sequence, see below")
-def test_twenty_thousand_sequences_in_a_failing_world_break_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_twenty_thousand_sequences_in_a_failing_world_break_nothing(figure: Figure) -> None:
     """Losses, repeats, reordering, missed alarms, crashes, and a restore wherever a run has changed: every sender and every row
     tells the story of the run."""
     begun, figures, broken = time.monotonic(), Figures(), []
@@ -34,10 +35,7 @@ def test_twenty_thousand_sequences_in_a_failing_world_break_nothing(capsys: pyte
             figures.add(some)
             broken += failed
     spent = time.monotonic() - begun
-    with capsys.disabled():
-        print(
-            f"\n  {figures.told} in {spent:.1f} s ({figures.events / spent:,.0f} events a second), {len(broken)} broken"
-        )
+    figure(f"{figures.told} in {spent:.1f} s ({figures.events / spent:,.0f} events a second), {len(broken)} broken")
 
     assert not broken, f"{again(broken[0][0])}\n{broken[0][1]}\nand {len(broken) - 1} more: {broken[1:20]}"
     assert figures.sequences == SEQUENCES

@@ -28,6 +28,7 @@ from onboarding.language.values import check_value
 from onboarding.reading import cover
 from tests.support import large_plans
 from tests.support.builders import Run, a_definition, a_run, an_order, at, text
+from tests.support.figures import Figure
 from workflows.arguments import as_message
 
 pytestmark = pytest.mark.usefixtures("own_memory_only")
@@ -179,12 +180,11 @@ def test_a_pattern_that_explodes_elsewhere_is_linear_here() -> None:
     assert costs("50,000 letters", lambda: check_value(rule, "a" * 50_000 + "!"))
 
 
-def test_the_worst_turn_of_all_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_worst_turn_of_all_is_told(figure: Figure) -> None:
     """Printed for whoever looks at the figures."""
     if not _worst:
         costs("the smallest", a_run)
     name = max(_worst, key=lambda one: _worst[one])
-    with capsys.disabled():
-        print(f"\n  S6: worst of {len(_worst)} turns of the core: {_worst[name] * 1_000:.0f} ms of computing ({name})")
+    figure(f"S6: worst of {len(_worst)} turns of the core: {_worst[name] * 1_000:.0f} ms of computing ({name})")
 
     assert _worst[name] < MOST

@@ -24,6 +24,7 @@ from onboarding.errors import StartRefused
 from onboarding.messages import Received
 from runtime import library
 from tests.support.builders import Run, a_finished_run, a_run
+from tests.support.figures import Figure
 from tests.support.hostile_files import FILES
 from tests.support.language import HERE
 from tests.support.language_cases import SMALL
@@ -170,10 +171,9 @@ def _targets() -> dict[str, Callable[[Random], Callable[[], Any]]]:
 
 
 @pytest.mark.parametrize("name", ["definition loader", "message parser", "order reader"])
-def test_nothing_that_comes_by_chance_breaks_or_hangs(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_that_comes_by_chance_breaks_or_hangs(name: str, figure: Figure) -> None:
     """Bounded by time; the number that failed repeats it."""
     count, slowest = fuzz(_targets()[name])
-    with capsys.disabled():
-        print(f"\n  S14: {name}: {count} inputs in {SECONDS:.0f} s, 0 crashes, slowest {slowest * 1_000:.0f} ms")
+    figure(f"S14: {name}: {count} inputs in {SECONDS:.0f} s, 0 crashes, slowest {slowest * 1_000:.0f} ms")
 
     assert count > 0

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.figures import Figure
 from tests.support.hostile_files import FILES
 from tests.support.shell import ROOT
 
@@ -61,18 +62,15 @@ def test_a_file_made_to_hurt_is_refused_at_its_line_within_two_seconds(
         assert one["errors"] == []
 
 
-def test_all_of_them_together_take_little_memory(
-    told: dict[str, dict[str, Any]], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_all_of_them_together_take_little_memory(told: dict[str, dict[str, Any]], figure: Figure) -> None:
     """The figures, for whoever looks at them."""
     slowest = max(told.values(), key=lambda one: one["seconds"])
     most = max(one["mebibytes"] for one in told.values())
     refused = sum(bool(one["errors"]) for one in told.values())
-    with capsys.disabled():
-        print(
-            f"\n  S5: {refused} hostile definitions of {len(told)} files refused with a line, slowest {slowest['seconds']:.2f} s"
-            f" ({slowest['name']}), {most:.0f} MiB at most"
-        )
+    figure(
+        f"S5: {refused} hostile definitions of {len(told)} files refused with a line, slowest {slowest['seconds']:.2f} s"
+        f" ({slowest['name']}), {most:.0f} MiB at most"
+    )
 
     assert refused >= 25
     assert most < 300

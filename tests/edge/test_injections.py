@@ -40,6 +40,7 @@ from runtime.zones import zone
 from storage.read_table import ReadTable
 from storage.records import SqlRecordStore
 from tests.support.builders import Run, a_definition, a_run, an_order
+from tests.support.figures import Figure
 from tests.support.injections import STRINGS
 from tests.support.large_plans import INPUTS, tasks
 from tests.support.records import a_notice
@@ -305,19 +306,16 @@ def stream_of() -> Any:
     root.setLevel(level)
 
 
-def test_every_other_sink_takes_them_for_text(
-    stream_of: Callable[[str], io.StringIO], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_other_sink_takes_them_for_text(stream_of: Callable[[str], io.StringIO], figure: Figure) -> None:
     """Each of them in each sink."""
     sinks = {
         "CSV": in_csv, "pages": in_pages, "cover sheets": in_cover_sheets, "terminals": in_terminals, "logs": lambda: in_logs(stream_of),
         "notices": in_notices, "names and paths": in_names, "queries": in_queries,
     }  # fmt: skip
     counts = {name: sink() for name, sink in sinks.items()}
-    with capsys.disabled():
-        print(
-            f"\n  S7: {len(STRINGS)} strings x {len(counts) + 1} sinks (rows on two databases, {', '.join(counts)}): all inert"
-        )
+    figure(
+        f"S7: {len(STRINGS)} strings x {len(counts) + 1} sinks (rows on two databases, {', '.join(counts)}): all inert"
+    )
 
     assert min(counts.values()) >= 60
     assert canonical_json(STRINGS)

@@ -17,6 +17,7 @@ from storage.rows import values_of
 from storage.tables import RUNS, WAITING
 from storage.watching import rows_of_open_runs
 from tests.edge.test_gauges import ended, waits
+from tests.support.figures import Figure
 from tests.support.records import a_notice, a_run, at
 
 NOW = at(48)
@@ -69,7 +70,7 @@ def test_notices_that_should_have_left_are_told(engine: Engine) -> None:
     assert {one.run for one in soon} == {"a", "b"}
 
 
-def test_ten_thousand_open_runs_are_read_in_a_moment(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ten_thousand_open_runs_are_read_in_a_moment(engine: Engine, figure: Figure) -> None:
     """Every worker reads them each minute."""
     with writing(engine) as connection:
         place = {"chain": "", "batch": "", "decided_at": at(30)}
@@ -81,8 +82,7 @@ def test_ten_thousand_open_runs_are_read_in_a_moment(engine: Engine, capsys: pyt
     began = time.perf_counter()
     rows = rows_of_open_runs(engine, NOW)
     took = time.perf_counter() - began
-    with capsys.disabled():
-        print(f"\nrows of 10,000 open runs were read in {took:.2f} s ({engine.dialect.name})")
+    figure(f"rows of 10,000 open runs were read in {took:.2f} s ({engine.dialect.name})")
 
     assert len(rows.runs) == 10_000
     assert sum(one.passed_at is not None for one in rows.runs.values()) == 1_000

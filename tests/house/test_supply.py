@@ -15,6 +15,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 from runtime.settings import ROOT
 from tests.house.test_house import texts
+from tests.support.figures import Figure
 from tests.support.secrets import secrets_in
 from tools import audit, make_sbom
 
@@ -42,11 +43,10 @@ def test_the_bill_holds_every_locked_package_with_its_hashes(bill: dict[str, Any
     assert digests == set(re.findall(r"sha256:([0-9a-f]{64})", LOCK))
 
 
-def test_every_package_says_its_licence_and_it_is_one_that_we_may_use(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_package_says_its_licence_and_it_is_one_that_we_may_use(figure: Figure) -> None:
     """Those that are not installed on this system are for another one."""
     found = make_sbom.licences(LOCK)
-    with capsys.disabled():
-        print(f"\nS12: {sum(found.values())} packages in the bill, {len(found)} licences")
+    figure(f"S12: {sum(found.values())} packages in the bill, {len(found)} licences")
 
     assert set(found) - {"not installed here"} <= set(LICENCES)
     assert found["not installed here"] <= 2
@@ -116,13 +116,12 @@ def history() -> str:
     return subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout.decode("utf-8", "replace")
 
 
-def test_no_secret_stands_in_a_file_or_ever_stood_in_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_secret_stands_in_a_file_or_ever_stood_in_one(figure: Figure) -> None:
     """Kinds and places only: what was found is not printed."""
     past, files = history(), texts()
     kinds = [(name, kind) for name, text in files for kind, _ in secrets_in(text)]
     kinds += [("history", kind) for kind, _ in secrets_in(past)]
-    with capsys.disabled():
-        print(f"\nS13: {len(kinds)} findings in {len(files)} files and {past.count(chr(10)):,} lines of history")
+    figure(f"S13: {len(kinds)} findings in {len(files)} files and {past.count(chr(10)):,} lines of history")
 
     assert kinds == []
 

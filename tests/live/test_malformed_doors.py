@@ -12,6 +12,7 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 from tests.support.calls import Door
+from tests.support.figures import Figure
 from tests.support.floor import Floor
 from tests.support.malformed import CANARY, all_of_them, by_hand
 from tests.support.shell import a_run, an_order
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.live
 
 
 async def test_malformed_messages_get_their_verdict_at_every_door(
-    client: Client, floor: Floor, customer: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    client: Client, floor: Floor, customer: str, tmp_path: Path, figure: Figure
 ) -> None:
     """One of seven as an update and as a signal, and some as words: the same code, no value repeated, and the run goes on."""
     run = await a_run(client, an_order("short", customer=customer), floor.task_queue)
@@ -45,10 +46,9 @@ async def test_malformed_messages_get_their_verdict_at_every_door(
         assert answer.code == code, (option[:60], answer)
         assert CANARY not in answer.out + answer.err
         words += 1
-    with capsys.disabled():
-        print(
-            f"\n  R10: {len(sample)} as updates and as signals on a real server, {words} at the command line: all refused, 0 stuck"
-        )
+    figure(
+        f"R10: {len(sample)} as updates and as signals on a real server, {words} at the command line: all refused, 0 stuck"
+    )
 
     assert status["state"] == "running"
     assert status["refused"] == len(sample)

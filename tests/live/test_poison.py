@@ -23,6 +23,7 @@ from temporalio.service import RPCError
 
 from onboarding import limits
 from onboarding.messages import BY_NAME
+from tests.support.figures import Figure
 from tests.support.floor import Floor
 from tests.support.history import json_payload
 from tests.support.shell import Run, a_run, an_order, answer_all, as_argument
@@ -200,9 +201,7 @@ async def _poisoned(run: Run, kind: str) -> tuple[int, float]:
 @pytest.mark.filterwarnings(
     "ignore:Exception ignored in. .function gc_cumulative_time:pytest.PytestUnraisableExceptionWarning"
 )
-async def test_no_poison_stops_a_run(
-    client: Client, floor: Floor, customer: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_no_poison_stops_a_run(client: Client, floor: Floor, customer: str, figure: Figure) -> None:
     """Eight kinds, fifty of each, a run for each kind; afterwards every run is led to its end."""
     refused, slowest, stuck = 0, 0.0, 0
     for n, kind in enumerate(KINDS):
@@ -217,17 +216,16 @@ async def test_no_poison_stops_a_run(
         assert CANARY not in json.dumps(result)
         failed = [one for one in await run.events() if one.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED]
         assert failed == [], kind
-    with capsys.disabled():
-        print(
-            f"\n  R11: {len(KINDS)} kinds of {EACH} poisoned messages: {stuck} runs stuck, {refused} signals in the list of refused,"
-            f" slowest answer after it {slowest:.1f} s"
-        )
+    figure(
+        f"R11: {len(KINDS)} kinds of {EACH} poisoned messages: {stuck} runs stuck, {refused} signals in the list of refused,"
+        f" slowest answer after it {slowest:.1f} s"
+    )
 
     assert stuck == 0
 
 
 async def test_no_order_leaves_a_run_that_stands_still(
-    client: Client, floor: Floor, customer: str, capsys: pytest.CaptureFixture[str]
+    client: Client, floor: Floor, customer: str, figure: Figure
 ) -> None:
     """Fifty wrong orders: a run that fails at once, with a code, or one that was never begun."""
     good = as_argument(an_order("short", customer=customer))
@@ -264,5 +262,4 @@ async def test_no_order_leaves_a_run_that_stands_still(
     ))  # fmt: skip
     assert (await run.ask("status"))["state"] == "running"
     assert (await run.say("cancel", actor="dana", reason="it goes round in a circle"))["outcome"] == "accepted"
-    with capsys.disabled():
-        print("\n  R11: 50 poisoned orders: 0 runs stuck")
+    figure("R11: 50 poisoned orders: 0 runs stuck")

@@ -26,6 +26,7 @@ from storage.notices import SqlNoticeStore
 from storage.read_table import ReadTable
 from storage.records import SqlRecordStore
 from tests.support.agreement import replays, rows_are_history, rows_of_trail
+from tests.support.figures import Figure
 from tests.support.prompt import Prompt
 from tests.support.races import Told, answer_to, deadline_order, decision_order, judge
 from tests.support.shell import Edge, Run, a_run, a_worker, instant, send
@@ -71,7 +72,7 @@ async def test_two_people_decide_at_once_and_one_of_them_did(
     database: Engine,
     customer: str,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    figure: Figure,
 ) -> None:
     """200 contradicting decisions for one seat: one is accepted and is what happened, the other is told so."""
     async with a_worker(client, edge, f"races-{customer}"):
@@ -87,8 +88,7 @@ async def test_two_people_decide_at_once_and_one_of_them_did(
             await _name_the_winner(run, database, races_of_run)
     won = Counter((race["winner"], race["loser_hears"]) for race in races)
     wrong = [race for race in races if race["wrong"]]
-    with capsys.disabled():
-        print(f"\n  R13: {len(races)} decisions, won and the other told: {dict(won)}; {len(wrong)} disagreements")
+    figure(f"R13: {len(races)} decisions, won and the other told: {dict(won)}; {len(wrong)} disagreements")
 
     assert len(races) == 200
     assert wrong == []
@@ -149,7 +149,7 @@ async def test_a_sender_and_a_deadline_meet_and_everything_names_one_winner(
     database: Engine,
     customer: str,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    figure: Figure,
 ) -> None:
     """400 answers within 50 milliseconds of their deadline; the worker of every fifth run is another one every few seconds."""
     async with (
@@ -168,8 +168,7 @@ async def test_a_sender_and_a_deadline_meet_and_everything_names_one_winner(
             told += await judge(run, database, heard)
     won = Counter((one.variant, one.winner) for one in told)
     wrong = [story for one in told for story in one.wrong]
-    with capsys.disabled():
-        print(f"\n  R14: {len(told)} deadlines, first came: {dict(sorted(won.items()))}; {len(wrong)} disagreements")
+    figure(f"R14: {len(told)} deadlines, first came: {dict(sorted(won.items()))}; {len(wrong)} disagreements")
 
     assert len(told) == RUNS * (EACH + 1) == 400 + RUNS
     assert wrong == []

@@ -10,6 +10,7 @@ import pytest
 from temporalio.client import Client
 
 from onboarding import limits
+from tests.support.figures import Figure
 from tests.support.shell import Edge, Run, a_run, a_worker, an_order, send
 from workflows.address import update_id
 
@@ -23,7 +24,7 @@ async def entries(run: Run) -> list[str]:
 
 
 async def test_a_message_sent_many_times_has_one_effect(
-    client: Client, customer: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    client: Client, customer: str, monkeypatch: pytest.MonkeyPatch, figure: Figure
 ) -> None:
     """Three times in a row, twenty times at once under ids of their own, as a signal, after going on as new, by a worker that knows nothing."""
     edge, queue, heard = Edge(), f"same-{customer}", Counter[str]()
@@ -58,8 +59,7 @@ async def test_a_message_sent_many_times_has_one_effect(
         other = {**CONTENT, "text": "something else"}
         count([await send(run.handle, "note", CONTENT), await send(run.handle, "note", other)])
         assert await entries(run) == ["accepted"]
-    with capsys.disabled():
-        print(f"\n  one message sent 30 times: 1 entry in the trail; senders heard {dict(heard)}")
+    figure(f"one message sent 30 times: 1 entry in the trail; senders heard {dict(heard)}")
 
     assert update_id("the-same", "note", CONTENT) != update_id("the-same", "note", other)
     assert heard["conflict"] == 1

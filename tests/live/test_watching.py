@@ -26,6 +26,7 @@ from storage.records import SqlRecordStore
 from tests.live.test_dashboards import free_port, shown
 from tests.support.calls import Answer, Door
 from tests.support.doors import WorkerProcess, environment_of, worker_process
+from tests.support.figures import Figure
 from tests.support.prompt import Prompt
 from tests.support.shell import Edge, a_run, a_worker, an_order
 
@@ -109,7 +110,7 @@ def stuck(port: int, kind: str) -> bool:
 
 
 async def test_a_run_with_a_failing_workflow_task_is_found_by_command_and_metric(
-    site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    site: Site, monkeypatch: pytest.MonkeyPatch, figure: Figure
 ) -> None:
     """A bug of ours in one message; once it is mended everything is well again."""
     port = free_port()
@@ -136,8 +137,7 @@ async def test_a_run_with_a_failing_workflow_task_is_found_by_command_and_metric
         await until(lambda: not site.door("doctor", "--runs").data["findings"])
         await until(lambda: not stuck(port, "failing_task"))
 
-    with capsys.disabled():
-        print(f"\nR27: a failing workflow task was named after {command:.0f} s, shown as a metric {metric:.0f} s later")
+    figure(f"R27: a failing workflow task was named after {command:.0f} s, shown as a metric {metric:.0f} s later")
     assert [(one["run"], one["kind"], one["since"]) for one in answer.data["rows"]] == [
         (run.handle.id, "failing_task", row["since"])
     ]
@@ -149,7 +149,7 @@ def _raise(*_: object) -> Any:
     raise KeyError("boom")
 
 
-async def test_rows_that_lag_are_found(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_rows_that_lag_are_found(site: Site, figure: Figure) -> None:
     """The database takes nothing any more; when it does again, the run has brought its rows by itself."""
     port = free_port()
     shows = {"ONBOARDING_METRICS_ADDRESS": f"127.0.0.1:{port}"}
@@ -165,12 +165,11 @@ async def test_rows_that_lag_are_found(site: Site, capsys: pytest.CaptureFixture
             metric = await until(lambda: stuck(port, "rows_lag"))
         await until(lambda: not site.door("doctor", "--runs").data["findings"])
 
-    with capsys.disabled():
-        print(f"\nR27: rows that lag were named after {command:.0f} s, shown as a metric {metric:.0f} s later")
+    figure(f"R27: rows that lag were named after {command:.0f} s, shown as a metric {metric:.0f} s later")
     assert "database" in row["way_out"]
 
 
-async def test_an_alarm_that_nobody_rings_is_found(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_an_alarm_that_nobody_rings_is_found(site: Site, figure: Figure) -> None:
     """The worker is away over a due date; when one comes the run goes on, and nothing is left to say."""
     async with site.worker() as worker:
         run = await a_run(site.client, short("alarm", "15s"), QUEUE)
@@ -181,8 +180,7 @@ async def test_an_alarm_that_nobody_rings_is_found(site: Site, capsys: pytest.Ca
     async with site.worker():
         await until(lambda: not site.door("doctor", "--runs").data["findings"])
 
-    with capsys.disabled():
-        print(f"\nR27: an overdue alarm was named after {command:.0f} s, a minute of patience among them")
+    figure(f"R27: an overdue alarm was named after {command:.0f} s, a minute of patience among them")
     assert "worker" in row["way_out"]
 
 

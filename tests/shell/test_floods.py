@@ -15,6 +15,7 @@ from tests.support import large_plans
 from tests.support.activations import Activated
 from tests.support.agreement import replays
 from tests.support.clock import Clock
+from tests.support.figures import Figure
 from tests.support.shell import Edge, a_run, a_worker, an_order, instant
 
 pytestmark = pytest.mark.usefixtures("own_memory_only")
@@ -34,7 +35,7 @@ FLOODS = {
 
 
 @pytest.mark.parametrize("name", FLOODS)
-def test_a_flood_of_signals_is_applied_in_parts(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_flood_of_signals_is_applied_in_parts(name: str, figure: Figure) -> None:
     """All of them wait when the worker comes; each task takes as many as it can compute, and none is left out."""
     count, message, content = FLOODS[name]
     run = Activated(an_order("b2b-standard", customer="c-1"), NOW)
@@ -43,10 +44,7 @@ def test_a_flood_of_signals_is_applied_in_parts(name: str, capsys: pytest.Captur
     assert run.pauses > 0
     run.wait(NOW + timedelta(seconds=30))
     heard = run.state.refused_count + len(run.state.remembered)
-    with capsys.disabled():
-        print(
-            f"\n  S6: {name} at once: {max(run.spent) * 1_000:.0f} ms of computing in the longest of {len(run.spent)} tasks"
-        )
+    figure(f"S6: {name} at once: {max(run.spent) * 1_000:.0f} ms of computing in the longest of {len(run.spent)} tasks")
 
     assert heard == count
     assert max(run.spent) < MOST
@@ -107,19 +105,14 @@ def test_a_usual_run_knows_nothing_of_parts() -> None:
     assert len(run.state.remembered) == limits.SIGNALS_PER_TURN
 
 
-def test_an_absence_of_two_months_is_caught_up_with_in_parts(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_absence_of_two_months_is_caught_up_with_in_parts(tmp_path: Path, figure: Figure) -> None:
     """Forty tasks that are reminded of every day: what rings is told once each, and no task computes too long."""
     run = Activated(large_plans.order_of(large_plans.an_endless_reminder(40), tmp_path), NOW)
     run.spent.clear()
     run.sleep(NOW + timedelta(days=60))
     run.wait(run.now + timedelta(minutes=5))
     keys = [notice["key"] for notice in run.notices]
-    with capsys.disabled():
-        print(
-            f"\n  S6: 60 days away: {max(run.spent) * 1_000:.0f} ms of computing in the longest of {len(run.spent)} tasks"
-        )
+    figure(f"S6: 60 days away: {max(run.spent) * 1_000:.0f} ms of computing in the longest of {len(run.spent)} tasks")
 
     assert len(run.spent) > 10  # at once it would be two: the turn and its rows
     assert all(item.overdue and set(item.fired) == {0, 1} for item in run.state.items.values())
@@ -139,7 +132,7 @@ def failures(events: list[Any]) -> list[Any]:
 
 @pytest.mark.live
 async def test_what_came_while_the_worker_was_away_is_applied_in_its_order_and_can_be_replayed(
-    client: Client, customer: str, capsys: pytest.CaptureFixture[str]
+    client: Client, customer: str, figure: Figure
 ) -> None:
     """On a real server: more than one task may take, then an end of the run behind all of them; nothing is left out."""
     count = 2 * limits.SIGNALS_PER_TURN + 50
@@ -156,10 +149,7 @@ async def test_what_came_while_the_worker_was_away_is_applied_in_its_order_and_c
         rows = edge.store.kept[order.run].trail.values()
     told = [entry.message_id for entry in rows if entry.message == "note"]
     failed = failures(await run.events())
-    with capsys.disabled():
-        print(
-            f"\n  S6: {count + 2} signals after an absence, on a real server: all in order, {len(failed)} tasks failed"
-        )
+    figure(f"S6: {count + 2} signals after an absence, on a real server: all in order, {len(failed)} tasks failed")
 
     assert result["outcome"] == "cancelled"
     assert told == [f"m-{n}" for n in range(count)]
@@ -169,7 +159,7 @@ async def test_what_came_while_the_worker_was_away_is_applied_in_its_order_and_c
 
 @pytest.mark.live
 async def test_more_deadlines_than_one_task_acts_on_pass_in_several(
-    client: Client, clock: Clock, customer: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    client: Client, clock: Clock, customer: str, tmp_path: Path, figure: Figure
 ) -> None:
     """170 tasks late at one instant, each with a step of its ladder: every one is told once."""
     text = large_plans.tasks(170, default="owner: boss, clock: calendar, due: 2d, escalation: steep")
@@ -184,10 +174,7 @@ async def test_more_deadlines_than_one_task_acts_on_pass_in_several(
         kept.notice.item for kept in edge.store.notices.values() if kept.notice and kept.notice.kind == "escalation"
     ]
     failed = failures(await run.events())
-    with capsys.disabled():
-        print(
-            f"\n  S6: 340 instants at once on a real server: {len(told)} people told once each, {len(failed)} tasks failed"
-        )
+    figure(f"S6: 340 instants at once on a real server: {len(told)} people told once each, {len(failed)} tasks failed")
 
     assert 2 * limits.INSTANTS_PER_TURN < 2 * 170
     assert all(one["late"] and one["steps"] == 1 for one in status["items"])

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from onboarding.engine.events import ClockAdvanced
+from tests.support.figures import Figure
 from tests.support.replaying import Kept, replay
 from tests.support.told import Alone, Twins
 
@@ -21,7 +22,7 @@ AT_ONCE = 50
 
 
 @pytest.mark.timeout(120 + HISTORIES)
-def test_generated_histories_leave_the_state_that_the_core_alone_has(capsys: pytest.CaptureFixture[str]) -> None:
+def test_generated_histories_leave_the_state_that_the_core_alone_has(figure: Figure) -> None:
     """Several messages in one workflow task, a timer before or behind them, the SDK's new flag on and off; then through its replayer."""
     began, events, tied, flagged, closed = time.perf_counter(), 0, 0, 0, 0
     for first in range(0, HISTORIES, AT_ONCE):
@@ -34,11 +35,10 @@ def test_generated_histories_leave_the_state_that_the_core_alone_has(capsys: pyt
         tied, flagged = tied + sum(one.together for one in played), flagged + sum(bool(one.run.flags) for one in played)
         closed += sum(one.run.closed for one in played)
     took = time.perf_counter() - began
-    with capsys.disabled():
-        print(
-            f"\nR3: {HISTORIES:,} generated histories of {events:,} events through the SDK's replayer, {tied:,} workflow tasks with a "
-            f"message and a timer, {flagged:,} with the new flag, {closed:,} to their end: 0 differing states in {took:.0f} s"
-        )
+    figure(
+        f"R3: {HISTORIES:,} generated histories of {events:,} events through the SDK's replayer, {tied:,} workflow tasks with a "
+        f"message and a timer, {flagged:,} with the new flag, {closed:,} to their end: 0 differing states in {took:.0f} s"
+    )
 
     assert min(tied, flagged, HISTORIES - flagged) > HISTORIES // 4
 
