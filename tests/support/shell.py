@@ -32,6 +32,7 @@ from runtime.holidays_data import public_holidays
 from runtime.library import load, read_mapping
 from runtime.zones import zone
 from storage.memory import MemoryStore
+from tests.support.lost_tasks import attempt_of, waited_for
 from tests.support.prompt import Prompt
 from workflows.address import update_id, workflow_id
 from workflows.inbound import Inbound
@@ -40,9 +41,8 @@ from workflows.onboarding_run import OnboardingRun
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
 YEARS = (2026, 2028)
-ANSWERED_WITHIN = 150.0
-"""Seconds that a query may take whose first answers were errors: the server waits 30, 50, 90 s for a task that was lost four, five, six
-times in a row (docs/operating.md), as on a slow machine with workers that come and go."""
+ANSWERED_WITHIN = 30.0
+"""Seconds that a query may take whose first answers were errors, but of a run of which more than three tasks were lost in a row: `waited_for`."""
 
 
 def an_order(
@@ -138,8 +138,8 @@ class Run:
         a connection may break; the run is untouched, and a later query is answered. Where a busy machine has let several tasks of a run time
         out, the server answers nothing until one is done.
         """
-        until, why = time.monotonic() + ANSWERED_WITHIN, None
-        while time.monotonic() < until:
+        began, why, attempt = time.monotonic(), None, 0
+        while time.monotonic() - began < ANSWERED_WITHIN + waited_for(attempt):
             try:
                 answer: dict[str, Any] = await self.handle.query(name, args=list(args))
                 return answer
@@ -152,7 +152,11 @@ class Run:
                 if error.status not in (RPCStatusCode.CANCELLED, RPCStatusCode.FAILED_PRECONDITION):
                     raise
             await asyncio.sleep(0.5)
-        raise AssertionError(f"the query {name} was not answered: {why}")
+            attempt = max(attempt, await attempt_of(self.handle))
+        took = time.monotonic() - began
+        raise AssertionError(
+            f"the query {name} was not answered in {took:.0f} s, at attempt {attempt} of a task: {why}"
+        )
 
     async def events(self) -> list[Any]:
         """The history of the newest run of the chain."""

@@ -12,6 +12,7 @@ from tests.support.faults.bench import Bench, reconciled, until
 from tests.support.faults.checker import Evidence, check_all
 from tests.support.faults.oplog import OperationLog, Told
 from tests.support.faults.senders import Sender, kills_order
+from tests.support.lost_tasks import attempt_of, waited_for
 
 PROGRESS_WITHIN = 15.0
 """Seconds from the moment a worker is there again until somebody is told yes."""
@@ -64,19 +65,9 @@ async def settle(bench: Bench, random: Random, last_fault: float) -> float:
     return lived
 
 
-def waited_for(attempt: int) -> float:
-    """Seconds at most that the server waits until it takes a workflow task of this attempt for lost, where they are more than the usual ten.
-
-    From the fourth attempt on it waits five longer, doubled with each, up to ten minutes longer (`getStartToCloseTimeout` in
-    `workflow_task_state_machine.go` of Temporal 1.32). Where workers die faster than they answer, a run can be there.
-    """
-    return 10.0 + min(5.0 * 2 ** (attempt - 4), 600.0) if attempt > 3 else 0.0
-
-
 async def _answers(bench: Bench, run: str) -> None:
     one = bench.log.new(run, "note", {"message_id": "is-anybody-there", "actor": "dana", "text": "Is anybody there?"})
-    attempt = (await bench.runs[run][0].handle.describe()).raw_description.pending_workflow_task.attempt
-    within = LIVE_WITHIN + waited_for(attempt)
+    within = LIVE_WITHIN + waited_for(await attempt_of(bench.runs[run][0].handle))
     until_then = time.monotonic() + within
     while await bench.log.send(bench.client, one) is Told.UNKNOWN:
         assert time.monotonic() < until_then, f"{run} has not answered {within:.0f} seconds after the last fault"
