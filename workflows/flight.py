@@ -54,6 +54,7 @@ class Flight:
         self._rows: list[WriteRecords] = []
         self._writing = False
         self._wanted = False
+        self._written_here = 0
 
     def add(self, effects: Iterable[Effect]) -> None:
         """Queues what one decision asks for."""
@@ -92,11 +93,15 @@ class Flight:
             whole, *more = self._all()
             self._rows = [*more, *self._rows]
             batch = performing.sealed(whole, self.written)
-            self._spawn(self._write(batch, performing.start_rows(batch, at_once=False)))
+            self._spawn(self._write(batch, self._start_later(batch)))
         if self._rows and not self._writing:
             self._writing = True
             batch = performing.sealed(self._rows.pop(0), self.written)
-            self._spawn(self._write(batch, performing.start_rows(batch, at_once=True)))
+            self._written_here += 1
+            self._spawn(self._write(batch, performing.start_rows(batch, self._plan, number=self._written_here)))
+
+    def _start_later(self, batch: WriteRecords) -> workflow.ActivityHandle[str]:
+        return performing.start_rows(batch, self._plan, number=None)
 
     async def _await_hook(self, key: str) -> None:
         event: Event
@@ -132,7 +137,7 @@ class Flight:
                 whole, *more = self._all(batch)
                 self._rows = [*more, *self._rows]
                 batch = performing.sealed(whole, self.written)
-                answer = await performing.start_rows(batch, at_once=False)
+                answer = await self._start_later(batch)
             if answer not in (INCOMPLETE, STALE):
                 self.written = answer
             else:
@@ -148,7 +153,7 @@ class Flight:
             return await handle
         except FailureError:
             workflow.logger.warning("rows_delayed", extra={"run_key": batch.run.run})
-            return await performing.start_rows(batch, at_once=False)
+            return await self._start_later(batch)
 
     def _all(self, *batches: WriteRecords) -> list[WriteRecords]:
         """Everything as it stands now, what waits to be written among it: a whole batch, and what it has no room for."""

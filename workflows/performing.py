@@ -6,6 +6,7 @@ together in one transaction, see docs/decisions/0004-rows-of-a-turn.md.
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import reduce
@@ -25,6 +26,7 @@ from temporalio.exceptions import (
 
 from onboarding import limits
 from onboarding.clear import Clear
+from onboarding.engine import rules
 from onboarding.engine.effects import (
     DeliverNotice,
     Effect,
@@ -34,6 +36,7 @@ from onboarding.engine.effects import (
     WriteRecords,
 )
 from onboarding.engine.plan import Plan
+from workflows.counting import counted_apart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +145,7 @@ def start_hook(effect: RunHook, plan: Plan) -> workflow.ActivityHandle[dict[str,
         f"Run {effect.activity}: {effect.title}",
         dict[str, Any],
         kind.WAIT_CANCELLATION_COMPLETED if leaves else kind.TRY_CANCEL,
+        name=effect.key.removeprefix(f"{plan.order.run}/") if _counts_apart(plan) else None,
     )
 
 
@@ -150,22 +154,30 @@ def start_notice(notice: Notice, plan: Plan) -> workflow.ActivityHandle[None]:
     title = plan.items[notice.item].title if notice.item in plan.items else notice.subject
     step = f" step {notice.step}" if notice.kind is NoticeKind.ESCALATION and notice.step else ""
     word = _WORDS.get(notice.kind, notice.kind.capitalize())
-    return _start(NOTICE, notice, f"{word}{step}: {title}, to {notice.to}")
+    # A key has the name of a person in it, and the name of an activity is read by everybody.
+    name = hashlib.sha256(notice.key.encode()).hexdigest()[:_ID_LENGTH] if _counts_apart(plan) else None
+    return _start(NOTICE, notice, f"{word}{step}: {title}, to {notice.to}", name=name)
 
 
-def start_rows(batch: WriteRecords, *, at_once: bool) -> workflow.ActivityHandle[str]:
-    """Starts the writing of a batch, inside this workflow task or as an activity that never gives up.
+def start_rows(batch: WriteRecords, plan: Plan, *, number: int | None) -> workflow.ActivityHandle[str]:
+    """Starts the writing of a batch, inside this workflow task as the one with this number, or as an activity that never gives up.
 
     Only an activity of its own is sure to belong to the history: what is written at once may be decided again.
     """
-    if not at_once:
+    apart = _counts_apart(plan)
+    if number is None:
         count = sum(len(getattr(batch, part)) for part in _PARTS)
         why = "the run as it stands" if batch.whole else "what waits for the database"
-        return _start(ROWS_LATER, batch, f"Write {count} rows: {why}", str)
-    return workflow.start_local_activity(
-        ROWS_AT_ONCE.activity, batch, result_type=str, start_to_close_timeout=ROWS_AT_ONCE.start_to_close,
-        schedule_to_close_timeout=ROWS_AT_ONCE.in_all, retry_policy=ROWS_AT_ONCE.retry, summary=Clear("Write the rows of this turn"),
-    )  # fmt: skip
+        return _start(ROWS_LATER, batch, f"Write {count} rows: {why}", str, name="rows" if apart else None)
+    with counted_apart(number) if apart else nullcontext():
+        return workflow.start_local_activity(
+            ROWS_AT_ONCE.activity, batch, result_type=str, start_to_close_timeout=ROWS_AT_ONCE.start_to_close,
+            schedule_to_close_timeout=ROWS_AT_ONCE.in_all, retry_policy=ROWS_AT_ONCE.retry, summary=Clear("Write the rows of this turn"),
+        )  # fmt: skip
+
+
+def _counts_apart(plan: Plan) -> bool:
+    return plan.order.rules_version >= rules.COUNTS_APART
 
 
 def _start(
@@ -174,10 +186,13 @@ def _start(
     summary: str,
     result: type | None = None,
     called_back: workflow.ActivityCancellationType = workflow.ActivityCancellationType.TRY_CANCEL,
+    *,
+    name: str | None,
 ) -> workflow.ActivityHandle[Any]:
     return workflow.start_activity(
         way.activity, argument, result_type=result, start_to_close_timeout=way.start_to_close,
         schedule_to_close_timeout=way.in_all, heartbeat_timeout=way.heartbeat, retry_policy=way.retry, cancellation_type=called_back,
+        activity_id=name,
         summary=Clear(summary.encode("utf-8", "replace")[:_SUMMARY_BYTES].decode("utf-8", "ignore")),
     )  # fmt: skip
 

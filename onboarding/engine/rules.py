@@ -37,7 +37,13 @@ FINISHES_STAGE_HOOKS = 3
 EVENTS_NAME_THEIR_RUN = 3
 """An event that says nothing of what its definition matches it by is refused: it may be about anybody."""
 
-NEWEST = 3
+COUNTS_APART = 4
+"""Activities that write rows in a workflow task have numbers of their own, and all others are called by what they are for.
+
+A replay may write rows in more batches than the run did; before, each of these moved the number of every activity behind it.
+"""
+
+NEWEST = 4
 """What this release gives to new runs, and the largest number that it knows."""
 
 
