@@ -145,7 +145,6 @@ def start_hook(effect: RunHook, plan: Plan) -> workflow.ActivityHandle[dict[str,
         f"Run {effect.activity}: {effect.title}",
         dict[str, Any],
         kind.WAIT_CANCELLATION_COMPLETED if leaves else kind.TRY_CANCEL,
-        name=effect.key.removeprefix(f"{plan.order.run}/") if _counts_apart(plan) else None,
     )
 
 
@@ -154,9 +153,7 @@ def start_notice(notice: Notice, plan: Plan) -> workflow.ActivityHandle[None]:
     title = plan.items[notice.item].title if notice.item in plan.items else notice.subject
     step = f" step {notice.step}" if notice.kind is NoticeKind.ESCALATION and notice.step else ""
     word = _WORDS.get(notice.kind, notice.kind.capitalize())
-    # A key has the name of a person in it, and the name of an activity is read by everybody.
-    name = hashlib.sha256(notice.key.encode()).hexdigest()[:_ID_LENGTH] if _counts_apart(plan) else None
-    return _start(NOTICE, notice, f"{word}{step}: {title}, to {notice.to}", name=name)
+    return _start(NOTICE, notice, f"{word}{step}: {title}, to {notice.to}")
 
 
 def start_rows(batch: WriteRecords, plan: Plan, *, number: int | None) -> workflow.ActivityHandle[str]:
@@ -164,20 +161,16 @@ def start_rows(batch: WriteRecords, plan: Plan, *, number: int | None) -> workfl
 
     Only an activity of its own is sure to belong to the history: what is written at once may be decided again.
     """
-    apart = _counts_apart(plan)
     if number is None:
         count = sum(len(getattr(batch, part)) for part in _PARTS)
         why = "the run as it stands" if batch.whole else "what waits for the database"
-        return _start(ROWS_LATER, batch, f"Write {count} rows: {why}", str, name="rows" if apart else None)
+        return _start(ROWS_LATER, batch, f"Write {count} rows: {why}", str)
+    apart = plan.order.rules_version >= rules.COUNTS_APART
     with counted_apart(number) if apart else nullcontext():
         return workflow.start_local_activity(
             ROWS_AT_ONCE.activity, batch, result_type=str, start_to_close_timeout=ROWS_AT_ONCE.start_to_close,
             schedule_to_close_timeout=ROWS_AT_ONCE.in_all, retry_policy=ROWS_AT_ONCE.retry, summary=Clear("Write the rows of this turn"),
         )  # fmt: skip
-
-
-def _counts_apart(plan: Plan) -> bool:
-    return plan.order.rules_version >= rules.COUNTS_APART
 
 
 def _start(
@@ -186,13 +179,10 @@ def _start(
     summary: str,
     result: type | None = None,
     called_back: workflow.ActivityCancellationType = workflow.ActivityCancellationType.TRY_CANCEL,
-    *,
-    name: str | None,
 ) -> workflow.ActivityHandle[Any]:
     return workflow.start_activity(
         way.activity, argument, result_type=result, start_to_close_timeout=way.start_to_close,
         schedule_to_close_timeout=way.in_all, heartbeat_timeout=way.heartbeat, retry_policy=way.retry, cancellation_type=called_back,
-        activity_id=name,
         summary=Clear(summary.encode("utf-8", "replace")[:_SUMMARY_BYTES].decode("utf-8", "ignore")),
     )  # fmt: skip
 

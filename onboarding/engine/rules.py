@@ -38,7 +38,7 @@ EVENTS_NAME_THEIR_RUN = 3
 """An event that says nothing of what its definition matches it by is refused: it may be about anybody."""
 
 COUNTS_APART = 4
-"""Activities that write rows in a workflow task have numbers of their own, and all others are called by what they are for.
+"""Activities that write rows in a workflow task have numbers of their own.
 
 A replay may write rows in more batches than the run did; before, each of these moved the number of every activity behind it.
 """
