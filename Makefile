@@ -8,7 +8,8 @@ LOCK := requirements-local.lock
 
 # `make demo KEEP=1` leaves server, UI and worker up.
 KEEP ?=
-# `make test PYTEST="tests/core -k ladder -x"` hands words to pytest, `JOBS=1` lets it run one file after the other.
+# `make test PYTEST="tests/core -k ladder -x"` hands words to pytest, `JOBS=1` lets it run one file after the other, `JOBS=0` in this very
+# process, for -s and --pdb.
 PYTEST ?=
 JOBS ?= 2
 # `make bench FULL=1` is the long form.
@@ -44,7 +45,7 @@ check: test
 
 ## make faults    the long loops of faults, under 50 minutes; trials are added to tests/faults/counts.json (TIER=R: longer)
 faults: install
-	@$(PY) -m pytest tests/faults -s --tier $(TIER) $(PYTEST)
+	@$(PY) -m pytest $(if $(findstring tests/,$(PYTEST)),,tests/faults) -s --tier $(TIER) $(PYTEST)
 
 ## make faults-report   what the loops of faults have tried in all, and what a zero means
 faults-report: install

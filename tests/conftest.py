@@ -41,7 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The figures that tests have told, in the order of the tests: what a claim rests on stands in the output of every session."""
+    """The figures that tests have told, by the names of the tests: what a claim rests on stands in the output of every session."""
     reports = [
         one for kind in ("passed", "failed") for one in terminalreporter.stats.get(kind, ()) if one.when == "call"
     ]

@@ -15,7 +15,8 @@ def counted_apart(number: int) -> Iterator[None]:
     """The local activity that is started inside has this number among its own, and takes none of the others away.
 
     The SDK counts both sorts together and offers no other way than its own counter. `tests/shell/test_counting.py` looks at the numbers
-    that it gives: another release of the SDK that counts otherwise fails there.
+    that it gives: another release of the SDK that counts otherwise fails there. A retry that the SDK leaves to a timer would take a number of
+    the common counter; rows that are written at once never wait that long.
     """
     counters = workflow._Runtime.current()._curr_seqs  # type: ignore[attr-defined]
     before = counters.get(_KIND, 0)

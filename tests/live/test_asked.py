@@ -52,6 +52,10 @@ async def test_a_run_with_hooks_that_is_asked_all_the_time_replays_and_tells_the
     async with a_worker(await client_of(dev_server), edge, "asked"):
         for run in runs:
             await rows_are_history(run, database)
+            assert (await run.say("note", actor="dana", text="Another worker has it now."))["outcome"] == "accepted"
+            await _settled(run)
+            await rows_are_history(run, database)
+    assert await replays(client, *runs) == RUNS
 
 
 def _hooks() -> HookRegistry:

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -152,7 +152,8 @@ class Run:
                 if error.status not in (RPCStatusCode.CANCELLED, RPCStatusCode.FAILED_PRECONDITION):
                     raise
             await asyncio.sleep(0.5)
-            attempt = max(attempt, await attempt_of(self.handle))
+            with suppress(RPCError):
+                attempt = max(attempt, await attempt_of(self.handle))
         took = time.monotonic() - began
         raise AssertionError(
             f"the query {name} was not answered in {took:.0f} s, at attempt {attempt} of a task: {why}"
