@@ -141,15 +141,18 @@ def take(turn: Turn, item: Item, wanted: Callable[[Planned], bool]) -> bool:
             again(turn, item, one)
 
 
-def take_along(turn: Turn, handle: str, day: int, without: tuple[str, ...] = ()) -> tuple[Item, ...]:
-    """`digest`: takes the reminders to one person on one day of theirs out of the plans; the items they were about."""
+def take_along(turn: Turn, handle: str, day: int, stays: Callable[[Item], bool] = lambda _: False) -> tuple[Item, ...]:
+    """`digest`: takes the reminders to one person on one day of theirs out of the plans; the items they were about.
+
+    What `stays` holds for keeps its reminders.
+    """
     if not turn.plan.definition.contact.digest:
         return ()
     mine = [
         item
         for item in turn.plan.items.values()
-        if item.id not in without
-        and turn.state.items[item.id].status in WAITING
+        if turn.state.items[item.id].status in WAITING
+        and not stays(item)
         and acting(turn.plan, turn.state, item)[0] == handle
     ]
     return tuple(item for item in mine if take(turn, item, lambda one: readers.day_of(turn, handle, one.at) == day))

@@ -1,13 +1,14 @@
 """Whether something may open or be left: needs, `when`, gate conditions, waivers and debt."""
 
 import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from onboarding.engine.copies import quick
 from onboarding.engine.people import holders, item_owner, stage_owner
 from onboarding.engine.plan import Plan
-from onboarding.engine.state import Debt, ItemStatus, RunState, StageStatus
+from onboarding.engine.state import Debt, ItemState, ItemStatus, RunState, StageStatus
 from onboarding.language.expressions import evaluate
 from onboarding.language.model import Condition, ConditionKind
 
@@ -87,20 +88,40 @@ def needs_met(plan: Plan, state: RunState, names: tuple[str, ...]) -> bool:
     return True
 
 
-def activation(plan: Plan, state: RunState) -> dict[str, Any]:
+class _Seen(Mapping[str, Any]):
+    """What conditions see of each entry, made when one asks for it: of hundreds of items hundreds of conditions name one or two each."""
+
+    __slots__ = ("_entries", "_shape")
+
+    def __init__(self, entries: Mapping[str, Any], shape: Callable[[Any], Any]) -> None:
+        """`shape` says what is seen of an entry."""
+        self._entries, self._shape = entries, shape
+
+    def __getitem__(self, name: str) -> Any:
+        return self._shape(self._entries[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+def activation(plan: Plan, state: RunState) -> Mapping[str, Any]:
     """What a condition sees: inputs, known facts, items, milestones, the number of open waivers."""
     return {
         "input": plan.order.inputs,
-        "facts": {name: fact.value for name, fact in state.facts.items()},
-        "items": {
-            name: {"status": str(item.status), "done": item.status is ItemStatus.DONE, "outcome": item.outcome or ""}
-            for name, item in state.items.items()
-        },
+        "facts": _Seen(state.facts, lambda fact: fact.value),
+        "items": _Seen(state.items, _item_seen),
         "milestones": {
             stage.milestone: stage.milestone in state.milestones for stage in plan.definition.stages if stage.milestone
         },
         "debt": open_debt(state),
     }
+
+
+def _item_seen(item: ItemState) -> dict[str, Any]:
+    return {"status": str(item.status), "done": item.status is ItemStatus.DONE, "outcome": item.outcome or ""}
 
 
 def holds(plan: Plan, state: RunState, expression: str) -> tuple[bool, str | None]:

@@ -55,8 +55,12 @@ def say(
     if kind is NoticeKind.ASK and not waits:
         # One that waits takes nothing along: what it said of other items might be settled when it leaves. What is asked for now
         # keeps the reminders of its own day.
-        now = (item.id if item else "", *items, *(one.id for one in state.items.values() if one.opened_at == turn.at))
-        lines += also_open(turn, deadlines.take_along(turn, to, readers.day_of(turn, to, turn.at), now))
+        said = (item.id if item else "", *items)
+
+        def stays(one: Item) -> bool:
+            return state.items[one.id].opened_at == turn.at or one.id in said
+
+        lines += also_open(turn, deadlines.take_along(turn, to, readers.day_of(turn, to, turn.at), stays))
     notice = Notice(
         key=key, kind=kind, to=to, template=template, subject=subject, lines=lines, run=state.run, customer=state.customer,
         at=turn.at, stage=stage_id, item=item.id if item else None, round=round_, step=step, items=items,

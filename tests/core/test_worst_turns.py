@@ -1,7 +1,7 @@
 """What a turn costs at the worst: the largest definitions, messages of 64 KiB, long absences. All in computing time of the core.
 
 A workflow task that computes for two seconds is given up and tried again with the same end: such a run stands still for ever. The
-figure for one task is half a second.
+figure for one task is half a second; what is over it is compared with other work of the same minute (`pace`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from onboarding.engine.plan import Plan
 from onboarding.language.model import Field, FieldType
 from onboarding.language.values import check_value
 from onboarding.reading import cover
-from tests.support import large_plans
+from tests.support import large_plans, pace
 from tests.support.builders import Run, a_definition, a_run, an_order, at, text
 from tests.support.figures import Figure
 from workflows.arguments import as_message
@@ -34,7 +34,7 @@ from workflows.arguments import as_message
 pytestmark = pytest.mark.usefixtures("own_memory_only")
 
 MOST = 0.5
-"""Seconds of computing."""
+"""Seconds of computing, on the machine of `pace`."""
 
 _worst: dict[str, float] = {}
 
@@ -47,7 +47,7 @@ def costs(what: str, do: Callable[[], Any]) -> Any:
         found = do()
         spent.append(time.thread_time() - begun)
     _worst[what] = min(spent)
-    assert min(spent) < MOST, f"{what}: {min(spent):.2f} s"
+    assert pace.within(min(spent), MOST), f"{what}: {min(spent):.2f} s"
     return found
 
 
@@ -60,6 +60,9 @@ PLANS = {
     ),
     "500 conditions": large_plans.tasks(limits.ITEMS, lambda n: f', when: "size(input.numbers) < {n + 1}"'),
     "500 tasks with reminders": large_plans.an_endless_reminder(limits.ITEMS),
+    "500 reminders in one digest": large_plans.with_contact(
+        large_plans.an_endless_reminder(limits.ITEMS), "{digest: true, min_gap: 4bh, send_in: working_hours}"
+    ),
 }
 
 
@@ -124,7 +127,7 @@ def test_no_message_of_64_kib_takes_a_fifth_of_a_second_to_read(name: str) -> No
     kind, content = MESSAGES[name]
     found = costs(name, lambda: as_message(kind, payload({**BASE, **content}), via="signal", fallback_id="x"))
 
-    assert _worst[name] < 0.2
+    assert pace.within(_worst[name], 0.2)
     assert len(found.faults) <= limits.FAULTS_TOLD if hasattr(found, "faults") else name.startswith("4,000")
 
 
@@ -187,4 +190,4 @@ def test_the_worst_turn_of_all_is_told(figure: Figure) -> None:
     name = max(_worst, key=lambda one: _worst[one])
     figure(f"S6: worst of {len(_worst)} turns of the core: {_worst[name] * 1_000:.0f} ms of computing ({name})")
 
-    assert _worst[name] < MOST
+    assert pace.within(_worst[name], MOST)

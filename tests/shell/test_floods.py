@@ -11,7 +11,7 @@ from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 from temporalio.client import Client
 
 from onboarding import limits
-from tests.support import large_plans
+from tests.support import large_plans, pace
 from tests.support.activations import Activated
 from tests.support.agreement import replays
 from tests.support.clock import Clock
@@ -21,7 +21,7 @@ from tests.support.shell import Edge, a_run, a_worker, an_order, instant
 pytestmark = pytest.mark.usefixtures("own_memory_only")
 
 MOST = 0.5
-"""Seconds of computing in one workflow task; the SDK gives up at two."""
+"""Seconds of computing in one workflow task, on the machine of `pace`; the SDK gives up at two."""
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
 
@@ -47,7 +47,7 @@ def test_a_flood_of_signals_is_applied_in_parts(name: str, figure: Figure) -> No
     figure(f"S6: {name} at once: {max(run.spent) * 1_000:.0f} ms of computing in the longest of {len(run.spent)} tasks")
 
     assert heard == count
-    assert max(run.spent) < MOST
+    assert pace.within(max(run.spent), MOST)
 
 
 def test_signals_are_applied_in_their_order_and_the_clock_waits_for_them() -> None:
@@ -117,7 +117,7 @@ def test_an_absence_of_two_months_is_caught_up_with_in_parts(tmp_path: Path, fig
     assert len(run.spent) > 10  # at once it would be two: the turn and its rows
     assert all(item.overdue and set(item.fired) == {0, 1} for item in run.state.items.values())
     assert len(keys) == len(dict.fromkeys(keys))
-    assert max(run.spent) < MOST
+    assert pace.within(max(run.spent), MOST)
 
 
 def failures(events: list[Any]) -> list[Any]:

@@ -56,6 +56,11 @@ def an_endless_reminder(count: int) -> str:
     return tasks(count, default="owner: boss, due: 3bd, reminders: daily, escalation: steep")
 
 
+def with_contact(text: str, policy: str) -> str:
+    """The same definition with a policy of what is said when."""
+    return text.replace("policies:\n", f"policies:\n  contact: {policy}\n", 1)
+
+
 def order_of(text: str, folder: Path, customer: str = "c-1") -> StartOrder:
     """The order of a definition that is given as text."""
     (folder / "big.yaml").write_text(text, encoding="utf-8")
