@@ -11,7 +11,7 @@ import pytest
 from tests.support.calls import Door
 from tests.support.recorded import FOLDER
 
-WELL = FOLDER / "0.1.0" / "first-rules-1.json.gz"
+WELL = FOLDER / "0.1.0" / "rules-1-quick-start-1.json.gz"
 
 
 def plain(path: Path) -> dict[str, list[dict[str, object]]]:
@@ -32,7 +32,7 @@ def test_a_folder_of_histories_that_replay_is_well(door: Door, tmp_path: Path) -
 
     assert answer.code == 0, answer
     assert (answer.data["checked"], answer.data["replays"], answer.data["first"]) == (3, 3, None)
-    assert {row["run"] for row in answer.data["rows"]} == {"onboarding/c-first-rules/quick-start"}
+    assert {row["run"] for row in answer.data["rows"]} == {"onboarding/c-rules-1-quick-start/quick-start"}
 
 
 def test_the_first_that_breaks_is_named_with_its_event(door: Door, tmp_path: Path) -> None:

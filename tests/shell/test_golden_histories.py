@@ -54,9 +54,10 @@ def _no_alarm(state: Any) -> None:
     [
         (behaviour, "alarm_at", _no_alarm, "whole-quick-start-1"),
         (rules, "KEEPS_INSTANTS", rules.NEWEST + 1, "poisoned-1"),
+        (rules, "COUNTS_APART", rules.NEWEST + 1, "asked-0-1"),
         (limits, "EVENTS_PER_RUN", limits.EVENTS_PER_RUN // 2, "long-chain-1"),
     ],
-    ids=["a removed timer", "another command", "an end at another place"],
+    ids=["a removed timer", "another command", "other numbers", "an end at another place"],
 )
 async def test_a_build_that_commands_otherwise_is_found_out(
     monkeypatch: pytest.MonkeyPatch, module: Any, name: str, other: Any, story: str
@@ -76,7 +77,9 @@ async def test_a_build_whose_workflow_fails_is_found_out(monkeypatch: pytest.Mon
     """The SDK's replayer calls a history well whose workflow task fails; a real run would stand still in it."""
     monkeypatch.setattr(rules, "NEWEST", rules.FIRST)
 
-    found, other = await replayed([FOLDER / "0.1.0" / f"{name}-1.json.gz" for name in ("long-chain", "first-rules")])
+    found, other = await replayed(
+        [FOLDER / "0.1.0" / f"{name}-1.json.gz" for name in ("long-chain", "rules-1-quick-start")]
+    )
 
     assert (found.verdict, found.event is not None) == ("breaks", True)
     assert "rules_unknown" in found.why

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -24,12 +24,14 @@ from onboarding.engine import rules
 from onboarding.engine.effects import WriteRecords
 from onboarding.engine.order_text import run_name
 from onboarding.engine.state import StartOrder
+from onboarding.language.model import Definition
 from onboarding.ports import INCOMPLETE
 from storage.memory import MemoryStore
+from tests.support.asking import asked_run, quick_and_slow, settled
 from tests.support.clock import Clock
 from tests.support.scenario import Scenario, Step, load_scenarios
 from tests.support.shell import ROOT, Edge, Run, a_run, a_worker, an_order, answer_all, instant
-from tests.support.slow_rows import SlowStore, busy_run
+from tests.support.slow_rows import USUAL, SlowStore, busy_run
 
 EVERY_MESSAGE = ROOT / "tests" / "live" / "data" / "every-message"
 _WEEK = timedelta(weeks=1)
@@ -174,14 +176,34 @@ async def refused_start(stage: Stage) -> list[Run]:
     return [Run(handle)]
 
 
-async def first_rules(stage: Stage) -> list[Run]:
-    """A run with the rules of before: whole, with signals and dates."""
-    order = replace(an_order("quick-start", customer=stage.customer("first-rules")), rules_version=rules.FIRST)
-    run = await a_run(stage.client, order, stage.queue)
-    for n in range(5):
-        await run.signal("note", {"message_id": f"s-{n}", "actor": "dana", "text": "A word."})
-    await _to_the_end(run, order)
-    return [run]
+async def asked_all_the_time(stage: Stage) -> list[Run]:
+    """Checks and hooks come and go, and queries end tasks whose rows are on their way."""
+    edge = Edge(records=SlowStore(MemoryStore(), seed=7, pauses=USUAL), hooks=quick_and_slow())
+    async with stage.worker_of_its_own("asked", edge) as queue:
+        customers = [stage.customer(f"asked-{n}") for n in range(3)]
+        runs = await asyncio.gather(
+            *(asked_run(stage.client, one, queue, seconds=12, asking=4, seed=n) for n, one in enumerate(customers))
+        )
+        for run in runs:
+            await settled(run)
+    return list(runs)
+
+
+async def earlier_rules(stage: Stage) -> list[Run]:
+    """A run with the rules of each number before: whole, with signals, dates and a hook."""
+    runs = []
+    for number in range(rules.FIRST, rules.NEWEST):
+        for definition in ("quick-start", "short"):
+            story = f"rules-{number}-{definition}"
+            order = replace(an_order(definition, customer=stage.customer(story)), rules_version=number)
+            hooks = _Hooks(fail=False, names=_called(order.definition))
+            async with stage.worker_of_its_own(story, Edge(hooks=hooks)) as queue:
+                run = await a_run(stage.client, order, queue)
+                for n in range(5):
+                    await run.signal("note", {"message_id": f"s-{n}", "actor": "dana", "text": "A word."})
+                await _to_the_end(run, order)
+            runs.append(run)
+    return runs
 
 
 async def two_months(stage: Stage) -> list[Run]:
@@ -205,7 +227,8 @@ async def scenarios(stage: Stage) -> list[Run]:
     for one in load_scenarios():
         late = datetime.now(UTC) + timedelta(minutes=5) - one.begin
         shift = _WEEK * max(0, -(-late // _WEEK))
-        async with stage.worker_of_its_own(one.name, Edge(hooks=_Hooks(fail=False))) as queue:
+        hooks = _Hooks(fail=False, names=_called(one.order().definition))
+        async with stage.worker_of_its_own(one.name, Edge(hooks=hooks)) as queue:
             runs.append(await _played(stage, one, shift, queue))
     return runs
 
@@ -230,6 +253,14 @@ async def _played(stage: Stage, scenario: Scenario, shift: timedelta, queue: str
     return run
 
 
+def _called(definition: Definition) -> list[str]:
+    """Every activity that it names."""
+    named = [
+        name for item in definition.items for name in (item.activity, item.undo, *(one.activity for one in item.checks))
+    ]
+    return [name for name in dict.fromkeys(named) if name]
+
+
 async def _say(run: Run, step: Step) -> None:
     assert step.say is not None
     content = dict(step.raw)
@@ -241,7 +272,7 @@ async def _say(run: Run, step: Step) -> None:
 
 
 STORIES: tuple[Story, ...] = (
-    whole_runs, every_message, poisoned, long_chain, slow_rows, rows_again, hooks_fail, refused_start, first_rules, two_months, scenarios,
+    whole_runs, every_message, poisoned, long_chain, slow_rows, rows_again, hooks_fail, asked_all_the_time, refused_start, earlier_rules, two_months, scenarios,
 )  # fmt: skip
 
 _CONTACTS = {"contacts": [{"role": "owner", "email": "lea@bakery.example", "name": "Lea", "handle": "owner"}]}
@@ -308,10 +339,9 @@ class _Lossy:
 class _Hooks:
     """Hooks that fail, or say yes after a moment."""
 
-    names = ("enable_production", "check_vat_id", "provision_tenant", "import_export")
-
-    def __init__(self, *, fail: bool) -> None:
+    def __init__(self, *, fail: bool, names: Sequence[str] = ("enable_production",)) -> None:
         self.fail = fail
+        self.names = tuple(names)
         self._slow = threading.Event()
 
     def run(self, name: str, arguments: Mapping[str, Any], key: str) -> Mapping[str, Any]:
