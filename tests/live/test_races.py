@@ -29,7 +29,7 @@ from tests.support.agreement import replays, rows_are_history, rows_of_trail
 from tests.support.figures import Figure
 from tests.support.prompt import Prompt
 from tests.support.races import Told, answer_to, deadline_order, decision_order, judge
-from tests.support.shell import Edge, Run, a_run, a_worker, instant, send
+from tests.support.shell import Edge, Run, a_run, a_worker, instant, send, send_until_told
 
 pytestmark = [
     pytest.mark.live,
@@ -192,9 +192,11 @@ async def _ever_new_worker(client: Client, edge: Edge, task_queue: str) -> Async
                     await asyncio.wait_for(done.wait(), None if stay.is_set() else 3)
 
     working = asyncio.create_task(work())
-    yield stay
-    done.set()
-    await working
+    try:
+        yield stay
+    finally:  # a worker that is left to the end of the session is cancelled while it shuts down, and never ends
+        done.set()
+        await working
 
 
 async def _answer_all(run: Run, other_client: Client) -> dict[str, dict[str, Any] | None]:
@@ -205,7 +207,7 @@ async def _answer_all(run: Run, other_client: Client) -> dict[str, dict[str, Any
 
     async def answer(item: str, at: datetime) -> dict[str, Any]:
         await asyncio.sleep((at - datetime.now(UTC)).total_seconds())
-        return await send(handle, *answer_to(item))
+        return await send_until_told(handle, *answer_to(item))
 
     moments = {item: at + timedelta(seconds=rng.uniform(-AWAY_FROM_DUE, AWAY_FROM_DUE)) for item, at in due.items()}
     moments[max(due, key=lambda item: due[item])] += timedelta(seconds=0.6)

@@ -13,7 +13,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError, WorkflowUpdateFailedError
+from temporalio.client import (
+    Client,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker
@@ -175,6 +181,19 @@ async def send(handle: WorkflowHandle[Any, Any], name: str, content: dict[str, A
             raise
         verdict = error.cause.details[0]
     return verdict
+
+
+async def send_until_told(handle: WorkflowHandle[Any, Any], name: str, content: dict[str, Any]) -> dict[str, Any]:
+    """The same, asked again under the same id as whoever was told nothing does: a task may have been given to a worker that is gone."""
+    began, attempt = time.monotonic(), 0
+    while True:
+        try:
+            return await send(handle, name, content)
+        except WorkflowUpdateRPCTimeoutOrCancelledError:
+            with suppress(RPCError):
+                attempt = max(attempt, await attempt_of(handle))
+            if time.monotonic() - began > ANSWERED_WITHIN + waited_for(attempt):
+                raise
 
 
 async def a_run(client: Client, order: StartOrder, task_queue: str, **options: Any) -> Run:
