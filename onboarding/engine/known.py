@@ -31,6 +31,10 @@ class OfPeople:
         self.holders, self.absences = holders, absences
         self.found: dict[Any, Any] = {}
 
+    def holds_for(self, state: RunState) -> bool:
+        """See Note [The same object]."""
+        return self.holders is state.holders and self.absences is state.absences
+
 
 class OfItems:
     """What follows from that, and from how all items and stages stand."""
@@ -54,12 +58,15 @@ class OfItems:
 
 
 class Known:
-    """What a plan knows of its run: as it stands now, and as it stood before the present turn."""
+    """What a plan knows of its run: as it stands now, and as it stood before the present turn.
 
-    __slots__ = ("before", "now", "people")
+    Of people, the two who were asked for last: who has something is also worked out as if nobody were away.
+    """
+
+    __slots__ = ("before", "now", "others", "people")
 
     def __init__(self) -> None:
-        self.people = OfPeople({}, ())
+        self.people = self.others = OfPeople({}, ())
         self.now: OfItems | None = None
         self.before: OfItems | None = None
 
@@ -69,10 +76,10 @@ class Known:
 
     def of_people(self, state: RunState) -> dict[Any, Any]:
         """What is known as long as the same people are there."""
-        known = self.people
-        if known.holders is not state.holders or known.absences is not state.absences:
-            self.people = known = OfPeople(state.holders, state.absences)
-        return known.found
+        if not self.people.holds_for(state):
+            others, self.others = self.others, self.people
+            self.people = others if others.holds_for(state) else OfPeople(state.holders, state.absences)
+        return self.people.found
 
     def of_items(self, state: RunState) -> dict[tuple[str, str], Any]:
         """What is known as long as no item and no stage changes either."""

@@ -38,7 +38,17 @@ def stand_in(plan: Plan, state: RunState, handle: str, role: str) -> str:
     Else whom the absence names, another holder of the role (in a group the next member), or the first deputy who is there;
     where there is nobody, it stays with the absent person.
     """
-    if not state.absences or not is_away(state, handle):
+    if not state.absences:
+        return handle
+    known = plan.known.of_people(state)
+    if (handle, role) not in known:
+        known[handle, role] = _stand_in(plan, state, handle, role)
+    answering: str = known[handle, role]
+    return answering
+
+
+def _stand_in(plan: Plan, state: RunState, handle: str, role: str) -> str:
+    if not is_away(state, handle):
         return handle
     found = (_present(state, one) for one in _candidates(plan, state, handle, role))
     return next((one for one in found if one is not None), handle)
