@@ -236,7 +236,7 @@ def withdraw(turn: Turn, keys: tuple[str, ...]) -> tuple[str, ...]:
     """Takes back what has not left, and says of which notices; an ask that still asks for something else stays."""
     if not keys:
         return ()
-    asking = [key for item in turn.state.items.values() for key in _asking(item)]
+    asking = {key for item in turn.state.items.values() for key in _asking(item)}
     gone = tuple(key for key in keys if key not in asking)
     turn.withdrawn += gone
     kept = {key: at for key, at in turn.state.unread.items() if key not in gone or at <= turn.at}

@@ -71,30 +71,39 @@ def _own_seat(plan: Plan, state: RunState, item: Item, role: str) -> tuple[str, 
 def seated(able: Seats, people: tuple[str, ...]) -> dict[str, str] | None:
     """Everybody on a seat of their own, as handle to role, or `None` when there is none for somebody."""
     taken: dict[int, str] = {}
-
-    def sit(handle: str, tried: list[int]) -> bool:
-        for n, (_, may) in enumerate(able):
-            if handle not in may or n in tried:
-                continue
-            tried.append(n)
-            if n not in taken or sit(taken[n], tried):
-                taken[n] = handle
-                return True
-        return False
-
-    if not all(sit(handle, []) for handle in people):
+    if not all(_sit(able, taken, handle) for handle in people):
         return None
     return {handle: able[n][0] for n, handle in taken.items()}
 
 
+def _sit(able: Seats, taken: dict[int, str], handle: str, tried: dict[int, None] | None = None) -> bool:
+    """Whether one more finds a seat, where those who sit may move to another of theirs; nobody has moved where not."""
+    tried = {} if tried is None else tried
+    for n, (_, may) in enumerate(able):
+        if n in tried or handle not in may:
+            continue
+        tried[n] = None
+        if n not in taken or _sit(able, taken, taken[n], tried):
+            taken[n] = handle
+            return True
+    return False
+
+
 def most_seated(able: Seats, barred: tuple[str, ...], spoken: tuple[str, ...] = ()) -> int:
     """How many more people could speak: each on a seat of their own, barred ones left out."""
+    taken: dict[int, str] = {}
+
+    def sits(handle: str) -> bool:
+        free = next((n for n, (_, may) in enumerate(able) if n not in taken and handle in may), None)
+        if free is not None:  # how many there are does not depend on who moves, and in a large group nobody has to
+            taken[free] = handle
+            return True
+        return _sit(able, taken, handle)
+
+    if not all(sits(handle) for handle in spoken):
+        return 0
     others = dict.fromkeys(handle for _, may in able for handle in may if handle not in spoken and handle not in barred)
-    people = spoken
-    for handle in others:
-        if seated(able, (*people, handle)) is not None:
-            people += (handle,)
-    return len(people) - len(spoken)
+    return sum(sits(handle) for handle in others)
 
 
 def counted(able: Seats, state: RunState, item: Item) -> tuple[Vote, ...]:

@@ -291,10 +291,14 @@ async def test_a_run_that_is_cancelled_does_not_wait_for_its_hooks(client: Clien
     async with a_worker(client, Edge(hooks=hook), queue):
         run = await a_run(client, order, queue)
         await run.say("complete", actor="dana", item="first")
-        assert (await run.say("cancel", actor="dana", reason="They left."))["outcome"] == "accepted"
-        result = await run.handle.result()
-        answered = hook.answered
-        hook.free.set()
+        while not hook.called:
+            await asyncio.sleep(0.05)
+        try:
+            assert (await run.say("cancel", actor="dana", reason="They left."))["outcome"] == "accepted"
+            result = await run.handle.result()
+            answered = hook.answered
+        finally:
+            hook.free.set()
 
     assert result["outcome"] == "cancelled"
     assert not answered

@@ -130,12 +130,18 @@ class Bench:
 
     async def _moving(self, now: datetime) -> str:
         """What is still on its way; nothing where all rests."""
-        for run, _ in self.runs.values():
-            raw = (await run.handle.describe()).raw_description
-            if raw.pending_activities or raw.HasField("pending_workflow_task"):
-                return f"{run.handle.id}: {raw.pending_workflow_task} {list(raw.pending_activities)}"[:1_000]
+        for name in self.runs:
+            if busy := await self._is_busy(name):
+                return busy
         held = self._could_leave(now)
         return f"{len(held)} notices could leave: {held[:3]}" if held else ""
+
+    async def _is_busy(self, name: str) -> str:
+        """The task and the activities that are on their way in a run; nothing where none is."""
+        raw = (await self.runs[name][0].handle.describe()).raw_description
+        if not raw.pending_activities and not raw.HasField("pending_workflow_task"):
+            return ""
+        return f"{name}: {raw.pending_workflow_task} {list(raw.pending_activities)}"[:1_000]
 
     def _could_leave(self, now: datetime) -> Sequence[str]:
         """Keys of the notices that have not left, and could have at `now`."""
@@ -156,9 +162,16 @@ class Bench:
             heard = sink.read_sink(self.sink)
             for name in due:
                 found[name] = await self._evidence(*self.runs[name], heard)
+            # In this order, so that nothing is between two of them: what an activity of its own brings to the outbox, what is there,
+            # and what has left it.
+            busy = [name for name in due if await self._is_busy(name)]
             late = self._could_leave(self.rested_at)
-            later = sink.read_sink(self.sink)  # after the outbox: what left in between is in one of both
-            due = [name for name in due if await self._has_moved(name, found[name], later) or _of_run(name, late)]
+            later = sink.read_sink(self.sink)
+            due = [
+                name
+                for name in due
+                if name in busy or _of_run(name, late) or await self._has_moved(name, found[name], later)
+            ]
             if not due:
                 break
             await self.rest()
@@ -166,14 +179,24 @@ class Bench:
 
     async def _has_moved(self, name: str, seen: Evidence, heard: dict[str, Counter[str]]) -> bool:
         own = await whole_trail(self.runs[name][0])
-        return own[-1]["digest"] != seen.own_trail[-1]["digest"] or _of(seen.order.run, heard) != seen.heard
+        kept = {row.key: row.state for row in self._outbox(seen.order.run)}
+        return (
+            own[-1]["digest"] != seen.own_trail[-1]["digest"]
+            or _of(seen.order.run, heard) != seen.heard
+            or kept != seen.notices
+        )
+
+    def _outbox(self, run: str) -> Sequence[Any]:
+        """The notices of a run: key, state and tries."""
+        # A tombstone of a key that came before its notice belongs to no run by name, so keys tell.
+        of_run = NOTICES.c.key.startswith(f"{run}/", autoescape=True)
+        with reading(self.database) as connection:
+            return connection.execute(select(NOTICES.c.key, NOTICES.c.state, NOTICES.c.tries).where(of_run)).all()
 
     async def _evidence(self, run: Run, order: StartOrder, heard: dict[str, Counter[str]]) -> Evidence:
         own, status = await whole_trail(run), await run.ask("status")
+        kept = self._outbox(order.run)
         with reading(self.database) as connection:
-            # A tombstone of a key that came before its notice belongs to no run by name, so keys tell.
-            of_run = NOTICES.c.key.startswith(f"{order.run}/", autoescape=True)
-            kept = connection.execute(select(NOTICES.c.key, NOTICES.c.state, NOTICES.c.tries).where(of_run)).all()
             refused = connection.execute(select(REFUSED).where(REFUSED.c.run == order.run)).mappings().all()
         return Evidence(
             order=order, operations=list(self.log.of(order.run)), trail=rows_of_trail(ReadTable(self.database), run),
