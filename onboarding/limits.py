@@ -18,7 +18,8 @@ DEFINITIONS_SHARED = 64
 `DEFINITION_BYTES`, two megabytes. One that is not among them is read by each run for itself."""
 
 ITEMS = 500
-"""Items of one definition: ten times the largest shipped one, and what a run looks at in one turn stays below half a second."""
+"""Items of one definition: ten times the largest shipped one, and what a run looks at in one turn stays below half a second, but for
+what docs/hostile-input.md names."""
 
 STAGES = 100
 """Stages of one definition; nobody follows more."""
