@@ -23,6 +23,7 @@ from onboarding.engine import machine
 from onboarding.engine.events import ClockAdvanced
 from onboarding.engine.order_text import read_order, write_order
 from onboarding.engine.plan import Plan
+from onboarding.engine.seating import most_seated, seated
 from onboarding.language.model import Field, FieldType
 from onboarding.language.values import check_value
 from onboarding.reading import cover
@@ -181,6 +182,15 @@ def test_a_pattern_that_explodes_elsewhere_is_linear_here() -> None:
     rule = Field(name="x", type=FieldType.STRING, pattern="^(a+)+$", max=60_000)
 
     assert costs("50,000 letters", lambda: check_value(rule, "a" * 50_000 + "!"))
+
+
+def test_a_group_of_hundreds_is_counted_within_a_turn() -> None:
+    """As many seats as members: what the first vote of a group asks."""
+    crew = tuple(f"p{n}" for n in range(200))
+    able = (("crew", crew),) * len(crew)
+
+    assert costs("200 members, 100 have spoken", lambda: most_seated(able, (), crew[:100])) == 100
+    assert costs("200 members on their seats", lambda: seated(able, crew))
 
 
 def test_the_worst_turn_of_all_is_told(figure: Figure) -> None:

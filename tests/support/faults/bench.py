@@ -158,7 +158,9 @@ class Bench:
         """
         found: dict[str, Evidence] = {}
         due = list(self.runs)
-        for _ in range(LOOKS):
+        for look in range(LOOKS):
+            if look:
+                await self.rest()
             heard = sink.read_sink(self.sink)
             for name in due:
                 found[name] = await self._evidence(*self.runs[name], heard)
@@ -174,7 +176,6 @@ class Bench:
             ]
             if not due:
                 break
-            await self.rest()
         return list(found.values())
 
     async def _has_moved(self, name: str, seen: Evidence, heard: dict[str, Counter[str]]) -> bool:

@@ -1,4 +1,4 @@
-"""Seats of a decision: how many more could speak is as many as can be seated together, and large groups are counted at once."""
+"""Seats of a decision: how many more could speak is as many as can be seated together."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from itertools import combinations
 from hypothesis import given, strategies as st
 
 from onboarding.engine.seating import most_seated, seated
-from tests.core.test_worst_turns import costs
 
 PEOPLE = ("a", "b", "c", "d", "e")
 _SEATS = st.lists(st.lists(st.sampled_from(PEOPLE), max_size=4, unique=True).map(tuple), max_size=5).map(
@@ -33,12 +32,3 @@ def test_as_many_more_may_speak_as_can_be_seated_together(
     ]
 
     assert most_seated(able, tuple(barred), tuple(spoken)) == max(sizes, default=0)
-
-
-def test_a_group_of_hundreds_is_counted_within_a_turn() -> None:
-    """As many seats as members: what the first vote of a group asks."""
-    crew = tuple(f"p{n}" for n in range(200))
-    able = (("crew", crew),) * len(crew)
-
-    assert costs("200 members, 100 have spoken", lambda: most_seated(able, (), crew[:100])) == 100
-    assert costs("200 members on their seats", lambda: seated(able, crew))
